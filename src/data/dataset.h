@@ -1,0 +1,67 @@
+// Examples by index, and batches of them. Every format (CIFAR-10, IDX, image folder, tensors) is a Dataset; splits,
+// subsets, augmentation and normalisation are settings of it, so that a batch is made in one go.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dscompress/fields.h"
+#include "dscompress/model.h"
+
+namespace dsc {
+
+struct Batch {
+  std::vector<at::Tensor> inputs;     // in the order of the model's user inputs, dim 0 = examples
+  at::Tensor target;                  // [N] i64 class numbers, or [N, ...] f32; undefined for unlabelled data
+  std::vector<std::int64_t> indices;  // which examples
+};
+
+// What a data set's examples look like, for the checks before a run.
+struct DatasetInfo {
+  std::string description;                        // "cifar10 train[:-5000], 45000 examples"
+  std::vector<TensorType> inputs;                 // without dim 0
+  std::vector<std::string> input_names;           // empty: by position
+  std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::int64_t size() const = 0;
+  virtual const DatasetInfo& info() const = 0;
+  // Makes one batch; safe to call from several threads. augment_seed: none for evaluation, else the epoch's seed; an
+  // example's augmentation depends only on that seed and the example's index.
+  virtual Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const = 0;
+};
+
+struct LoaderOptions {
+  std::int64_t batch = 128;
+  bool shuffle = false;
+  bool drop_last = false;
+  std::uint64_t seed = 0;       // of order and augmentation; give each epoch its own
+  bool augment = false;
+  std::int64_t limit = 0;       // at most so many examples; 0: all
+  int workers = 1;              // threads that make batches ahead; 0: in the caller's
+  bool channels_last = false;   // inputs of rank 4 in NHWC memory
+};
+
+// One pass over a data set. Batches come in the same order whatever the number of workers.
+class BatchLoader {
+ public:
+  BatchLoader(const Dataset& dataset, LoaderOptions options);
+  ~BatchLoader();
+  std::int64_t batch_count() const;
+  std::optional<Batch> next();  // errors: data, from the worker that met them
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dsc

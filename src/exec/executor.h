@@ -1,0 +1,71 @@
+// Runs a graph through LibTorch's dispatcher, for evaluation, calibration and training.
+//
+// Goals: exactly PyTorch's results (same kernels, in-place and alias semantics), at least its eager speed, tensors freed
+// at their last use. Non-goals: fusing or reordering; the graph runs as it stands.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dscompress/model.h"
+#include "exec/engine.h"
+
+namespace dsc {
+
+struct ExecutorOptions {
+  bool training = false;             // batch norm uses and updates batch statistics, dropout drops; autograd records
+  bool freeze_batch_norm = false;    // with training: batch norm stays as in evaluation
+  bool channels_last = false;        // weights and inputs of rank 4 in NHWC memory
+  std::optional<ScalarType> autocast = {};  // bf16 or f16: autocast over the whole graph
+  std::string device = "cpu";
+};
+
+class Executor : public Engine {
+ public:
+  // Takes the weights by reference where device and memory format allow: in-place updates (batch-norm statistics,
+  // optimiser steps) then change the model's tensors too. Otherwise `store_weights` copies them back.
+  // errors: unsupported, naming every node whose operator or arguments the dispatcher does not know.
+  Executor(const Model& model, ExecutorOptions options);
+  ~Executor() override;
+
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override;
+  std::string name() const override;
+
+  // As run, and calls `tap` with the tensor of each value in `values` when it is made (graph inputs included).
+  using Tap = std::function<void(const Value& value, const at::Tensor& tensor)>;
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, const std::vector<const Value*>& values, const Tap& tap);
+  // As run, and `replace` may return another tensor for a value just made (undefined: keep it). For ablation studies.
+  using Replace = std::function<at::Tensor(const Value& value, const at::Tensor& tensor)>;
+  std::vector<at::Tensor> run_replacing(const std::vector<at::Tensor>& inputs, const std::vector<const Value*>& values,
+                                        const Replace& replace);
+
+  // The tensor that the executor uses for a weight; with `training`, floating-point parameters are leaves that
+  // require gradients.
+  at::Tensor weight(const std::string& name) const;
+  void set_weight(const std::string& name, at::Tensor tensor);
+  std::vector<std::string> parameter_names() const;
+  // Copies the weights back into `model` (contiguous, on the CPU, detached).
+  void store_weights(Model& model) const;
+
+  struct State;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+// Number of threads of LibTorch's kernels (intra-op); 0: as many as cores.
+void set_threads(int threads);
+
+// Runs the graph once on the CPU with the given inputs and sets every tensor value's dtype and sizes from it, keeping
+// symbolic dimensions symbolic. For use after a rewrite; there is no shape inference without tensors.
+void refresh_types(Model& model, const std::vector<at::Tensor>& inputs);
+
+// Inputs of the example's shapes: `batch` replaces every symbolic dimension 0 (0: keep the hint). Integer inputs are
+// filled with small valid ids, boolean and mask-like ones with ones; others with seeded normal noise.
+std::vector<at::Tensor> example_inputs(const Model& model, std::int64_t batch, std::uint64_t seed);
+
+}  // namespace dsc
