@@ -1,0 +1,123 @@
+#include "pipeline/checkpoint.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <nlohmann/json.hpp>
+
+#include "io/safetensors.h"
+#include "ir/text.h"
+
+namespace dsc {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr const char* kFormat = "dscompress-checkpoint-1";
+
+// Which earlier name holds the same tensor, for weights that are tied.
+std::map<std::string, std::string> tied_names(const Weights& weights) {
+  std::map<const void*, std::string> first;
+  std::map<std::string, std::string> tied;
+  for (const auto& name : weights.names()) {
+    const auto [entry, added] = first.emplace(weights.get(name).unsafeGetTensorImpl(), name);
+    if (!added) tied.emplace(name, entry->second);
+  }
+  return tied;
+}
+
+ordered_json progress_json(const RunState& state, const Model& model, const Fingerprints& fingerprints) {
+  ordered_json json;
+  json["finished_steps"] = state.finished_steps;
+  json["finished_stages"] = state.finished_stages;
+  json["stage"] = state.stage;
+  if (state.saved) {
+    json["saved"] = {{"position", state.saved->position}, {"text", state.saved->text}};
+    auto& names = json["saved"]["tensors"] = ordered_json::array();
+    for (const auto& [name, tensor] : state.saved->tensors) names.push_back(name);
+  }
+  // The step in progress travels as the last step of a report, so that the report's own reader serves both.
+  Report with_record;
+  with_record.steps.push_back(state.record);
+  json["record"] = ordered_json::parse(report_json(with_record));
+  json["report"] = ordered_json::parse(report_json(state.report));
+  json["fingerprints"] = fingerprints;
+  json["weights"] = model.weights.names();  // their order matters to the writers
+  json["tied"] = tied_names(model.weights);
+  json["source"] = model.source;
+  json["archive"] = {{"schema_major", model.archive.schema_major}, {"schema_minor", model.archive.schema_minor},
+                     {"torch_version", model.archive.torch_version}, {"json", model.archive.json}};
+  return json;
+}
+
+void restore_model(const ordered_json& json, const TensorFile& file, const std::string& path, Model& model) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, tensor] : file.tensors) tensors.emplace(name, tensor);
+  model.graph = parse_graph(file.metadata.at("graph"), path);
+  model.weights = Weights();
+  for (const std::string name : json.at("weights")) {
+    const auto tied = json.at("tied").find(name);
+    // Cloned: the file is mapped read-only, and training changes the weights in place.
+    model.weights.set(name, tied == json.at("tied").end() ? tensors.at("model/" + name).clone() : model.weights.get(tied->get<std::string>()));
+  }
+  const auto& archive = json.at("archive");
+  model.archive = {archive.at("schema_major"), archive.at("schema_minor"), archive.at("torch_version"),
+                   archive.at("json").get<std::map<std::string, std::string>>()};
+  model.source = json.at("source");
+}
+
+void check_fingerprints(const Fingerprints& saved, const Fingerprints& expected, const std::string& path) {
+  std::vector<Problem> problems;
+  for (const auto& [what, value] : expected) {
+    const auto found = saved.find(what);
+    if (found != saved.end() && found->second == value) continue;
+    problems.push_back({"the " + what + " differs from the interrupted run's", {.file = path},
+                        "restore it as it was, or start a new run with another --output-dir"});
+  }
+  if (!problems.empty()) throw Error(ErrorCode::data, std::move(problems));
+}
+
+}  // namespace
+
+void write_checkpoint(const std::string& path, const RunState& state, const Model& model, const Fingerprints& fingerprints) {
+  TensorFile file;
+  const auto tied = tied_names(model.weights);
+  for (const auto& name : model.weights.names()) {
+    if (!tied.contains(name)) file.tensors.emplace_back("model/" + name, model.weights.get(name));
+  }
+  if (state.saved) {
+    for (const auto& [name, tensor] : state.saved->tensors) file.tensors.emplace_back("state/" + name, tensor);
+  }
+  file.metadata = {{"format", kFormat}, {"graph", print_graph(model.graph)}, {"progress", progress_json(state, model, fingerprints).dump()}};
+  write_safetensors(path, file);
+}
+
+RunState read_checkpoint(const std::string& path, Model& model, const Fingerprints& expected) {
+  const auto file = read_safetensors(path);
+  const auto format = file.metadata.find("format");
+  if (format == file.metadata.end() || format->second != kFormat) {
+    throw Error(ErrorCode::model_file, "this is not a checkpoint of a run", {.file = path}, "start a new run");
+  }
+  const auto json = ordered_json::parse(file.metadata.at("progress"));
+  check_fingerprints(json.at("fingerprints").get<Fingerprints>(), expected, path);
+  RunState state;
+  state.finished_steps = json.at("finished_steps");
+  state.finished_stages = json.at("finished_stages").get<std::map<std::string, std::string>>();
+  state.stage = json.at("stage");
+  if (json.contains("saved")) {
+    SavedState saved;
+    saved.position = json["saved"].at("position");
+    saved.text = json["saved"].at("text");
+    for (const std::string name : json["saved"].at("tensors")) {
+      for (const auto& [stored, tensor] : file.tensors) {
+        if (stored == "state/" + name) saved.tensors.emplace(name, tensor.clone());
+      }
+    }
+    state.saved = std::move(saved);
+  }
+  state.record = parse_report(json.at("record").dump(), path).steps.front();
+  state.report = parse_report(json.at("report").dump(), path);
+  restore_model(json, file, path, model);
+  return state;
+}
+
+}  // namespace dsc

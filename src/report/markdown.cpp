@@ -1,0 +1,186 @@
+// report.md: what a CI summary shows, and the few lines printed at the end of a run.
+#include <array>
+#include <cstdio>
+#include <sstream>
+
+#include "core/log.h"
+#include "report/report.h"
+
+namespace dsc {
+namespace {
+
+std::string number(const char* format, double value) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+std::string escape_cell(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '|') escaped += "\\|";
+    else if (c == '\n') escaped += ' ';
+    else escaped += c;
+  }
+  return escaped;
+}
+
+void write_row(std::ostream& out, const std::vector<std::string>& cells) {
+  for (const auto& cell : cells) out << "| " << escape_cell(cell) << ' ';
+  out << "|\n";
+}
+
+void write_table(std::ostream& out, const std::vector<std::string>& columns, const std::vector<std::vector<std::string>>& rows) {
+  write_row(out, columns);
+  write_row(out, std::vector<std::string>(columns.size(), "---"));
+  for (const auto& row : rows) write_row(out, row);
+  out << '\n';
+}
+
+std::string ratio_text(double base, double now) { return now > 0 ? number("%.2fx", base / now) : "-"; }
+
+void write_steps(std::ostream& out, const Report& report) {
+  std::vector<std::string> columns = {"step", "time", "MACs", "parameters", "size", "smaller"};
+  const auto& base = report.steps.front();
+  std::size_t place = 1;
+  for (const auto& [metric, value] : base.metrics) columns.insert(columns.begin() + static_cast<std::ptrdiff_t>(place++), metric);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& step : report.steps) {
+    std::vector<std::string> row = {std::to_string(step.index) + " " + step.name};
+    for (const auto& [metric, unused] : base.metrics) {
+      const auto found = step.metrics.find(metric);
+      row.push_back(found == step.metrics.end() ? "-" : format_metric(metric, found->second));
+    }
+    for (auto& cell : {format_duration(step.seconds), format_count(step.macs), format_count(static_cast<double>(step.parameters)),
+                       format_bytes(static_cast<double>(step.size_bytes)),
+                       ratio_text(static_cast<double>(base.size_bytes), static_cast<double>(step.size_bytes))}) {
+      row.push_back(cell);
+    }
+    rows.push_back(std::move(row));
+  }
+  out << "## Steps\n\n";
+  write_table(out, columns, rows);
+}
+
+void write_deployed(std::ostream& out, const Report& report) {
+  if (report.deployed.empty()) return;
+  out << "## Deployed\n\n";
+  for (const auto& record : report.deployed) {
+    out << "- **" << record.engine << "**:";
+    for (const auto& [metric, value] : record.metrics) out << ' ' << metric << ' ' << format_metric(metric, value) << ';';
+    out << ' ' << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels";
+    if (!record.layers_not_int8.empty() && record.layers_int8 > 0) {
+      out << " (not: ";
+      for (std::size_t i = 0; i < record.layers_not_int8.size(); ++i) out << (i ? ", " : "") << record.layers_not_int8[i];
+      out << ')';
+    }
+    out << '\n';
+  }
+  out << '\n';
+}
+
+void write_latency(std::ostream& out, const Report& report) {
+  if (report.latency.empty()) return;
+  out << "## Latency\n\nEngines timed in turn in this run (" << report.machine << ", " << report.threads << " threads).\n\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& record : report.latency) {
+    double base_ms = 0;
+    for (const auto& other : report.latency) {
+      if (other.model == "base" && other.batch == record.batch && other.engine.starts_with("libtorch")) base_ms = other.p50_ms;
+    }
+    rows.push_back({record.model, record.engine, std::to_string(record.batch), number("%.3f", record.p50_ms), number("%.3f", record.p90_ms),
+                    number("%.3f", record.p99_ms), number("%.0f %%", 100 * record.spread), number("%.0f", record.throughput_per_s),
+                    base_ms > 0 ? number("%.2fx", base_ms / record.p50_ms) : "-", std::to_string(record.runs)});
+  }
+  write_table(out, {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "per s", "faster", "runs"}, rows);
+}
+
+void write_details(std::ostream& out, const Report& report) {
+  for (const auto& step : report.steps) {
+    if (step.notes.empty() && step.statistics.empty() && step.tables.empty()) continue;
+    out << "## Step " << step.index << ": " << step.name << "\n\n";
+    for (const auto& statistic : step.statistics) {
+      out << "- " << statistic.name << ": " << number("%.6g", statistic.value) << (statistic.unit.empty() ? "" : " " + statistic.unit) << '\n';
+    }
+    for (const auto& note : step.notes) out << "- " << note << '\n';
+    out << '\n';
+    for (const auto& table : step.tables) {
+      out << "<details><summary>" << table.name << " (" << table.rows.size() << " rows)</summary>\n\n";
+      write_table(out, table.columns, table.rows);
+      out << "</details>\n\n";
+    }
+  }
+}
+
+}  // namespace
+
+std::string report_markdown(const Report& report) {
+  std::ostringstream out;
+  out << "# " << report.name << ": " << report.status << "\n\n";
+  if (!report.error.empty()) out << "```\n" << report.error << "\n```\n\n";
+  out << "Model `" << report.model << "`, recipe `" << report.recipe << "`, seed " << report.seed << ", dscompress " << report.tool_version
+      << ", started " << report.started_at << ", " << format_duration(report.seconds) << ".\n\n";
+  if (!report.steps.empty()) {
+    out << report_summary(report) << '\n';
+    write_steps(out, report);
+  }
+  write_deployed(out, report);
+  write_latency(out, report);
+  if (!report.gates.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& gate : report.gates) rows.push_back({gate.passed ? "passed" : "**failed**", gate.metric, gate.rule, gate.message});
+    out << "## Gates\n\n";
+    write_table(out, {"", "metric", "rule", "measured"}, rows);
+  }
+  if (!report.files.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& file : report.files) {
+      rows.push_back({file.path, file.format, format_bytes(static_cast<double>(file.size_bytes)),
+                      file.base_size_bytes ? ratio_text(static_cast<double>(file.base_size_bytes), static_cast<double>(file.size_bytes)) : "-", file.check});
+    }
+    out << "## Files\n\n";
+    write_table(out, {"file", "format", "size", "smaller than the base's", "check"}, rows);
+  }
+  if (!report.overrides.empty()) {
+    out << "## Overrides\n\n";
+    for (const auto& entry : report.overrides) out << "- `" << entry.path << "` = `" << entry.value << "` (" << entry.origin << ")\n";
+    out << '\n';
+  }
+  for (const auto& note : report.notes) out << "- " << note << '\n';
+  write_details(out, report);
+  return std::move(out).str();
+}
+
+std::string report_summary(const Report& report) {
+  if (report.steps.empty()) return "nothing was measured\n";
+  std::ostringstream out;
+  const auto comparison = compare_ends(report);
+  const auto &first = report.steps.front(), &last = report.steps.back();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [metric, base] : comparison.base) {
+    const auto found = comparison.compressed.find(metric);
+    if (found == comparison.compressed.end()) continue;
+    const bool is_share = format_metric(metric, base).ends_with("%");
+    rows.push_back({metric, format_metric(metric, base), format_metric(metric, found->second),
+                    is_share ? number("%+.2f points", 100 * (found->second - base)) : number("%+.4f", found->second - base)});
+  }
+  rows.push_back({"MACs", format_count(first.macs), format_count(last.macs), ratio_text(first.macs, last.macs)});
+  rows.push_back({"parameters", format_count(static_cast<double>(first.parameters)), format_count(static_cast<double>(last.parameters)),
+                  ratio_text(static_cast<double>(first.parameters), static_cast<double>(last.parameters))});
+  rows.push_back({"size", format_bytes(static_cast<double>(first.size_bytes)), format_bytes(static_cast<double>(last.size_bytes)),
+                  ratio_text(static_cast<double>(first.size_bytes), static_cast<double>(last.size_bytes))});
+  const LatencyRecord *base = nullptr, *now = nullptr;
+  for (const auto& record : report.latency) {
+    if (!base && record.model == "base" && record.engine.starts_with("libtorch")) base = &record;
+    const bool comparable = base && record.batch == base->batch && record.model == "compressed";
+    if (comparable && (!now || !record.engine.starts_with("libtorch"))) now = &record;
+  }
+  if (base && now) {
+    rows.push_back({"latency p50, batch " + std::to_string(base->batch), number("%.3f ms", base->p50_ms) + " (" + base->engine + ")",
+                    number("%.3f ms", now->p50_ms) + " (" + now->engine + ")", ratio_text(base->p50_ms, now->p50_ms)});
+  }
+  write_table(out, {"", "base", "compressed", "change"}, rows);
+  return std::move(out).str();
+}
+
+}  // namespace dsc
