@@ -3,17 +3,20 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "data/dataset.h"
+#include "dscompress/error.h"
 
 namespace dsc {
 
 struct RandomCrop {
   static constexpr const char* kName = "random_crop";
-  std::int64_t padding = 4;  // pixels of zero (after normalisation: of the mean's complement) on each side
+  std::int64_t padding = 4;  // pixels of black on each side, put on before normalisation; the crop has the image's size
   void fields(FieldVisitor& visit);
 };
 struct HorizontalFlip {
@@ -23,16 +26,30 @@ struct HorizontalFlip {
 };
 using Augmentation = std::variant<RandomCrop, HorizontalFlip>;
 
+enum class DataFormat : std::uint8_t {
+  cifar10,       // folder with data_batch_1..5.bin and test_batch.bin
+  cifar100,      // folder with train.bin and test.bin
+  mnist,         // folder with IDX files, plain or .gz
+  image_folder,  // PATH/SPLIT/CLASS/*.{jpg,jpeg,png,bmp}
+  tensors        // .safetensors, .npy, or a folder of .npy columns
+};
+std::span<const std::string_view> enum_names(DataFormat);
+
 struct SplitConfig {
-  std::string format;          // cifar10, mnist, image_folder, tensors
+  DataFormat format = DataFormat::cifar10;
   FilePath path;
-  std::string split = "train"; // "train", "test", "train[:-5000]", "train[10%:20%]", "test[:1000]"
+  // "train", "test", "train[:-5000]", "train[10%:20%]", "test[::2]". For image_folder and tensors the name is a
+  // sub-folder or file below `path`, and "all" is `path` itself. The pictures of an image_folder are shuffled once with a
+  // fixed seed, so that a slice holds all classes.
+  std::string split = "train";
   std::int64_t subset = 0;     // at most so many examples, drawn with `subset_seed`; 0: all
   std::int64_t subset_seed = 0;
   std::vector<Augmentation> augment;
-  std::int64_t image_size = 0;      // image_folder: resize and centre-crop to this; 0: as they are
-  std::vector<std::string> inputs;  // tensors: names of the input columns, in the model's order
-  std::string label = "label";      // tensors: name of the label column; empty: unlabelled
+  std::int64_t image_size = 0;      // image_folder: centre crop to this square; 0: as they are (all alike)
+  std::int64_t resize = 0;          // image_folder: the shorter side before the crop; 0: image_size
+  std::int64_t channels = 3;        // image_folder: 3 colour, 1 grey
+  std::vector<std::string> inputs;  // tensors: names of the input columns, in the model's order; empty: all but the label
+  std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
   void fields(FieldVisitor& visit);
 };
 

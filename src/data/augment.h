@@ -1,0 +1,40 @@
+// Crops and flips as one index transformation, so that a picture is read once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/random.h"
+#include "data/images.h"
+
+namespace dsc {
+
+// Output position x reads source position direction * x + offset, or black outside [first, last].
+struct AxisMap {
+  std::int64_t direction = 1, offset = 0;
+  std::int64_t first = 0, last = 0;
+
+  explicit AxisMap(std::int64_t size) : last(size - 1), size_(size) {}
+  void shift(std::int64_t by);  // what was at x + by is now at x
+  void mirror();
+
+ private:
+  std::int64_t size_;
+};
+
+struct PixelMap {
+  AxisMap y, x;
+  explicit PixelMap(const ImageShape& shape) : y(shape.height), x(shape.width) {}
+};
+
+// Draws one example's augmentations, in their order.
+PixelMap draw_augmentation(const std::vector<Augmentation>& augmentations, const ImageShape& shape, Random random);
+
+// Per channel, the float that each byte becomes: (value / 255 - mean) / std in single precision, as torchvision does.
+std::vector<float> normalisation_table(const ImageShape& shape, const std::optional<NormalizeConfig>& normalize);
+
+// Writes one picture, transformed and normalised, to `out` in planes [C, H, W].
+void render(const std::uint8_t* pixels, const ImageShape& shape, const PixelMap& map, const std::vector<float>& table,
+            float* out);
+
+}  // namespace dsc

@@ -1,0 +1,84 @@
+#include "data/images.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "core/random.h"
+#include "data/augment.h"
+#include "dscompress/error.h"
+
+namespace dsc {
+namespace {
+
+class ImageDataset : public Dataset {
+ public:
+  ImageDataset(std::unique_ptr<ImageSource> source, const SplitConfig& split,
+               const std::optional<NormalizeConfig>& normalize)
+      : source_(std::move(source)),
+        shape_(source_->shape()),
+        augment_(split.augment),
+        table_(normalisation_table(shape_, normalize)) {
+    info_.description = std::string(enum_names(split.format)[static_cast<std::size_t>(split.format)]) + " " +
+                        split.split + ", " + std::to_string(source_->size()) + " examples";
+    info_.inputs = {TensorType{.dtype = ScalarType::f32,
+                               .sizes = {Dim{shape_.channels}, Dim{shape_.height}, Dim{shape_.width}}}};
+    info_.classes = source_->classes();
+  }
+
+  std::int64_t size() const override { return source_->size(); }
+  const DatasetInfo& info() const override { return info_; }
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override;
+
+ private:
+  std::unique_ptr<ImageSource> source_;
+  ImageShape shape_;
+  std::vector<Augmentation> augment_;
+  std::vector<float> table_;
+  DatasetInfo info_;
+};
+
+// Plain loops, so that a loader's thread does not start threads of its own.
+Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const {
+  const auto count = static_cast<std::int64_t>(indices.size());
+  Batch batch;
+  batch.indices.assign(indices.begin(), indices.end());
+  batch.inputs.push_back(at::empty({count, shape_.channels, shape_.height, shape_.width}, at::kFloat));
+  if (source_->has_labels()) batch.target = at::empty({count}, at::kLong);
+  float* out = batch.inputs[0].mutable_data_ptr<float>();
+  std::int64_t* labels = source_->has_labels() ? batch.target.mutable_data_ptr<std::int64_t>() : nullptr;
+  std::vector<std::uint8_t> scratch;
+  const PixelMap unchanged(shape_);
+  for (const std::int64_t index : indices) {
+    const std::uint8_t* pixels = source_->pixels(index, scratch);
+    const bool augmented = augment_seed && !augment_.empty();
+    render(pixels, shape_,
+           augmented ? draw_augmentation(augment_, shape_,
+                                         Random(derive_seed(*augment_seed, "augment", static_cast<std::uint64_t>(index))))
+                     : unchanged,
+           table_, out);
+    out += shape_.bytes();
+    if (labels) *labels++ = source_->label(index);
+  }
+  return batch;
+}
+
+}  // namespace
+
+void MemoryImages::reserve(std::size_t count) {
+  bytes_.reserve(count * static_cast<std::size_t>(shape_.bytes()));
+  labels_.reserve(count);
+}
+
+std::uint8_t* MemoryImages::add(std::int64_t label) {
+  labels_.push_back(label);
+  bytes_.resize(bytes_.size() + static_cast<std::size_t>(shape_.bytes()));
+  return bytes_.data() + bytes_.size() - shape_.bytes();
+}
+
+std::unique_ptr<Dataset> make_image_dataset(std::unique_ptr<ImageSource> source, const SplitConfig& split,
+                                            const std::optional<NormalizeConfig>& normalize) {
+  return std::make_unique<ImageDataset>(std::move(source), split, normalize);
+}
+
+}  // namespace dsc

@@ -1,0 +1,143 @@
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "core/random.h"
+#include "data/dataset.h"
+
+namespace dsc {
+namespace {
+
+// [N, C, H, W] in NHWC memory. A plain loop: LibTorch's own copy would start threads inside a loader's thread.
+at::Tensor to_channels_last(const at::Tensor& planes) {
+  const std::int64_t pixels = planes.size(2) * planes.size(3), channels = planes.size(1);
+  at::Tensor out = at::empty(planes.sizes(), planes.options(), c10::MemoryFormat::ChannelsLast);
+  const float* from = planes.const_data_ptr<float>();
+  float* to = out.mutable_data_ptr<float>();
+  for (std::int64_t n = 0; n < planes.size(0); ++n, from += pixels * channels, to += pixels * channels) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t p = 0; p < pixels; ++p) to[p * channels + c] = from[c * pixels + p];
+    }
+  }
+  return out;
+}
+
+// The examples of one pass over the data, in order. A limit takes them at even distances, so that data sorted by class
+// stays balanced.
+std::vector<std::int64_t> order_of(std::int64_t size, const LoaderOptions& options) {
+  const std::int64_t count = options.limit > 0 ? std::min(options.limit, size) : size;
+  std::vector<std::int64_t> order;
+  order.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) order.push_back(i * size / count);
+  if (!options.shuffle) return order;
+  std::vector<std::int64_t> shuffled;
+  shuffled.reserve(order.size());
+  for (const std::int64_t i : permutation(count, derive_seed(options.seed, "shuffle"))) shuffled.push_back(order[static_cast<std::size_t>(i)]);
+  return shuffled;
+}
+
+}  // namespace
+
+// Workers take batch numbers in order, at most `ahead` beyond the one that the caller waits for.
+struct BatchLoader::State {
+  State(const Dataset& data, LoaderOptions loader_options)
+      : dataset(data), options(loader_options), order(order_of(data.size(), loader_options)) {
+    const auto examples = static_cast<std::int64_t>(order.size());
+    count = options.drop_last ? examples / options.batch : (examples + options.batch - 1) / options.batch;
+    ahead = 2 * static_cast<std::int64_t>(options.workers) + 1;
+  }
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    space.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+
+  Batch make(std::int64_t number) const {
+    const auto begin = static_cast<std::size_t>(number * options.batch);
+    const std::size_t end = std::min(begin + static_cast<std::size_t>(options.batch), order.size());
+    std::optional<std::uint64_t> augment_seed;
+    if (options.augment) augment_seed = derive_seed(options.seed, "augment");
+    Batch batch = dataset.batch(std::span(order).subspan(begin, end - begin), augment_seed);
+    if (!options.channels_last) return batch;
+    for (at::Tensor& input : batch.inputs) {
+      if (input.dim() == 4 && input.scalar_type() == at::kFloat) input = to_channels_last(input.contiguous());
+    }
+    return batch;
+  }
+
+  void work() {
+    for (;;) {
+      std::int64_t number = 0;
+      {
+        std::unique_lock lock(mutex);
+        space.wait(lock, [&] { return stopping || started == count || started < delivered + ahead; });
+        if (stopping || started == count) return;
+        number = started++;
+      }
+      Slot slot;
+      try {
+        slot.batch = make(number);
+      } catch (...) {
+        slot.error = std::current_exception();
+      }
+      {
+        const std::lock_guard lock(mutex);
+        ready.emplace(number, std::move(slot));
+      }
+      filled.notify_one();
+    }
+  }
+
+  struct Slot {
+    Batch batch;
+    std::exception_ptr error;
+  };
+
+  const Dataset& dataset;
+  const LoaderOptions options;
+  const std::vector<std::int64_t> order;
+  std::int64_t count = 0, ahead = 0;
+
+  std::mutex mutex;
+  std::condition_variable space, filled;
+  std::int64_t started = 0, delivered = 0;
+  bool stopping = false;
+  std::map<std::int64_t, Slot> ready;
+  std::vector<std::thread> workers;
+};
+
+BatchLoader::BatchLoader(const Dataset& dataset, LoaderOptions options)
+    : state_(std::make_unique<State>(dataset, options)) {
+  const std::int64_t workers = std::min<std::int64_t>(options.workers, state_->count);
+  for (std::int64_t i = 0; i < workers; ++i) state_->workers.emplace_back([state = state_.get()] { state->work(); });
+}
+
+BatchLoader::~BatchLoader() = default;
+
+std::int64_t BatchLoader::batch_count() const { return state_->count; }
+
+std::optional<Batch> BatchLoader::next() {
+  State& state = *state_;
+  if (state.delivered == state.count) return std::nullopt;
+  if (state.workers.empty()) return state.make(state.delivered++);
+  State::Slot slot;
+  {
+    std::unique_lock lock(state.mutex);
+    state.filled.wait(lock, [&] { return state.ready.count(state.delivered) > 0; });
+    slot = std::move(state.ready.extract(state.delivered).mapped());
+    ++state.delivered;
+  }
+  state.space.notify_all();
+  if (slot.error) std::rethrow_exception(slot.error);
+  return std::move(slot.batch);
+}
+
+}  // namespace dsc

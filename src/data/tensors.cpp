@@ -1,0 +1,242 @@
+#include "data/tensors.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "core/names.h"
+#include "data/images.h"
+#include "data/split.h"
+#include "dscompress/error.h"
+#include "io/safetensors.h"
+
+namespace dsc {
+namespace {
+
+namespace fs = std::filesystem;
+using Columns = std::vector<std::pair<std::string, at::Tensor>>;
+
+std::vector<std::string> names_of(const Columns& columns) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : columns) names.push_back(name);
+  return names;
+}
+
+// The file or folder that the split's name means below `path`.
+fs::path locate(const SplitConfig& split) {
+  const fs::path path = split.path.path;
+  const std::string name = parse_split(split.split).name;
+  if (name == "all") return path;
+  std::error_code code;
+  if (fs::is_regular_file(path, code)) {
+    throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.filename().string() + " is one file, it has no splits",
+                {.file = path.string()}, "write split: all, or all with a slice such as all[-500:]");
+  }
+  for (const char* extension : {".safetensors", "", ".npy"}) {
+    const fs::path candidate = path / (name + extension);
+    if (fs::exists(candidate, code)) return candidate;
+  }
+  throw Error(ErrorCode::data,
+              "split `" + split.split + "`: " + path.string() + " has no " + name + ".safetensors, " + name +
+                  ".npy or folder " + name,
+              {.file = path.string()}, "name one that is there, or write split: all to use the path itself");
+}
+
+Columns read_columns(const fs::path& path) {
+  Columns columns;
+  if (path.extension() == ".npy") {
+    columns.emplace_back(path.stem().string(), read_npy(path.string()));
+  } else if (fs::is_directory(path) && !fs::exists(path / "model.safetensors.index.json")) {
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.path().extension() == ".npy") columns.emplace_back(entry.path().stem().string(), read_npy(entry.path().string()));
+    }
+    std::sort(columns.begin(), columns.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  } else {
+    columns = read_safetensors(path.string()).tensors;
+  }
+  if (columns.empty()) {
+    throw Error(ErrorCode::data, path.string() + " holds no tensors", {.file = path.string()},
+                "a folder of tensors has one .npy file per column");
+  }
+  const std::int64_t rows = columns[0].second.dim() > 0 ? columns[0].second.size(0) : -1;
+  for (auto& [name, tensor] : columns) {
+    if (tensor.dim() == 0 || tensor.size(0) != rows) {
+      throw Error(ErrorCode::data,
+                  "column `" + name + "` has " + (tensor.dim() == 0 ? "no dimension" : std::to_string(tensor.size(0)) + " rows") +
+                      ", column `" + columns[0].first + "` has " + std::to_string(rows),
+                  {.file = path.string()}, "all columns have the examples in dimension 0");
+    }
+    tensor = tensor.contiguous();
+  }
+  return columns;
+}
+
+at::Tensor get_column(const Columns& columns, const std::string& name, const fs::path& path) {
+  for (const auto& [known, tensor] : columns) if (known == name) return tensor;
+  throw Error(ErrorCode::data, path.string() + " has no column `" + name + "`", {.file = path.string()},
+              suggest(name, names_of(columns)));
+}
+
+bool is_float(at::ScalarType type) { return c10::isFloatingType(type); }
+
+// What batches hold for a column of that type.
+at::ScalarType batch_type(at::ScalarType type) {
+  if (type == at::kBool) return at::kBool;
+  return is_float(type) ? at::kFloat : at::kLong;
+}
+
+template <class From, class To>
+void copy_rows(const at::Tensor& from, std::span<const std::int64_t> rows, at::Tensor& to) {
+  const std::int64_t width = rows.empty() ? 0 : to.numel() / static_cast<std::int64_t>(rows.size());
+  const auto* source = static_cast<const From*>(from.const_data_ptr());
+  auto* out = static_cast<To*>(to.mutable_data_ptr());
+  for (const std::int64_t row : rows) {
+    const From* begin = source + row * width;
+    for (std::int64_t i = 0; i < width; ++i) out[i] = static_cast<To>(begin[i]);
+    out += width;
+  }
+}
+
+// The rows of a column, widened. Plain loops: no threads of LibTorch's inside a loader's.
+at::Tensor gather(const at::Tensor& column, std::span<const std::int64_t> rows) {
+  std::vector<std::int64_t> sizes = column.sizes().vec();
+  sizes[0] = static_cast<std::int64_t>(rows.size());
+  at::Tensor out = at::empty(sizes, batch_type(column.scalar_type()));
+  switch (column.scalar_type()) {
+    case at::kBool: copy_rows<bool, bool>(column, rows, out); break;
+    case at::kByte: copy_rows<std::uint8_t, std::int64_t>(column, rows, out); break;
+    case at::kChar: copy_rows<std::int8_t, std::int64_t>(column, rows, out); break;
+    case at::kShort: copy_rows<std::int16_t, std::int64_t>(column, rows, out); break;
+    case at::kUInt16: copy_rows<std::uint16_t, std::int64_t>(column, rows, out); break;
+    case at::kInt: copy_rows<std::int32_t, std::int64_t>(column, rows, out); break;
+    case at::kUInt32: copy_rows<std::uint32_t, std::int64_t>(column, rows, out); break;
+    case at::kLong: copy_rows<std::int64_t, std::int64_t>(column, rows, out); break;
+    case at::kHalf: copy_rows<c10::Half, float>(column, rows, out); break;
+    case at::kBFloat16: copy_rows<c10::BFloat16, float>(column, rows, out); break;
+    case at::kFloat: copy_rows<float, float>(column, rows, out); break;
+    case at::kDouble: copy_rows<double, float>(column, rows, out); break;
+    default:
+      throw Error(ErrorCode::data, std::string("a column of type ") + c10::toString(column.scalar_type()) + " cannot be read", {},
+                  "store bool, integers or floating-point numbers");
+  }
+  return out;
+}
+
+ScalarType our_type(at::ScalarType type) {
+  if (type == at::kBool) return ScalarType::boolean;
+  return is_float(type) ? ScalarType::f32 : ScalarType::i64;
+}
+
+// One label per example: checks that none is negative and returns the number of classes; none for other targets.
+std::optional<std::int64_t> count_classes(const at::Tensor& label, std::span<const std::int64_t> rows, const fs::path& path) {
+  if (!label.defined() || label.dim() != 1 || is_float(label.scalar_type())) return std::nullopt;
+  const at::Tensor values = gather(label, rows);
+  if (values.scalar_type() != at::kLong) return 2;  // bool
+  const auto* data = values.const_data_ptr<std::int64_t>();
+  std::int64_t most = -1;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (data[i] < 0) {
+      throw Error(ErrorCode::data, "example " + std::to_string(rows[i]) + " has label " + std::to_string(data[i]),
+                  {.file = path.string()}, "classes are numbered from 0");
+    }
+    most = std::max(most, data[i]);
+  }
+  return most + 1;
+}
+
+class TensorDataset : public Dataset {
+ public:
+  TensorDataset(DatasetInfo info, std::vector<at::Tensor> inputs, at::Tensor label, std::vector<std::int64_t> rows)
+      : info_(std::move(info)), inputs_(std::move(inputs)), label_(std::move(label)), rows_(std::move(rows)) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
+  const DatasetInfo& info() const override { return info_; }
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {
+    Batch batch;
+    batch.indices.assign(indices.begin(), indices.end());
+    std::vector<std::int64_t> rows;
+    for (const std::int64_t index : indices) rows.push_back(rows_[static_cast<std::size_t>(index)]);
+    for (const at::Tensor& input : inputs_) batch.inputs.push_back(gather(input, rows));
+    if (label_.defined()) batch.target = gather(label_, rows);
+    if (batch.target.defined() && batch.target.scalar_type() == at::kBool) batch.target = batch.target.to(at::kLong);
+    return batch;
+  }
+
+ private:
+  DatasetInfo info_;
+  std::vector<at::Tensor> inputs_;
+  at::Tensor label_;
+  std::vector<std::int64_t> rows_;
+};
+
+// Pictures in a u8 column.
+class TensorImages : public ImageSource {
+ public:
+  TensorImages(at::Tensor pictures, at::Tensor labels, std::vector<std::int64_t> rows, std::optional<std::int64_t> classes)
+      : pictures_(std::move(pictures)), rows_(std::move(rows)), classes_(classes) {
+    if (labels.defined()) labels_ = gather(labels, rows_).to(at::kLong);
+  }
+  ImageShape shape() const override { return {pictures_.size(1), pictures_.size(2), pictures_.size(3)}; }
+  std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
+  bool has_labels() const override { return labels_.defined(); }
+  std::int64_t label(std::int64_t index) const override { return labels_.const_data_ptr<std::int64_t>()[index]; }
+  std::optional<std::int64_t> classes() const override { return classes_; }
+  const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>&) const override {
+    return pictures_.const_data_ptr<std::uint8_t>() + rows_[static_cast<std::size_t>(index)] * shape().bytes();
+  }
+
+ private:
+  at::Tensor pictures_, labels_;
+  std::vector<std::int64_t> rows_;
+  std::optional<std::int64_t> classes_;
+};
+
+TensorType example_type(const at::Tensor& column) {
+  TensorType type{.dtype = our_type(column.scalar_type())};
+  for (const std::int64_t size : column.sizes().slice(1)) type.sizes.push_back(Dim{size});
+  return type;
+}
+
+void refuse_image_settings(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize) {
+  const char* setting = !split.augment.empty() ? "augment" : normalize && !normalize->mean.empty() ? "normalize" : nullptr;
+  if (!setting) return;
+  throw Error(ErrorCode::data, std::string(setting) + " is for images; these tensors are not one u8 column [N, C, H, W]", {},
+              std::string("remove ") + setting + ", or store the images as u8");
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize) {
+  const fs::path path = locate(split);
+  const Columns columns = read_columns(path);
+  const std::vector<std::string> names = names_of(columns);
+  at::Tensor label;
+  const bool has_label = !split.label.empty() && std::find(names.begin(), names.end(), split.label) != names.end();
+  if (has_label || (!split.label.empty() && split.label != SplitConfig{}.label)) label = get_column(columns, split.label, path);
+
+  DatasetInfo info;
+  info.input_names = split.inputs;
+  if (info.input_names.empty()) {
+    std::copy_if(names.begin(), names.end(), std::back_inserter(info.input_names),
+                 [&](const std::string& name) { return !has_label || name != split.label; });
+  }
+  if (info.input_names.empty()) {
+    throw Error(ErrorCode::data, path.string() + " holds labels only", {.file = path.string()}, "add a column of inputs");
+  }
+  std::vector<at::Tensor> inputs;
+  for (const std::string& name : info.input_names) inputs.push_back(get_column(columns, name, path));
+  std::vector<std::int64_t> rows = select_examples(split, inputs[0].size(0));
+  info.classes = count_classes(label, rows, path);
+  const bool labels_fit = !label.defined() || info.classes;
+  if (inputs.size() == 1 && inputs[0].scalar_type() == at::kByte && inputs[0].dim() == 4 && labels_fit) {
+    return make_image_dataset(std::make_unique<TensorImages>(inputs[0], label, std::move(rows), info.classes), split, normalize);
+  }
+  refuse_image_settings(split, normalize);
+  info.description = "tensors " + split.split + ", " + std::to_string(rows.size()) + " examples";
+  for (const at::Tensor& input : inputs) info.inputs.push_back(example_type(input));
+  return std::make_unique<TensorDataset>(std::move(info), std::move(inputs), std::move(label), std::move(rows));
+}
+
+}  // namespace dsc
