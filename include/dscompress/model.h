@@ -42,6 +42,8 @@ struct ArchiveInfo {
   std::int64_t schema_major = 8, schema_minor = 20;
   std::string torch_version;
   std::map<std::string, std::string> json;  // "module_call_graph", "range_constraints", "opset_version", ... -> JSON text
+  std::string sample_inputs;                           // example arguments as torch.save wrote them; may be empty
+  std::map<std::string, std::string> extra_files;      // what the exporter put beside the program
 };
 
 struct Model {

@@ -1,0 +1,142 @@
+#include "io/pt2_treespec.h"
+
+#include <nlohmann/json.hpp>
+
+namespace dsc::pt2 {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// "[1, {...}]": version and root.
+std::optional<Json> parse_root(const std::string& spec) {
+  auto parsed = Json::parse(spec, nullptr, false);
+  if (!parsed.is_array() || parsed.size() != 2 || !parsed[1].is_object()) return std::nullopt;
+  return parsed;
+}
+
+bool is_leaf(const Json& node) { return node.at("type").is_null(); }
+Json& children(Json& node) { return node.at("children_spec"); }
+const Json& children(const Json& node) { return node.at("children_spec"); }
+
+bool is_sequence(const Json& node) { return node.at("type") == "builtins.tuple" || node.at("type") == "builtins.list"; }
+bool is_dictionary(const Json& node) { return node.at("type") == "builtins.dict" || node.at("type") == "collections.OrderedDict"; }
+
+// The keys of a dictionary node, which its context holds as JSON text; empty for other containers.
+std::vector<std::string> keys_of(const Json& node) {
+  std::vector<std::string> keys;
+  if (!is_dictionary(node) || !node.at("context").is_string()) return keys;
+  const auto list = Json::parse(node.at("context").get<std::string>(), nullptr, false);
+  if (!list.is_array()) return keys;
+  for (const auto& key : list) keys.push_back(key.is_string() ? key.get<std::string>() : key.dump());
+  return keys;
+}
+
+void collect_names(const Json& node, const std::string& path, std::vector<std::string>& names) {
+  if (is_leaf(node)) {
+    names.push_back(path);
+    return;
+  }
+  const auto keys = keys_of(node);
+  for (std::size_t i = 0; i < children(node).size(); ++i) {
+    const auto part = i < keys.size() ? keys[i] : std::to_string(i);
+    collect_names(children(node)[i], path.empty() ? part : path + "." + part, names);
+  }
+}
+
+std::size_t count_leaves(const Json& node) {
+  if (is_leaf(node)) return 1;
+  std::size_t count = 0;
+  for (const auto& child : children(node)) count += count_leaves(child);
+  return count;
+}
+
+// Whether `node` is the pair (args, kwargs) that every input specification is.
+bool is_call(const Json& node) {
+  return !is_leaf(node) && is_sequence(node) && children(node).size() == 2 && !is_leaf(children(node)[0]) && !is_leaf(children(node)[1]) &&
+         is_sequence(children(node)[0]) && is_dictionary(children(node)[1]);
+}
+
+// Removes marked leaves below `node`, `next` counting leaves; false where a container cannot lose a field.
+bool remove_leaves(Json& node, const std::vector<bool>& removed, std::size_t& next) {
+  auto keys = keys_of(node);
+  auto kept = Json::array();
+  auto kept_keys = Json::array();
+  for (std::size_t i = 0; i < children(node).size(); ++i) {
+    auto& child = children(node)[i];
+    if (is_leaf(child)) {
+      if (next < removed.size() && removed[next++]) continue;
+    } else if (!remove_leaves(child, removed, next)) {
+      return false;
+    }
+    kept.push_back(child);
+    if (i < keys.size()) kept_keys.push_back(keys[i]);
+  }
+  if (kept.size() == children(node).size()) {
+    children(node) = std::move(kept);
+    return true;
+  }
+  if (!is_sequence(node) && keys.size() != children(node).size()) return false;
+  if (is_dictionary(node)) node["context"] = kept_keys.dump();
+  children(node) = std::move(kept);
+  return true;
+}
+
+Json leaf() { return {{"type", nullptr}, {"context", nullptr}, {"children_spec", Json::array()}}; }
+Json tuple_of(std::size_t size) {
+  auto list = Json::array();
+  for (std::size_t i = 0; i < size; ++i) list.push_back(leaf());
+  return {{"type", "builtins.tuple"}, {"context", "null"}, {"children_spec", std::move(list)}};
+}
+
+}  // namespace
+
+std::optional<std::vector<std::string>> leaf_names(const std::string& in_spec, const std::vector<std::string>& forward_names) {
+  const auto root = parse_root(in_spec);
+  if (!root || !is_call((*root)[1])) return std::nullopt;
+  std::vector<std::string> names;
+  const auto& arguments = children(children((*root)[1])[0]);
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    collect_names(arguments[i], i < forward_names.size() ? forward_names[i] : "argument" + std::to_string(i), names);
+  }
+  collect_names(children((*root)[1])[1], "", names);
+  return names;
+}
+
+std::optional<std::size_t> leaf_count(const std::string& spec) {
+  const auto root = parse_root(spec);
+  if (!root) return std::nullopt;
+  return count_leaves((*root)[1]);
+}
+
+std::optional<TrimmedSpec> without_leaves(const std::string& in_spec, const std::vector<std::string>& forward_names,
+                                          const std::vector<bool>& removed) {
+  auto root = parse_root(in_spec);
+  if (!root || !is_call((*root)[1])) return std::nullopt;
+  auto& call = (*root)[1];
+  // forward() keeps the names of its arguments; those that were leaves and are removed go.
+  std::vector<bool> name_removed(forward_names.size(), false);
+  std::size_t leaves = 0, name = 0;
+  for (const auto& part : children(call)) {
+    for (const auto& argument : children(part)) {
+      if (is_leaf(argument) && name < name_removed.size() && leaves < removed.size()) name_removed[name] = removed[leaves];
+      leaves += count_leaves(argument);
+      ++name;
+    }
+  }
+  std::size_t next = 0;
+  if (!remove_leaves(call, removed, next)) return std::nullopt;
+  TrimmedSpec trimmed{root->dump(), {}};
+  for (std::size_t i = 0; i < forward_names.size(); ++i) {
+    if (!name_removed[i]) trimmed.forward_names.push_back(forward_names[i]);
+  }
+  return trimmed;
+}
+
+std::string plain_input_spec(std::size_t arguments) {
+  const Json keywords{{"type", "builtins.dict"}, {"context", "[]"}, {"children_spec", Json::array()}};
+  return Json{1, Json{{"type", "builtins.tuple"}, {"context", "null"}, {"children_spec", Json{tuple_of(arguments), keywords}}}}.dump();
+}
+
+std::string plain_output_spec(std::size_t outputs) { return Json{1, outputs == 1 ? leaf() : tuple_of(outputs)}.dump(); }
+
+}  // namespace dsc::pt2
