@@ -22,16 +22,21 @@ struct ExecutorOptions {
   bool channels_last = false;        // weights and inputs of rank 4 in NHWC memory
   std::optional<ScalarType> autocast = {};  // bf16 or f16: autocast over the whole graph
   std::string device = "cpu";
+  bool record_gradients = false;     // without training: autograd records all the same (attacks, sensitivity)
 };
 
 class Executor : public Engine {
  public:
   // Takes the weights by reference where device and memory format allow: in-place updates (batch-norm statistics,
   // optimiser steps) then change the model's tensors too. Otherwise `store_weights` copies them back.
+  // The model's graph must stay as it is, and alive, as long as the executor.
   // errors: unsupported, naming every node whose operator or arguments the dispatcher does not know.
   Executor(const Model& model, ExecutorOptions options);
+  Executor(const Graph& graph, const Weights& weights, ExecutorOptions options);
   ~Executor() override;
 
+  // returns: tensors on the executor's device. errors: data, for inputs that do not fit the graph, by name, and for what
+  // an operator rejects, with node and source line.
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override;
   std::string name() const override;
 
@@ -47,6 +52,7 @@ class Executor : public Engine {
   // require gradients.
   at::Tensor weight(const std::string& name) const;
   void set_weight(const std::string& name, at::Tensor tensor);
+  // The names to optimise; of parameters that share one tensor (tied weights) only the first.
   std::vector<std::string> parameter_names() const;
   // Copies the weights back into `model` (contiguous, on the CPU, detached).
   void store_weights(Model& model) const;

@@ -1,0 +1,84 @@
+#include "exec/check_inputs.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "dscompress/error.h"
+#include "exec/convert.h"
+
+namespace dsc {
+namespace {
+
+std::string shape_text(const TensorType& type) {
+  std::string text = std::string(to_string(type.dtype)) + "[";
+  for (std::size_t i = 0; i < type.sizes.size(); ++i) {
+    text += (i ? ", " : "") + (type.sizes[i].is_fixed() ? std::to_string(type.sizes[i].size) : type.sizes[i].expression);
+  }
+  return text + "]";
+}
+
+std::string shape_text(const at::Tensor& tensor) {
+  std::string text = std::string(to_string(from_c10(tensor.scalar_type()))) + "[";
+  for (std::int64_t i = 0; i < tensor.dim(); ++i) text += (i ? ", " : "") + std::to_string(tensor.size(i));
+  return text + "]";
+}
+
+class Checker {
+ public:
+  void check(const GraphInput& input, const at::Tensor& tensor) {
+    input_ = &input;
+    if (!tensor.defined()) fail("an undefined tensor", "");
+    if (!input.value->is_tensor()) {
+      if (tensor.numel() != 1) fail(shape_text(tensor), "a single number is expected");
+      return;
+    }
+    const TensorType& type = input.value->tensor();
+    const std::string expected = "expected " + shape_text(type);
+    if (tensor.scalar_type() != to_c10(type.dtype)) fail(shape_text(tensor), expected);
+    if (tensor.dim() != type.rank()) fail(shape_text(tensor), expected);
+    for (std::int64_t i = 0; i < tensor.dim(); ++i) check_size(type.sizes[static_cast<std::size_t>(i)], tensor, i, expected);
+  }
+
+ private:
+  void check_size(const Dim& dim, const at::Tensor& tensor, std::int64_t i, const std::string& expected) {
+    const std::int64_t size = tensor.size(i);
+    if (dim.is_fixed()) {
+      if (size == dim.size) return;
+      fail(shape_text(tensor), expected, "dimension " + std::to_string(i) + " was fixed when the model was exported; " +
+                                             "export it with a dynamic one, or give examples of that size");
+    }
+    if (dim.expression.find_first_of(" +-*/(,") != std::string::npos) return;  // not a plain symbol
+    const auto [first, added] = symbols_.emplace(dim.expression, std::pair(size, input_));
+    if (added || first->second.first == size) return;
+    fail(shape_text(tensor), expected + ", where " + dim.expression + " is " + std::to_string(first->second.first) +
+                                 " already by input `" + first->second.second->target + "`");
+  }
+
+  [[noreturn]] void fail(const std::string& found, const std::string& expected, const std::string& hint = {}) const {
+    throw Error(ErrorCode::data, "input `" + input_->target + "` is " + found + (expected.empty() ? "" : "; " + expected),
+                {}, hint);
+  }
+
+  const GraphInput* input_ = nullptr;
+  std::map<std::string, std::pair<std::int64_t, const GraphInput*>, std::less<>> symbols_;
+};
+
+}  // namespace
+
+void check_inputs(const Graph& graph, const std::vector<at::Tensor>& inputs) {
+  Checker checker;
+  std::size_t count = 0;
+  std::string names;
+  for (const GraphInput& input : graph.inputs()) {
+    if (input.kind != InputKind::user || !input.value) continue;
+    names += (names.empty() ? "" : ", ") + input.target;
+    if (count < inputs.size()) checker.check(input, inputs[count]);
+    ++count;
+  }
+  if (count == inputs.size()) return;
+  throw Error(ErrorCode::data, std::to_string(inputs.size()) + " inputs given; the model takes " + std::to_string(count) +
+                                   " (" + names + ")");
+}
+
+}  // namespace dsc

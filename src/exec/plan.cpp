@@ -1,0 +1,237 @@
+#include "exec/plan.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <map>
+#include <new>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "core/names.h"
+#include "dscompress/error.h"
+
+namespace dsc {
+namespace {
+
+// "aten.conv2d.default" -> {"aten::conv2d", ""}
+c10::OperatorName operator_name(const std::string& target) {
+  const std::size_t first = target.find('.'), last = target.rfind('.');
+  if (first == std::string::npos || first == last) return {target, ""};
+  const std::string overload = target.substr(last + 1);
+  return {target.substr(0, first) + "::" + target.substr(first + 1, last - first - 1), overload == "default" ? "" : overload};
+}
+
+// In place on a tensor outside autograd, `detach_` has nothing to do; it has no kernel below autograd either.
+void identity(std::vector<c10::IValue>&) {}
+
+std::string place_text(const Node& node) {
+  const std::string line = node.source_line();
+  return line.empty() ? "" : " (" + line + ")";
+}
+
+Problem unknown_operator(const std::string& target, const std::vector<const Node*>& nodes) {
+  const c10::OperatorName name = operator_name(target);
+  std::vector<std::string> overloads;
+  for (const c10::OperatorName& known : c10::Dispatcher::singleton().getAllOpNames()) {
+    if (known.name == name.name) overloads.push_back(known.overload_name.empty() ? "default" : known.overload_name);
+  }
+  std::sort(overloads.begin(), overloads.end());
+  Problem problem;
+  problem.message = "operator `" + target + "` is unknown to this LibTorch; used by";
+  for (std::size_t i = 0; i < std::min<std::size_t>(nodes.size(), 5); ++i) {
+    problem.message += (i ? ", %" : " %") + nodes[i]->name() + place_text(*nodes[i]);
+  }
+  if (nodes.size() > 5) problem.message += " and " + std::to_string(nodes.size() - 5) + " more nodes";
+  problem.place.pointer = "%" + nodes.front()->name();
+  if (overloads.empty()) {
+    problem.hint = "export a variant of the model without it, e.g. after `program.run_decompositions()`, or load the "
+                   "library that defines it with --plugin";
+  } else {
+    problem.hint = "this LibTorch has the overloads";
+    for (const std::string& overload : overloads) problem.hint += " " + overload;
+    problem.hint += "; export the model with the LibTorch version that dscompress was built with";
+  }
+  return problem;
+}
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const ExecutorOptions& options, c10::Device device)
+      : graph_(graph), options_(options), device_(device) {}
+
+  Plan make() {
+    number_inputs();
+    for (const Node* node : graph_.nodes()) add_step(*node);
+    for (const auto& [target, nodes] : unknown_) problems_.push_back(unknown_operator(target, nodes));
+    if (!problems_.empty()) throw Error(ErrorCode::unsupported, std::move(problems_));
+    set_lifetimes();
+    return std::move(plan_);
+  }
+
+ private:
+  Slot number(const Value* value) {
+    const auto slot = static_cast<Slot>(plan_.values.size());
+    plan_.values.push_back(value);
+    plan_.slots.emplace(value, slot);
+    return slot;
+  }
+
+  void number_inputs() {
+    graph_device_ = "cpu";
+    for (const GraphInput& input : graph_.inputs()) {
+      if (!input.value) continue;
+      number(input.value);
+      if (input.value->is_tensor()) graph_device_ = input.value->tensor().device.type;
+    }
+    plan_.modes.push_back(make_base_mode(options_, device_.type()));
+  }
+
+  std::size_t mode_of(const Region* region) {
+    if (!region) return 0;
+    if (const auto known = modes_.find(region); known != modes_.end()) return known->second;
+    const Mode outer = plan_.modes[mode_of(region->parent)];
+    plan_.modes.push_back(enter_region(outer, *region, graph_device_, device_.type()));
+    return modes_[region] = plan_.modes.size() - 1;
+  }
+
+  bool records_gradients() const { return options_.training || options_.record_gradients; }
+
+  void add_step(const Node& node) {
+    if (is_vacuous(node.target())) return;
+    Step step;
+    step.node = &node;
+    try {
+      step.mode = mode_of(node.region());
+      if (node.is("aten.detach_.default") && !records_gradients()) step.builtin = identity;
+      else step.builtin = find_builtin(node.target());
+      if (step.builtin) step.stack = make_stack(node, plan_.slots);
+      else if (!bind_operator(step)) unknown_[node.target()].push_back(&node);
+    } catch (const Error& error) {
+      for (Problem problem : error.problems()) {
+        problem.message = "node %" + node.name() + " (" + node.target() + "): " + problem.message;
+        problem.place = {node.source_line(), 0, 0, "%" + node.name()};
+        problems_.push_back(std::move(problem));
+      }
+    }
+    for (const Value* value : node.outputs()) step.outputs.push_back(number(value));
+    plan_.steps.push_back(std::move(step));
+  }
+
+  // returns: false when the dispatcher does not know the operator.
+  bool bind_operator(Step& step) {
+    auto& dispatcher = c10::Dispatcher::singleton();
+    step.op = dispatcher.findSchema(operator_name(step.node->target()));
+    if (!step.op) return false;
+    step.stack = make_stack(*step.node, step.op->schema(), plan_.slots, device_);
+    set_training(step.op->schema(), step.stack, options_);
+    // Strides differ from the example's in NHWC memory, and a plain view may then be impossible: copy in that case.
+    const bool is_view = step.node->is("aten.view.default") || step.node->is("aten._unsafe_view.default");
+    if (options_.channels_last && is_view) step.op = dispatcher.findSchemaOrThrow("aten::reshape", "");
+    return true;
+  }
+
+  // Moves each value at its last use; values that only have to disappear are listed.
+  void set_lifetimes() {
+    std::vector<bool> needed(plan_.values.size(), false);
+    for (const GraphInput& input : graph_.inputs()) {
+      if (input.value && input.kind != InputKind::user) needed[plan_.slots.at(input.value)] = true;
+    }
+    for (const GraphOutput& output : graph_.outputs()) {
+      for (const Value* value : values_of(output.value)) needed[plan_.slots.at(value)] = true;
+      if (output.kind == OutputKind::input_mutation) pin_input(output.target, needed);
+    }
+    for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step) {
+      for (auto fill = step->stack.fills.rbegin(); fill != step->stack.fills.rend(); ++fill) {
+        for (auto operand = fill->operands.rbegin(); operand != fill->operands.rend(); ++operand) {
+          if (operand->slot == kNoSlot || needed[operand->slot]) continue;
+          operand->move = true;
+          needed[operand->slot] = true;
+        }
+      }
+      for (const Slot slot : step->outputs) {
+        if (!needed[slot]) step->frees.push_back(slot);
+      }
+    }
+    for (const GraphInput& input : graph_.inputs()) {
+      if (input.value && !needed[plan_.slots.at(input.value)]) plan_.unused_inputs.push_back(plan_.slots.at(input.value));
+    }
+  }
+
+  void pin_input(const std::string& name, std::vector<bool>& needed) {
+    for (const GraphInput& input : graph_.inputs()) {
+      if (input.value && input.kind == InputKind::user && input.target == name) needed[plan_.slots.at(input.value)] = true;
+    }
+  }
+
+  const Graph& graph_;
+  const ExecutorOptions& options_;
+  c10::Device device_;
+  std::string graph_device_;
+  Plan plan_;
+  std::unordered_map<const Region*, std::size_t> modes_;
+  std::map<std::string, std::vector<const Node*>> unknown_;
+  std::vector<Problem> problems_;
+};
+
+[[noreturn]] void node_failed(const Node& node, ErrorCode code, const std::string& why) {
+  throw Error(code, "node %" + node.name() + " (" + node.target() + ") failed: " + why,
+              {node.source_line(), 0, 0, "%" + node.name()});
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+void store_list(const Step& step, const c10::IValue& list, std::size_t count, std::size_t& next,
+                std::vector<c10::IValue>& frame) {
+  const auto elements = list.toListRef();
+  if (elements.size() != count) {
+    node_failed(*step.node, ErrorCode::unsupported,
+                "it made " + std::to_string(elements.size()) + " values, and the exported graph says " + std::to_string(count));
+  }
+  for (const c10::IValue& element : elements) frame[step.outputs[next++]] = element;
+}
+
+void store_results(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack) {
+  const std::vector<int>& structure = step.node->output_structure();
+  if (structure.size() > stack.size()) {
+    node_failed(*step.node, ErrorCode::unsupported,
+                "it made " + std::to_string(stack.size()) + " results, and the graph says " + std::to_string(structure.size()));
+  }
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < structure.size(); ++i) {
+    if (structure[i] < 0) frame[step.outputs[next++]] = std::move(stack[i]);
+    else store_list(step, stack[i], static_cast<std::size_t>(structure[i]), next, frame);
+  }
+}
+
+}  // namespace
+
+Plan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device) {
+  return Planner(graph, options, device).make();
+}
+
+void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack) {
+  try {
+    fill_stack(step.stack, frame, stack);
+    if (step.builtin) step.builtin(stack);
+    else step.op->callBoxed(stack);
+    store_results(step, frame, stack);
+  } catch (const c10::NotImplementedError& error) {
+    node_failed(*step.node, ErrorCode::unsupported, first_line(error.what_without_backtrace()));
+  } catch (const c10::OutOfMemoryError& error) {
+    node_failed(*step.node, ErrorCode::resource, first_line(error.what_without_backtrace()));
+  } catch (const c10::Error& error) {
+    const std::string why = first_line(error.what_without_backtrace());
+    const bool memory = why.find("can't allocate memory") != std::string::npos;
+    node_failed(*step.node, memory ? ErrorCode::resource : ErrorCode::data, why);
+  } catch (const std::bad_alloc&) {
+    node_failed(*step.node, ErrorCode::resource, "out of memory");
+  } catch (Error& error) {
+    error.add_place({step.node->source_line(), 0, 0, "%" + step.node->name()});
+    throw;
+  }
+}
+
+}  // namespace dsc
