@@ -1,111 +1,98 @@
 // The training loop: the base of every pass that trains.
+//
+// Goals: exactly repeatable (order, augmentation and dropout of an epoch follow from the step's seed and the epoch's
+// number alone, so a run killed after any epoch goes on to the same bytes), no more work per step than PyTorch's loop, any
+// objective and any trainable tensors beside the model's own. Non-goals: passes' ideas; they come in through TrainHooks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
-#include <memory>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
-#include <variant>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data/dataset.h"
 #include "dscompress/pass.h"
 #include "exec/executor.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
 
 namespace dsc {
 
-struct Sgd {
-  static constexpr const char* kName = "sgd";
-  double lr = 0.1, momentum = 0.9, weight_decay = 5e-4;
-  bool nesterov = false;
-  void fields(FieldVisitor& visit);
-};
-struct Adam {
-  static constexpr const char* kName = "adam";
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
-  void fields(FieldVisitor& visit);
-};
-struct AdamW {
-  static constexpr const char* kName = "adamw";
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
-  void fields(FieldVisitor& visit);
-};
-using OptimizerConfig = std::variant<Sgd, Adam, AdamW>;
+// Which weights a training ends with.
+enum class KeepWeights : std::uint8_t { last, best };
+std::span<const std::string_view> enum_names(KeepWeights);
 
-struct ConstantLr { static constexpr const char* kName = "constant"; void fields(FieldVisitor& visit); };
-struct CosineLr { static constexpr const char* kName = "cosine"; double final_fraction = 0; void fields(FieldVisitor& visit); };
-struct LinearLr { static constexpr const char* kName = "linear"; double final_fraction = 0; void fields(FieldVisitor& visit); };
-struct StepLr {
-  static constexpr const char* kName = "step";
-  std::vector<double> at;  // shares of the training, e.g. [0.5, 0.75]
-  double factor = 0.1;
-  void fields(FieldVisitor& visit);
-};
-struct OneCycleLr { static constexpr const char* kName = "one_cycle"; double peak_at = 0.3, start_fraction = 0.04, final_fraction = 1e-4; void fields(FieldVisitor& visit); };
-using ScheduleConfig = std::variant<CosineLr, ConstantLr, LinearLr, StepLr, OneCycleLr>;
-
-// What every training pass can set; a pass's own options struct calls `visit_training` inside its `fields`.
+// What every training pass can set; a pass's own options struct holds one and calls its `fields` inside its own.
 struct TrainOptions {
   double epochs = 1;                 // may be a fraction
-  std::int64_t batch = 128;
+  std::int64_t batch = 128;          // a last smaller batch is left out, unless it is the only one
   OptimizerConfig optimizer = Sgd{};
   ScheduleConfig schedule = CosineLr{};
   double warmup_epochs = 0;
   double label_smoothing = 0;
   std::optional<double> clip_norm;
   std::optional<double> weight_ema;  // decay per step, e.g. 0.999; the averaged weights are the result
-  std::int64_t accumulate = 1;
+  std::int64_t accumulate = 1;       // batches per optimiser step
   bool bf16 = false;                 // autocast
+  std::optional<bool> channels_last; // absent: with bf16, for models with inputs of rank 4
   std::int64_t workers = 1;
   std::int64_t validate_every = 1;   // epochs; 0: never
+  KeepWeights keep = KeepWeights::last;
+  std::string monitor;               // metric that decides what is best; empty: top1, else the only one
+  std::int64_t patience = 0;         // validations without a better value before the training stops; 0: no early stop
   void fields(FieldVisitor& visit);
 };
 
-// Learning rate at a point of the training. position, warmup: in epochs.
-double learning_rate(const ScheduleConfig& schedule, double base_lr, double position, double epochs, double warmup);
-
-// The optimiser: a state per parameter name. After a pass has shrunk parameters, `keep` cuts the state alike.
-class Optimizer {
- public:
-  Optimizer(const OptimizerConfig& config, const std::vector<std::string>& names);
-  ~Optimizer();
-  void step(Executor& executor, double lr);                   // uses and then clears the gradients
-  std::map<std::string, at::Tensor> state() const;            // for SavedState, keys "momentum/conv1.weight"
-  void load(const std::map<std::string, at::Tensor>& state);  // errors: internal, for shapes that do not fit
-  double base_lr() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
-// Computes the loss of one batch from the model's outputs (a scalar tensor with gradient).
-using Objective = std::function<at::Tensor(const std::vector<at::Tensor>& outputs, const Batch& batch)>;
-// Cross-entropy for i64 targets (with label smoothing), mean squared error for floating-point ones.
-Objective supervised_objective(double label_smoothing);
-
 // What a pass may add to the loop; every member may be empty.
 struct TrainHooks {
-  ExecutorOptions executor = {};     // `training`, autocast and device are set by the loop
+  ExecutorOptions executor = {};  // `training`, autocast, memory format and device are set by the loop
+  std::string curve_prefix;       // of curves; also tells apart the random numbers of several trainings in one step
+  std::vector<std::string> frozen;                                   // parameters left as they are
+  std::vector<std::pair<std::string, at::Tensor>> extra_parameters;  // leaves to train beside the model's own
+  OptimizerState optimizer_state;                                    // to start from (see keep_state)
+  std::vector<std::string> taps;                                     // values handed to `tap` in every forward run
+  std::function<void(const std::string& value, const at::Tensor& tensor)> tap;
+  std::function<void(Executor&, std::int64_t epoch)> before_epoch;
   std::function<void(Executor&, std::int64_t step, std::int64_t steps)> before_step;
   std::function<void(Executor&, std::int64_t step)> after_backward;  // gradients are there; e.g. regularisation
-  std::function<void(Executor&, std::int64_t epoch)> before_epoch;
-  std::string curve_prefix;
+  std::function<std::map<std::string, double>(Executor&, std::int64_t epoch)> after_epoch;  // more curves' values
 };
 
 struct TrainResult {
   std::int64_t steps = 0;
-  double final_loss = 0;
-  Metrics valid;                  // after the last epoch; empty without a valid split
-  double examples_per_second = 0;
+  double final_loss = 0;          // mean over the last epoch
+  Metrics valid;                  // of the weights kept; empty without a valid split
+  double best_epoch = 0;          // of `keep: best`: when they were made
+  bool stopped_early = false;
+  double examples_per_second = 0; // of this process's epochs
+  OptimizerState optimizer_state; // not in the text form
 };
+// For a stage's text, so that a pass finished earlier still reports its figures.
+std::string to_text(const TrainResult& result);
+TrainResult parse_train_result(const std::string& text);
+std::vector<Statistic> statistics_of(const TrainResult& result);
+
+// Whether a training with these options holds the tensors of this graph in NHWC memory.
+bool uses_channels_last(const TrainOptions& options, const Graph& graph);
 
 // Trains all floating-point parameters of `model` on Split::train inside the current stage: saves after every epoch,
-// goes on where a saved state ends, reports curves and progress.
-// errors: numeric when the loss is not finite (epoch, step, learning rate and remedy named); cancelled.
+// goes on where a saved state ends, reports curves and progress. An epoch's curve points precede its save, which keeps them.
+// errors: numeric when the loss or a weight is not finite (epoch, step, learning rate and remedy named); cancelled;
+// recipe when `keep: best` or `patience` lack a validation split or metric; data.
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks,
                   PassContext& context);
+
+// Problems of module selectors, and the parameters they name: a selector is a glob over module paths, which stands for
+// everything inside that module, or over parameter names.
+std::vector<Problem> check_selectors(const Model& model, const std::vector<std::string>& selectors, std::string_view option);
+std::vector<std::string> select_parameters(const Model& model, const std::vector<std::string>& selectors);
 
 }  // namespace dsc

@@ -84,13 +84,13 @@ class FakeContext : public PassContext {
     const auto found = saved_.find(stage);
     return found == saved_.end() ? nullptr : &found->second.state;
   }
-  // Begins a new process with the states saved so far; reports start empty, `kill_after_saves` is off.
+  // Begins a new process with the states saved so far, curves included; other reports start empty, nothing is killed.
   void restart() {
     kill_after_saves = cancel_after_checks = 0;
     saves = restores = evaluations = cancel_checks = 0;
     stage_.clear();
     notes.clear();
-    curves.clear();
+    curves = saved_curves_;
     progress_calls.clear();
     stages.clear();
   }
@@ -127,12 +127,14 @@ class FakeContext : public PassContext {
     auto text = body();
     stage_.clear();
     finished_[key] = {std::make_unique<Model>(model.clone()), text};
+    saved_curves_ = curves;
     return text;
   }
   void save(const Model& model, const SavedState& state) override {
     Saved saved{std::make_unique<Model>(model.clone()), state};
     for (auto& [name, tensor] : saved.state.tensors) tensor = tensor.detach().clone();
     saved_[stage_] = std::move(saved);
+    saved_curves_ = curves;
     if (++saves == kill_after_saves) throw Killed{};
   }
   std::optional<SavedState> restore(Model& model) override {
@@ -163,6 +165,7 @@ class FakeContext : public PassContext {
   std::string stage_;
   std::map<std::string, Saved> saved_;
   std::map<std::string, Finished> finished_;
+  std::vector<CurvePoint> saved_curves_;
 };
 
 // Whether two models hold the same tensors, bit for bit.

@@ -1,0 +1,110 @@
+#include "train/loss.h"
+
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
+
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "dscompress/error.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::int64_t kNoLabel = -100;  // torch's ignore_index
+
+std::string shape_text(const at::Tensor& tensor) {
+  std::ostringstream text;
+  text << tensor.sizes();
+  return text.str();
+}
+
+[[noreturn]] void throw_shapes(const at::Tensor& output, const at::Tensor& target) {
+  throw Error(ErrorCode::data, "the model's output " + shape_text(output) + " does not fit the labels " + shape_text(target));
+}
+
+// Scores as [positions, classes] and labels as [positions], or unchanged where classes are in dimension 1 of more than two.
+std::pair<at::Tensor, at::Tensor> with_class_dimension(const at::Tensor& output, const at::Tensor& target) {
+  if (output.dim() != target.dim() + 1 || output.dim() < 2) throw_shapes(output, target);
+  if (output.sizes().slice(0, static_cast<std::size_t>(target.dim())) == target.sizes()) {
+    return {output.reshape({-1, output.size(-1)}), target.reshape({-1})};
+  }
+  if (output.size(0) != target.size(0) || output.sizes().slice(2) != target.sizes().slice(1)) throw_shapes(output, target);
+  return {output, target};
+}
+
+// On other devices the kernel itself refuses wrong labels; looking at them here would wait for the device.
+void check_labels(const at::Tensor& target, std::int64_t classes, const Batch& batch) {
+  if (!target.is_cpu()) return;
+  const auto labels = target.contiguous();
+  const auto* data = labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    if ((data[i] >= 0 && data[i] < classes) || data[i] == kNoLabel) continue;
+    const auto example = static_cast<std::size_t>(i / std::max<std::int64_t>(labels.numel() / batch.target.size(0), 1));
+    const auto where = example < batch.indices.size() ? " of example " + std::to_string(batch.indices[example]) : std::string();
+    throw Error(ErrorCode::data, "label " + std::to_string(data[i]) + where + " is out of range: the model has " +
+                                     std::to_string(classes) + " classes, counted from 0");
+  }
+}
+
+at::Tensor supervised_loss(const at::Tensor& raw_output, const Batch& batch, double label_smoothing) {
+  if (!batch.target.defined()) {
+    throw Error(ErrorCode::data, "supervised training needs labels, and the training data has none", {},
+                "name the label column in data.train, or train without labels (distill with alpha: 1)");
+  }
+  const auto output = raw_output.to(at::kFloat);
+  if (batch.target.is_floating_point()) {
+    if (output.numel() != batch.target.numel()) throw_shapes(output, batch.target);
+    return at::mse_loss(output.reshape(batch.target.sizes()), batch.target);
+  }
+  const auto [scores, labels] = with_class_dimension(output, batch.target);
+  check_labels(labels, scores.size(1), batch);
+  return at::cross_entropy_loss(scores, labels, {}, at::Reduction::Mean, kNoLabel, label_smoothing);
+}
+
+}  // namespace
+
+Objective supervised_objective(double label_smoothing) {
+  return [label_smoothing](const std::vector<at::Tensor>& outputs, const Batch& batch) {
+    return supervised_loss(outputs.at(0), batch, label_smoothing);
+  };
+}
+
+struct LossSum::State {
+  std::vector<LossTerm> terms;
+  std::vector<at::Tensor> sums;  // on the device, so that no step waits for it
+  std::int64_t count = 0;
+};
+
+LossSum::LossSum(std::vector<LossTerm> terms) : state_(std::make_shared<State>()) {
+  std::erase_if(terms, [](const LossTerm& term) { return term.weight == 0; });
+  state_->sums.resize(terms.size());
+  state_->terms = std::move(terms);
+}
+
+at::Tensor LossSum::operator()(const std::vector<at::Tensor>& outputs, const Batch& batch) const {
+  at::Tensor total;
+  for (std::size_t i = 0; i < state_->terms.size(); ++i) {
+    const auto& term = state_->terms[i];
+    const auto loss = term.loss(outputs, batch);
+    const auto part = loss.detach().to(at::kDouble);
+    state_->sums[i] = state_->sums[i].defined() ? state_->sums[i] + part : part;
+    const auto weighted = loss * term.weight;
+    total = total.defined() ? total + weighted : weighted;
+  }
+  ++state_->count;
+  return total;
+}
+
+std::map<std::string, double> LossSum::take_means() const {
+  std::map<std::string, double> means;
+  for (std::size_t i = 0; i < state_->terms.size(); ++i) {
+    if (state_->count > 0) means[state_->terms[i].name] = state_->sums[i].item<double>() / static_cast<double>(state_->count);
+    state_->sums[i].reset();
+  }
+  state_->count = 0;
+  return means;
+}
+
+}  // namespace dsc

@@ -1,0 +1,44 @@
+// Objectives: what a training minimises, from a model's outputs and a batch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace dsc {
+
+// Computes the loss of one batch from the model's outputs (a scalar tensor with gradient).
+using Objective = std::function<at::Tensor(const std::vector<at::Tensor>& outputs, const Batch& batch)>;
+
+// Cross-entropy for i64 targets (with label smoothing; the class dimension is 1, or the last one when all others equal
+// the target's), mean squared error for floating-point ones. -100 marks a position without a label.
+// errors: data for batches without labels, labels out of range and shapes that do not fit.
+Objective supervised_objective(double label_smoothing);
+
+// One part of a weighted sum of losses.
+struct LossTerm {
+  std::string name;  // of its curve: "loss_kd"
+  double weight = 1;
+  Objective loss;
+};
+
+// A weighted sum of losses that keeps the mean of each part for the curves. Copies share the means.
+class LossSum {
+ public:
+  explicit LossSum(std::vector<LossTerm> terms);  // terms of weight 0 are not computed
+  at::Tensor operator()(const std::vector<at::Tensor>& outputs, const Batch& batch) const;
+  // Means of the parts since the last call, by name; for TrainHooks::after_epoch.
+  std::map<std::string, double> take_means() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace dsc

@@ -1,0 +1,154 @@
+// The trainer before its first epoch: checks, plan, restored state, executor.
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "core/names.h"
+#include "train/trainer.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::string_view kOptimizerPrefix = "optimizer/", kAveragePrefix = "average/", kBestPrefix = "best/", kExtraPrefix = "extra/";
+
+std::map<std::string, at::Tensor> with_prefix(const std::map<std::string, at::Tensor>& tensors, std::string_view prefix) {
+  std::map<std::string, at::Tensor> found;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with(prefix)) found[name.substr(prefix.size())] = tensor;
+  }
+  return found;
+}
+
+void add_prefixed(std::map<std::string, at::Tensor>& to, const std::map<std::string, at::Tensor>& from, std::string_view prefix) {
+  for (const auto& [name, tensor] : from) to[std::string(prefix) + name] = tensor;
+}
+
+}  // namespace
+
+bool uses_channels_last(const TrainOptions& options, const Graph& graph) {
+  if (!options.channels_last.value_or(options.bf16)) return false;
+  return std::any_of(graph.inputs().begin(), graph.inputs().end(), [](const GraphInput& input) {
+    return input.kind == InputKind::user && input.value && input.value->is_tensor() && input.value->tensor().rank() == 4;
+  });
+}
+
+TrainPlan plan_training(std::int64_t examples, const TrainOptions& options) {
+  TrainPlan plan;
+  plan.drop_last = examples >= options.batch;
+  plan.batches = plan.drop_last ? examples / options.batch : 1;
+  plan.steps_per_epoch = (plan.batches + options.accumulate - 1) / options.accumulate;
+  if (options.epochs <= 0) return plan;
+  plan.steps = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(plan.steps_per_epoch)));
+  plan.epochs = (plan.steps + plan.steps_per_epoch - 1) / plan.steps_per_epoch;
+  return plan;
+}
+
+std::string to_text(const TrainProgress& p) {
+  return nlohmann::json{{"step", p.step}, {"loss", p.loss}, {"valid", p.valid}, {"best_valid", p.best_valid},
+                        {"stopped", p.stopped},
+                        {"monitor", {{"metric", p.monitor.metric}, {"best", p.monitor.best},
+                                     {"best_epoch", p.monitor.best_epoch}, {"worse", p.monitor.worse}}}}.dump();
+}
+
+TrainProgress parse_train_progress(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  const auto& monitor = json.at("monitor");
+  TrainProgress p;
+  p.step = json.at("step");
+  p.loss = json.at("loss");
+  p.valid = json.at("valid").get<Metrics>();
+  p.best_valid = json.at("best_valid").get<Metrics>();
+  p.stopped = json.at("stopped");
+  p.monitor = {monitor.at("metric"), monitor.at("best"), monitor.at("best_epoch"), monitor.at("worse")};
+  return p;
+}
+
+Trainer::Trainer(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context)
+    : model_(model), options_(options), objective_(objective), hooks_(hooks), context_(context), data_(context.data(Split::train)) {
+  if (data_.size() == 0) throw Error(ErrorCode::data, "the training data is empty: " + data_.info().description);
+  plan_ = plan_training(data_.size(), options);
+  check_options();
+  // The model's tensors are about to change in place: let go of whoever shares them (a teacher, a file's memory map).
+  model_.weights = model_.weights.clone();
+  restore_or_start();
+}
+
+void Trainer::check_options() {
+  if (!needs_monitor()) return;
+  const std::string what = options_.keep == KeepWeights::best ? "keep: best" : "patience";
+  if (!context_.has_data(Split::valid)) {
+    throw Error(ErrorCode::recipe, what + " needs a validation split, and the recipe has none", {},
+                "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
+  }
+  choose_monitor(context_.evaluate(model_, Split::valid, 1), options_.monitor);
+}
+
+void Trainer::restore_or_start() {
+  const auto saved = context_.restore(model_);
+  if (saved) {
+    progress_ = parse_train_progress(saved->text);
+    progress_.epoch = saved->position;
+  }
+  make_executor();
+  optimizer_.emplace(options_.optimizer, [&] {
+    auto names = names_;
+    for (const auto& [name, tensor] : hooks_.extra_parameters) names.push_back(name);
+    return names;
+  }());
+  if (options_.weight_ema) average_.emplace(*options_.weight_ema, names_);
+  if (saved) {
+    load_tensors(saved->tensors);
+  } else {
+    optimizer_->load(hooks_.optimizer_state);
+  }
+}
+
+void Trainer::make_executor() {
+  auto options = hooks_.executor;
+  options.training = true;
+  options.device = context_.device();
+  options.channels_last = channels_last_ = uses_channels_last(options_, model_.graph);
+  if (options_.bf16) options.autocast = ScalarType::bf16;
+  executor_ = std::make_unique<Executor>(model_, options);
+  const std::set<std::string> frozen(hooks_.frozen.begin(), hooks_.frozen.end());
+  for (const auto& name : executor_->parameter_names()) {
+    if (frozen.contains(name)) {
+      executor_->weight(name).set_requires_grad(false);
+    } else if (executor_->weight(name).requires_grad()) {
+      names_.push_back(name);
+    }
+  }
+  if (names_.empty() && hooks_.extra_parameters.empty()) {
+    throw Error(ErrorCode::recipe, "there is nothing to train: the model has no floating-point parameter that is not frozen");
+  }
+  for (const auto& name : hooks_.taps) {
+    taps_.push_back(model_.graph.find_value(name));
+    if (!taps_.back()) throw Error(ErrorCode::internal, "no value `" + name + "` to tap in the graph");
+  }
+}
+
+void Trainer::load_tensors(const std::map<std::string, at::Tensor>& tensors) {
+  optimizer_->load(with_prefix(tensors, kOptimizerPrefix));
+  if (average_) average_->load(with_prefix(tensors, kAveragePrefix));
+  best_ = with_prefix(tensors, kBestPrefix);
+  const auto extra = with_prefix(tensors, kExtraPrefix);
+  c10::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : hooks_.extra_parameters) tensor.copy_(extra.at(name));
+}
+
+SavedState Trainer::saved_state() const {
+  SavedState state;
+  state.position = progress_.epoch;
+  state.text = to_text(progress_);
+  add_prefixed(state.tensors, optimizer_->state(), kOptimizerPrefix);
+  if (average_) add_prefixed(state.tensors, average_->state(), kAveragePrefix);
+  add_prefixed(state.tensors, best_, kBestPrefix);
+  for (const auto& [name, tensor] : hooks_.extra_parameters) state.tensors[std::string(kExtraPrefix) + name] = tensor.detach();
+  return state;
+}
+
+}  // namespace dsc

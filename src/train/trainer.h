@@ -1,0 +1,90 @@
+// The state machine behind train(): one object per training, saved and restored between epochs.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/average.h"
+#include "train/loss_log.h"
+#include "train/monitor.h"
+#include "train/train.h"
+
+namespace dsc {
+
+// How many batches and optimiser steps there are.
+struct TrainPlan {
+  std::int64_t batches = 0;          // per epoch
+  std::int64_t steps_per_epoch = 0;  // of the optimiser
+  std::int64_t steps = 0;            // in all; the last epoch may be cut short
+  std::int64_t epochs = 0;           // begun
+  bool drop_last = false;
+};
+// A smaller last batch is dropped (each epoch leaves out other examples; batch norm never sees a batch of one), unless
+// the data set is smaller than a batch. The batches of an epoch that do not fill `accumulate` make a smaller step.
+TrainPlan plan_training(std::int64_t examples, const TrainOptions& options);
+
+// What is known after an epoch, besides tensors.
+struct TrainProgress {
+  std::int64_t epoch = 0, step = 0;  // finished
+  double loss = 0;
+  Metrics valid, best_valid;
+  Monitor monitor;
+  bool stopped = false;
+};
+std::string to_text(const TrainProgress& progress);
+TrainProgress parse_train_progress(const std::string& text);
+
+class Trainer {
+ public:
+  Trainer(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context);
+  TrainResult run();
+
+ private:
+  // setup.cpp: before the first epoch, and between epochs
+  void check_options();
+  void restore_or_start();
+  void make_executor();
+  void load_tensors(const std::map<std::string, at::Tensor>& tensors);
+  SavedState saved_state() const;
+  // trainer.cpp
+  void train_epoch();
+  void accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr);
+  void update_weights(double lr);
+  std::vector<at::Tensor> forward(const Batch& batch);
+  Batch on_device(Batch batch) const;
+  double learning_rate_now() const;
+  void finish_epoch();
+  void validate(double epoch);
+  void check_weights() const;
+  void report_progress();
+  TrainResult finish();
+
+  bool needs_monitor() const { return options_.keep == KeepWeights::best || options_.patience > 0; }
+  void curve(const std::string& name, double epoch, double value) { context_.curve({hooks_.curve_prefix + name, epoch, value}); }
+  std::vector<at::Tensor> parameters() const;  // trained ones: the model's, then the extra ones
+  Model averaged_model() const;
+
+  Model& model_;
+  const TrainOptions& options_;
+  const Objective& objective_;
+  const TrainHooks& hooks_;
+  PassContext& context_;
+  const Dataset& data_;
+  TrainPlan plan_;
+  TrainProgress progress_;
+  std::unique_ptr<Executor> executor_;
+  bool channels_last_ = false;
+  std::vector<const Value*> taps_;
+  std::vector<std::string> names_;  // of the model's trained parameters
+  std::optional<Optimizer> optimizer_;
+  std::optional<WeightAverage> average_;
+  std::map<std::string, at::Tensor> best_;  // all weights, for `keep: best`
+  std::chrono::steady_clock::time_point last_report_{};
+  double seconds_ = 0;
+  std::int64_t examples_ = 0;
+};
+
+}  // namespace dsc
