@@ -65,11 +65,13 @@ struct ListAccess {
 };
 struct MapAccess {
   std::vector<std::string> keys;
+  std::function<void()> clear;
   std::function<void(const std::string&, ValueVisitor&)> value;
   std::function<void(ValueVisitor&)> prototype;
 };
 struct OptionalAccess {
   bool has_value;
+  std::function<void()> reset;
   std::function<void(ValueVisitor&)> value;  // creates the value if absent
   std::function<void(ValueVisitor&)> prototype;
 };
@@ -175,12 +177,14 @@ void describe(ValueVisitor& visit, std::map<std::string, T>& map) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : map) keys.push_back(key);
   visit.map({.keys = std::move(keys),
+             .clear = [&] { map.clear(); },
              .value = [&](const std::string& key, ValueVisitor& inner) { describe(inner, map[key]); },
              .prototype = [](ValueVisitor& inner) { T value{}; describe(inner, value); }});
 }
 template <class T>
 void describe(ValueVisitor& visit, std::optional<T>& value) {
   visit.optional({.has_value = value.has_value(),
+                  .reset = [&] { value.reset(); },
                   .value = [&](ValueVisitor& inner) { if (!value) value.emplace(); describe(inner, *value); },
                   .prototype = [](ValueVisitor& inner) { T made{}; describe(inner, made); }});
 }

@@ -22,7 +22,7 @@ namespace dsc {
 
 class Dataset;  // src/data/dataset.h
 
-enum class Split : std::uint8_t { train, valid, eval };
+enum class Split : std::uint8_t { train, valid, eval, calibration };
 enum class Need : std::uint8_t { train_data, calibration_data, teacher };
 enum class Change : std::uint8_t { weights, shapes, structure, precision };
 
@@ -74,6 +74,8 @@ class PassContext {
 
   virtual std::uint64_t seed() const = 0;           // of this step; derive per-stage seeds with core/random.h
   virtual const std::string& device() const = 0;    // "cpu", "cuda", "cuda:1"
+  // Whether this is the rehearsal before a run: the pass changes the model as it would, but trains and measures nothing.
+  virtual bool dry_run() const { return false; }
   virtual bool has_data(Split split) const = 0;
   virtual Dataset& data(Split split) = 0;           // errors: data, when the recipe names none for this split
   // The reference network for distillation: named in the step's options, or the model as it was before the first pass.

@@ -41,7 +41,7 @@ std::string ratio_text(double base, double now) { return now > 0 ? number("%.2fx
 
 void write_steps(std::ostream& out, const Report& report) {
   std::vector<std::string> columns = {"step", "time", "MACs", "parameters", "size", "smaller"};
-  const auto& base = report.steps.front();
+  const auto& base = baseline_step(report);
   std::size_t place = 1;
   for (const auto& [metric, value] : base.metrics) columns.insert(columns.begin() + static_cast<std::ptrdiff_t>(place++), metric);
   std::vector<std::vector<std::string>> rows;
@@ -155,7 +155,7 @@ std::string report_summary(const Report& report) {
   if (report.steps.empty()) return "nothing was measured\n";
   std::ostringstream out;
   const auto comparison = compare_ends(report);
-  const auto &first = report.steps.front(), &last = report.steps.back();
+  const auto &first = baseline_step(report), &last = report.steps.back();
   std::vector<std::vector<std::string>> rows;
   for (const auto& [metric, base] : comparison.base) {
     const auto found = comparison.compressed.find(metric);

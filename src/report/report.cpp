@@ -97,6 +97,7 @@ void Report::fields(FieldVisitor& visit) {
   visit("threads", threads, {.text = "Threads of LibTorch's and OpenVINO's kernels."});
   visit("seed", seed, {.text = "The run's seed."});
   visit("device", device, {.text = "Where LibTorch ran."});
+  visit("baseline", baseline, {.text = "Index of the step that everything is compared with."});
   visit("steps", steps, {.text = "The base and every pass."});
   visit("deployed", deployed, {.text = "The final model in its deployed form."});
   visit("latency", latency, {.text = "Latencies, all measured interleaved in this run."});
@@ -115,10 +116,17 @@ std::string format_metric(const std::string& metric, double value) {
   return text.data();
 }
 
+const StepRecord& baseline_step(const Report& report) {
+  for (const auto& step : report.steps) {
+    if (step.index == report.baseline) return step;
+  }
+  return report.steps.front();  // an interrupted run may not have reached its baseline
+}
+
 Comparison compare_ends(const Report& report) {
   Comparison result;
   if (report.steps.empty()) return result;
-  const auto &first = report.steps.front(), &last = report.steps.back();
+  const auto &first = baseline_step(report), &last = report.steps.back();
   result.base = first.metrics;
   result.compressed = report.deployed.empty() ? last.metrics : report.deployed.front().metrics;
   const auto ratio = [](double base, double now) { return now > 0 ? std::optional(base / now) : std::nullopt; };

@@ -109,6 +109,7 @@ struct Report {
   std::int64_t threads = 0;
   std::int64_t seed = 0;
   std::string device;
+  std::int64_t baseline = 0;   // the step that everything is compared with; 0: the model as it was loaded
   std::vector<StepRecord> steps;
   std::vector<DeployedRecord> deployed;
   std::vector<LatencyRecord> latency;
@@ -126,6 +127,7 @@ struct Comparison {
   std::optional<double> macs_ratio, parameters_ratio;
   std::optional<double> latency_speedup;   // LibTorch f32 p50 of the base / p50 of the deployed model, first batch
 };
+const StepRecord& baseline_step(const Report& report);  // precondition: there are steps
 Comparison compare_ends(const Report& report);
 
 std::string report_json(const Report& report);

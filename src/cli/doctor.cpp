@@ -1,0 +1,81 @@
+// dscompress doctor: what this machine and build offer, for bug reports and before long runs.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/headeronly/version.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/session.h"
+#include "core/log.h"
+#include "deploy/openvino_engine.h"
+#include "pipeline/version.h"
+
+namespace dsc {
+namespace {
+
+// Which of the processor's features speed up low precision here.
+std::vector<std::string> low_precision_features() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string flags;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("flags")) flags = line + " ";
+  }
+  std::vector<std::string> found;
+  for (const auto* feature : {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16"}) {
+    if (flags.find(std::string(" ") + feature + " ") != std::string::npos) found.emplace_back(feature);
+  }
+  return found;
+}
+
+nlohmann::ordered_json collect() {
+  nlohmann::ordered_json json;
+  json["dscompress"] = version();
+  json["build"] = build_fingerprint();
+  json["libtorch"] = TORCH_VERSION;
+  json["machine"] = machine_description();
+  json["threads"] = at::get_num_threads();
+  json["cpu_features"] = low_precision_features();
+  json["cuda"] = at::globalContext().hasCUDA();
+  json["openvino"] = openvino_available() ? openvino_version() : "not built in";
+  json["openvino_devices"] = openvino_available() ? openvino_devices() : std::vector<std::string>{};
+  json["disk_free_bytes"] = std::filesystem::space(".").available;
+  return json;
+}
+
+int doctor(const Session& session) {
+  const auto facts = collect();
+  if (session.json) {
+    std::cout << facts.dump(2) << '\n';
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [key, value] : facts.items()) {
+    std::string text;
+    if (value.is_array()) {
+      for (const auto& item : value) text += (text.empty() ? "" : ", ") + item.get<std::string>();
+    } else if (key.ends_with("_bytes")) {
+      text = format_bytes(value.get<double>());
+    } else {
+      text = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    rows.push_back({key, text.empty() ? "none" : text});
+  }
+  std::cout << format_table(rows);
+  return 0;
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("doctor", "Show versions, devices and what the processor offers");
+  command->add_flag("--json", session.json, "Print JSON");
+  command->footer("Example:\n  dscompress doctor --json");
+  command->callback([&session] { session.run = [&session] { return doctor(session); }; });
+}
+
+}  // namespace dsc

@@ -1,0 +1,45 @@
+// dscompress export MODEL --to FILE: writes a model in another format; the format follows from the name.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/session.h"
+#include "core/log.h"
+#include "deploy/artifact.h"
+#include "pipeline/open_model.h"
+
+namespace dsc {
+namespace {
+
+struct ExportOptions {
+  std::string model, weights, to;
+};
+
+int export_model(const Session& session, const ExportOptions& options) {
+  const Model model = open_model(options.model, options.weights);
+  const auto artifact = write_artifact(model, options.to, {{"source", options.model}});
+  if (session.json) {
+    const nlohmann::ordered_json json{{"path", artifact.path}, {"format", artifact.format}, {"size_bytes", artifact.size_bytes}, {"check", artifact.check}};
+    std::cout << json.dump(2) << '\n';
+    return 0;
+  }
+  std::cout << artifact.path << ": " << artifact.format << ", " << format_bytes(static_cast<double>(artifact.size_bytes)) << ", " << artifact.check << '\n';
+  return 0;
+}
+
+}  // namespace
+
+void add_export_command(CLI::App& app, Session& session) {
+  auto options = std::make_shared<ExportOptions>();
+  auto* command = app.add_subcommand("export", "Write a model in another format: .pt2, .safetensors, .xml (OpenVINO IR)");
+  command->add_option("MODEL", options->model, "Model file (.pt2)")->required()->type_name("");
+  command->add_option("--to", options->to, "File to write; its extension says the format")->required()->type_name("FILE");
+  command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
+  command->add_flag("--json", session.json, "Print JSON");
+  command->footer("Every file is read back and its outputs compared before the command succeeds.\n\nExamples:\n"
+                  "  dscompress export small.pt2 --to small.xml\n"
+                  "  dscompress export base.pt2 --weights nightly.safetensors --to nightly.pt2");
+  command->callback([&session, options] { session.run = [&session, options] { return export_model(session, *options); }; });
+}
+
+}  // namespace dsc

@@ -1,0 +1,162 @@
+// dscompress inspect MODEL: what is in a model file.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/session.h"
+#include "core/log.h"
+#include "core/names.h"
+#include "ir/text.h"
+#include "ops/cost.h"
+#include "pipeline/open_model.h"
+
+namespace dsc {
+namespace {
+
+struct InspectOptions {
+  std::string model, weights;
+  bool graph = false, modules = false, operators = false;
+  std::string select;
+};
+
+// What one module holds, itself and everything below it.
+struct ModuleRow {
+  std::string type;
+  double macs = 0;
+  std::int64_t parameters = 0, nodes = 0;
+};
+
+// The path and every path above it: "a.b" -> "", "a", "a.b".
+std::vector<std::string> with_parents(const std::string& path) {
+  std::vector<std::string> paths = {""};
+  if (path.empty()) return paths;
+  for (std::size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', dot + 1)) paths.push_back(path.substr(0, dot));
+  paths.push_back(path);
+  return paths;
+}
+
+std::map<std::string, ModuleRow> collect_modules(const Model& model) {
+  std::map<std::string, ModuleRow> modules;
+  const auto costs = node_macs(model);
+  for (const auto* node : model.graph.nodes()) {
+    const auto cost = costs.find(node);
+    for (const auto& path : with_parents(node->module_path())) {
+      auto& row = modules[path];
+      row.nodes += 1;
+      if (cost != costs.end()) row.macs += cost->second;
+      if (path == node->module_path()) row.type = node->module_type();
+    }
+  }
+  for (const auto& input : model.graph.inputs()) {
+    if (input.kind != InputKind::parameter) continue;
+    std::int64_t count = 1;
+    for (const auto& dim : input.value->tensor().sizes) count *= dim.size;
+    const auto dot = input.target.rfind('.');
+    for (const auto& path : with_parents(dot == std::string::npos ? "" : input.target.substr(0, dot))) modules[path].parameters += count;
+  }
+  return modules;
+}
+
+std::map<std::string, int> count_operators(const Model& model) {
+  std::map<std::string, int> counts;
+  for (const auto* node : model.graph.nodes()) ++counts[node->target()];
+  return counts;
+}
+
+nlohmann::ordered_json to_json(const Model& model, const InspectOptions& options) {
+  nlohmann::ordered_json json;
+  json["file"] = options.model;
+  json["torch_version"] = model.archive.torch_version;
+  json["schema"] = std::to_string(model.archive.schema_major) + "." + std::to_string(model.archive.schema_minor);
+  for (const auto& input : model.graph.inputs()) {
+    if (input.kind == InputKind::user) json["inputs"].push_back({{"name", input.target}, {"type", describe_type(input.value->type())}});
+  }
+  for (const auto& output : model.graph.outputs()) {
+    if (const auto* value = std::get_if<Value*>(&output.value)) {
+      json["outputs"].push_back({{"name", (*value)->name()}, {"type", describe_type((*value)->type())}});
+    }
+  }
+  json["nodes"] = model.graph.node_count();
+  json["parameters"] = parameter_count(model);
+  json["weight_bytes"] = weight_bytes(model);
+  json["macs"] = macs(model);
+  json["operators"] = count_operators(model);
+  for (const auto& [path, row] : collect_modules(model)) {
+    if (!options.select.empty() && !matches_glob(options.select, path)) continue;
+    json["modules"].push_back({{"path", path}, {"type", row.type}, {"macs", row.macs}, {"parameters", row.parameters}, {"nodes", row.nodes}});
+  }
+  return json;
+}
+
+void print_overview(const Model& model, const InspectOptions& options) {
+  std::cout << options.model << ": torch " << model.archive.torch_version << ", export schema " << model.archive.schema_major << '.'
+            << model.archive.schema_minor << '\n';
+  for (const auto& input : model.graph.inputs()) {
+    if (input.kind == InputKind::user) std::cout << "  input   " << input.target << ": " << describe_type(input.value->type()) << '\n';
+  }
+  for (const auto& output : model.graph.outputs()) {
+    if (const auto* value = std::get_if<Value*>(&output.value)) {
+      std::cout << "  output  " << (*value)->name() << ": " << describe_type((*value)->type()) << '\n';
+    }
+  }
+  std::cout << "  " << model.graph.node_count() << " nodes, " << format_count(static_cast<double>(parameter_count(model))) << " parameters, "
+            << format_bytes(static_cast<double>(weight_bytes(model))) << " of weights, " << format_count(macs(model)) << " MACs an example\n";
+}
+
+void print_modules(const Model& model, const InspectOptions& options) {
+  std::vector<std::vector<std::string>> rows = {{"module", "type", "MACs", "parameters"}};
+  for (const auto& [path, row] : collect_modules(model)) {
+    if (!options.select.empty() && !matches_glob(options.select, path)) continue;
+    rows.push_back({path.empty() ? "(root)" : path, row.type.substr(row.type.rfind('.') + 1), format_count(row.macs),
+                    format_count(static_cast<double>(row.parameters))});
+  }
+  if (rows.size() == 1) {
+    throw Error(ErrorCode::usage, "no module matches `" + options.select + "`", {}, "`*` stays within one component, `**` crosses dots");
+  }
+  std::cout << format_table(rows);
+}
+
+void print_operators(const Model& model) {
+  std::vector<std::pair<std::string, int>> counts;
+  for (const auto& entry : count_operators(model)) counts.push_back(entry);
+  std::stable_sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::vector<std::vector<std::string>> rows = {{"operator", "nodes"}};
+  for (const auto& [op, count] : counts) rows.push_back({op, std::to_string(count)});
+  std::cout << format_table(rows);
+}
+
+int inspect(const Session& session, const InspectOptions& options) {
+  const Model model = open_model(options.model, options.weights);
+  if (session.json) {
+    std::cout << to_json(model, options).dump(2) << '\n';
+    return 0;
+  }
+  if (options.graph) {
+    std::cout << print_graph(model.graph, {.metadata = false});
+    return 0;
+  }
+  print_overview(model, options);
+  if (options.modules || !options.select.empty()) print_modules(model, options);
+  if (options.operators) print_operators(model);
+  return 0;
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& app, Session& session) {
+  auto options = std::make_shared<InspectOptions>();
+  auto* command = app.add_subcommand("inspect", "Show what is in a model file");
+  command->add_option("MODEL", options->model, "Model file (.pt2)")->required()->type_name("");
+  command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
+  command->add_flag("--graph", options->graph, "Print the operator graph as text");
+  command->add_flag("--modules", options->modules, "List the modules: the names that selectors match");
+  command->add_flag("--operators", options->operators, "Count the operators");
+  command->add_option("--select", options->select, "Only modules that match this glob")->type_name("GLOB");
+  command->add_flag("--json", session.json, "Print JSON");
+  command->footer("Examples:\n  dscompress inspect resnet20.pt2 --modules\n  dscompress inspect bert.pt2 --select '**.attention.*' --json");
+  command->callback([&session, options] { session.run = [&session, options] { return inspect(session, *options); }; });
+}
+
+}  // namespace dsc

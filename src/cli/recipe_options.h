@@ -1,0 +1,26 @@
+// Options shared by the subcommands that take a recipe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/session.h"
+#include "pipeline/recipe.h"
+
+namespace dsc {
+
+struct RecipeOptions {
+  std::string recipe;
+  std::vector<std::string> overrides, vars_files;
+  std::optional<std::int64_t> seed, limit;
+};
+
+void add_recipe_options(CLI::App& command, RecipeOptions& options);
+
+// Loads the recipe with all overrides; the session's threads and device are overrides like any other, so that the
+// resolved recipe says everything. Also sets LibTorch's threads.
+Recipe load_recipe(const RecipeOptions& options, const Session& session);
+
+}  // namespace dsc

@@ -1,0 +1,75 @@
+// dscompress run RECIPE, and resume DIR.
+#include "pipeline/runner.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/recipe_options.h"
+#include "core/log.h"
+#include "exec/executor.h"
+#include "pipeline/plan.h"
+#include "pipeline/run_folder.h"
+
+namespace dsc {
+namespace {
+
+struct RunCommand {
+  RecipeOptions recipe;
+  std::string output_dir;
+  bool dry_run = false;
+};
+
+int print_result(const RunSummary& summary, bool json) {
+  if (json) {
+    std::cout << report_json(summary.report);
+    return summary.exit_status;
+  }
+  std::cout << report_summary(summary.report) << '\n';
+  for (const auto& gate : summary.report.gates) std::cout << (gate.passed ? "gate passed: " : "gate FAILED: ") << gate.message << '\n';
+  for (const auto& note : summary.report.notes) std::cout << note << '\n';
+  std::cout << "report: " << summary.folder << "/report.html\n";
+  return summary.exit_status;
+}
+
+int run(const Session& session, const RunCommand& command) {
+  const auto recipe = load_recipe(command.recipe, session);
+  if (command.dry_run) {
+    std::cout << plan_text(make_plan(recipe));
+    return 0;
+  }
+  RunOptions options{.output_dir = command.output_dir.empty() ? recipe.output_dir.path : command.output_dir, .plugins = session.plugins};
+  return print_result(run_recipe(recipe, options), session.json);
+}
+
+int resume(const Session& session, const std::string& folder) {
+  const RunFolder files(folder);
+  files.check_resumable();
+  auto recipe = load_recipe(RecipeInput{.path = files.resolved_recipe(), .vars_files = {}, .overrides = {}}, session.passes);
+  set_threads(static_cast<int>(recipe.threads));
+  return print_result(resume_run(recipe, folder, {.output_dir = folder, .plugins = session.plugins}), session.json);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Session& session) {
+  auto command = std::make_shared<RunCommand>();
+  auto* sub = app.add_subcommand("run", "Run a recipe: all passes, evaluation, deployment, report");
+  add_recipe_options(*sub, command->recipe);
+  sub->add_option("-o,--output-dir", command->output_dir, "Run folder; default: runs/NAME-TIME")->type_name("DIR");
+  sub->add_flag("--dry-run", command->dry_run, "Check everything and print the plan, train nothing, write nothing");
+  sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
+  sub->footer("Examples:\n  dscompress run recipe.yaml --output-dir out --set passes.0.prune.steps=3 --seed 1\n"
+              "  dscompress run recipe.yaml --limit 500 --output-dir smoke");
+  sub->callback([&session, command] { session.run = [&session, command] { return run(session, *command); }; });
+}
+
+void add_resume_command(CLI::App& app, Session& session) {
+  auto folder = std::make_shared<std::string>();
+  auto* sub = app.add_subcommand("resume", "Go on with an interrupted run; the result is that of an uninterrupted one");
+  sub->add_option("DIR", *folder, "Run folder")->required()->type_name("");
+  sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
+  sub->footer("Refuses when model, data, recipe or build differ from the interrupted run's, and says which.\n\nExample:\n  dscompress resume out");
+  sub->callback([&session, folder] { session.run = [&session, folder] { return resume(session, *folder); }; });
+}
+
+}  // namespace dsc

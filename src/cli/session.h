@@ -1,0 +1,48 @@
+// What all subcommands share: global options, the passes, and how results are printed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dscompress/pass.h"
+
+namespace CLI {
+class App;
+}
+
+namespace dsc {
+
+struct Session {
+  bool quiet = false, verbose = false, log_json = false, no_color = false;
+  std::vector<std::string> plugins;
+  std::int64_t threads = 0;
+  std::string device;  // empty: as the recipe says
+  bool json = false;   // of the subcommand that prints data
+  PassTable passes;    // built-in ones and the plugins'; filled before a subcommand runs
+  std::function<int()> run;  // set by the subcommand that was chosen; returns the exit status
+};
+
+// Adds one subcommand: its options, its help with examples, and `session.run` when it is chosen.
+void add_run_command(CLI::App& app, Session& session);
+void add_resume_command(CLI::App& app, Session& session);
+void add_validate_command(CLI::App& app, Session& session);
+void add_plan_command(CLI::App& app, Session& session);
+void add_eval_command(CLI::App& app, Session& session);
+void add_inspect_command(CLI::App& app, Session& session);
+void add_bench_command(CLI::App& app, Session& session);
+void add_export_command(CLI::App& app, Session& session);
+void add_passes_command(CLI::App& app, Session& session);
+void add_schema_command(CLI::App& app, Session& session);
+void add_init_command(CLI::App& app, Session& session);
+void add_report_command(CLI::App& app, Session& session);
+void add_doctor_command(CLI::App& app, Session& session);
+
+// "input: f32[s77, 3, 32, 32]"
+std::string describe_type(const Type& type);
+
+// Columns padded to their widest cell; the first row is the header.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace dsc

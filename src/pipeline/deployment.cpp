@@ -1,0 +1,93 @@
+#include "pipeline/deployment.h"
+
+#include <filesystem>
+
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "deploy/artifact.h"
+#include "eval/metrics.h"
+#include "pipeline/measure.h"
+
+namespace dsc {
+namespace {
+
+namespace fs = std::filesystem;
+
+FileRecord to_record(const Artifact& artifact) {
+  return {fs::path(artifact.path).filename().string(), artifact.format, artifact.size_bytes, 0, artifact.check};
+}
+
+void write_files(const Recipe& recipe, const Model& model, const Model& base, const RunFolder& folder, Report& report) {
+  std::vector<std::string> names = {"model.pt2", "model.safetensors"};
+  if (recipe.deploy.openvino) names.emplace_back("model.xml");
+  names.insert(names.end(), recipe.deploy.exports.begin(), recipe.deploy.exports.end());
+  for (const auto& name : names) {
+    log_info("writing " + name);
+    auto record = to_record(write_artifact(model, folder.file(name), {{"recipe", dump_recipe(recipe)}}));
+    // What the base needs in the same format, written beside and removed again.
+    const auto beside = folder.file(".base-" + name);
+    const auto base_artifact = write_artifact(base, beside);
+    record.base_size_bytes = base_artifact.size_bytes;
+    fs::remove(beside);
+    fs::remove(fs::path(beside).replace_extension(".bin"));
+    report.files.push_back(std::move(record));
+  }
+}
+
+EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance}; }
+
+void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report) {
+  const auto engine = make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
+  DeployedRecord record;
+  record.engine = engine->name();
+  const auto kernels = find_int8_layers(engine->layers());
+  record.layers_total = kernels.total();
+  record.layers_int8 = kernels.int8();
+  record.layers_not_int8 = kernels.others;
+  if (const auto found = run.resources.data.find(Split::eval); found != run.resources.data.end()) {
+    const auto reference = make_engine(base, {.engine = "libtorch", .device = recipe.device}, static_cast<int>(recipe.threads));
+    Progress progress("deployed model");
+    EvaluateOptions options;
+    options.metrics = run.resources.metrics;
+    options.batch = run.resources.evaluation_batch;
+    options.limit = run.resources.limit;
+    options.reference = reference.get();
+    options.progress = [&](std::int64_t done, std::int64_t total) {
+      throw_if_interrupted();
+      progress.update("evaluate", done, total);
+    };
+    record.metrics = evaluate(*engine, *found->second, options);
+  }
+  report.deployed.push_back(std::move(record));
+}
+
+void measure(const Recipe& recipe, const Model& model, const Model& base, Report& report) {
+  const auto& config = *recipe.evaluate.latency;
+  std::vector<Candidate> candidates = {{"base", &base, {.engine = "libtorch", .device = recipe.device}},
+                                       {"compressed", &model, {.engine = "libtorch", .device = recipe.device}}};
+  if (config.engine == "openvino") {
+    const auto choice = recipe.deploy.openvino ? deployed_choice(*recipe.deploy.openvino) : EngineChoice{};
+    candidates.push_back({"base", &base, choice});
+    candidates.push_back({"compressed", &model, choice});
+  }
+  LatencyOptions options{.warmup = config.warmup, .iterations = config.iterations, .min_seconds = config.min_seconds, .max_seconds = config.max_seconds};
+  Progress progress("latency");
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update("rounds", done, total);
+  };
+  const auto threads = static_cast<int>(config.threads > 0 ? config.threads : recipe.threads);
+  report.latency = measure_candidates(candidates, config.batch, threads, options);
+}
+
+}  // namespace
+
+void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, const RunFolder& folder, Report& report) {
+  report.files.clear();
+  report.deployed.clear();
+  write_files(recipe, run.model, base, folder, report);
+  if (recipe.deploy.openvino) evaluate_deployed(recipe, run, base, report);
+  if (recipe.evaluate.latency) measure(recipe, run.model, base, report);
+}
+
+}  // namespace dsc

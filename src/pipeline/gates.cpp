@@ -1,0 +1,100 @@
+#include "pipeline/gates.h"
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace dsc {
+namespace {
+
+// What a gate can look at: the base's and the compressed model's figure, and how many times better the latter is.
+struct Figures {
+  std::optional<double> base, now, ratio;
+  bool larger_is_better = true;
+};
+
+Figures find_figures(const std::string& metric, const Report& report) {
+  if (report.steps.empty()) return {};
+  const auto comparison = compare_ends(report);
+  const auto &first = baseline_step(report), &last = report.steps.back();
+  if (metric == "size") return {static_cast<double>(first.size_bytes), static_cast<double>(last.size_bytes), comparison.size_ratio, false};
+  if (metric == "macs") return {first.macs, last.macs, comparison.macs_ratio, false};
+  if (metric == "parameters") {
+    return {static_cast<double>(first.parameters), static_cast<double>(last.parameters), comparison.parameters_ratio, false};
+  }
+  if (metric == "latency_p50") return {{}, {}, comparison.latency_speedup, false};
+  Figures figures{.larger_is_better = larger_is_better(metric)};
+  if (const auto found = comparison.base.find(metric); found != comparison.base.end()) figures.base = found->second;
+  if (const auto found = comparison.compressed.find(metric); found != comparison.compressed.end()) figures.now = found->second;
+  return figures;
+}
+
+std::string text_of(const char* format, auto... values) {
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(), format, values...);
+  return text.data();
+}
+
+GateRecord missing(const std::string& metric, std::string rule, double bound) {
+  return {metric, std::move(rule), {}, bound, false, metric + " was not measured"};
+}
+
+GateRecord check_drop(const std::string& metric, const Quantity& allowed, const Figures& figures) {
+  const std::string rule = text_of("max_drop %g%s", allowed.value, allowed.unit.c_str());
+  if (!figures.base || !figures.now) return missing(metric, rule, allowed.value);
+  const double fall = (figures.larger_is_better ? 1 : -1) * (*figures.base - *figures.now);
+  const bool relative = allowed.unit == "%";
+  const double drop = relative ? 100 * fall / std::abs(*figures.base) : allowed.unit == "pp" ? 100 * fall : fall;
+  const char* unit = relative ? " % of the base" : allowed.unit == "pp" ? " points" : "";
+  const bool passed = drop <= allowed.value + 1e-9;
+  return {metric, rule, drop, allowed.value, passed, text_of("%s fell by %.3g%s, %g allowed", metric.c_str(), drop, unit, allowed.value)};
+}
+
+GateRecord check_bound(const std::string& metric, const char* rule, double bound, std::optional<double> measured, bool at_least, const char* what) {
+  const std::string text = text_of("%s %g", rule, bound);
+  if (!measured) return missing(metric, text, bound);
+  const bool passed = at_least ? *measured >= bound : *measured <= bound;
+  return {metric, text, measured, bound, passed,
+          text_of("%s is %.4g%s, at %s %g wanted", metric.c_str(), *measured, what, at_least ? "least" : "most", bound)};
+}
+
+}  // namespace
+
+std::vector<GateRecord> check_gates(const std::map<std::string, GateConfig>& gates, const Report& report) {
+  std::vector<GateRecord> records;
+  for (const auto& [metric, gate] : gates) {
+    const auto figures = find_figures(metric, report);
+    if (gate.max_drop) records.push_back(check_drop(metric, *gate.max_drop, figures));
+    if (gate.min) records.push_back(check_bound(metric, "min", *gate.min, figures.now, true, ""));
+    if (gate.max) records.push_back(check_bound(metric, "max", *gate.max, figures.now, false, ""));
+    if (gate.min_ratio) records.push_back(check_bound(metric, "min_ratio", *gate.min_ratio, figures.ratio, true, " times better than the base"));
+    if (gate.max_ratio) records.push_back(check_bound(metric, "max_ratio", *gate.max_ratio, figures.ratio, false, " times better than the base"));
+    if (gate.min_speedup) records.push_back(check_bound(metric, "min_speedup", *gate.min_speedup, figures.ratio, true, " times faster than the base"));
+  }
+  return records;
+}
+
+std::vector<std::string> find_anomalies(const Report& report) {
+  // Compression does not make a trained model this much better; a mix-up of data or labels does.
+  constexpr double kImplausibleGain = 0.10;
+  std::vector<std::string> anomalies;
+  for (const auto& step : report.steps) {
+    for (const auto& [metric, value] : step.metrics) {
+      if (!std::isfinite(value)) anomalies.push_back(metric + " is not a finite number after step " + step.name);
+    }
+  }
+  if (report.steps.size() < 2) return anomalies;
+  const auto comparison = compare_ends(report);
+  for (const auto& [metric, base] : comparison.base) {
+    const auto found = comparison.compressed.find(metric);
+    const bool is_share = format_metric(metric, base).ends_with("%") && metric != "agreement";
+    const bool was_trained = base > 0.5;  // a gain over an untrained network is what training is for
+    if (found != comparison.compressed.end() && is_share && was_trained && found->second > base + kImplausibleGain) {
+      anomalies.push_back(metric + " rose from " + format_metric(metric, base) + " to " + format_metric(metric, found->second) +
+                          ", which compression does not do: check data and labels");
+    }
+  }
+  return anomalies;
+}
+
+}  // namespace dsc

@@ -1,0 +1,63 @@
+#include "pipeline/measure.h"
+
+#include "core/names.h"
+#include "dscompress/error.h"
+#include "exec/executor.h"
+
+namespace dsc {
+namespace {
+
+LatencyRecord to_record(const LatencyResult& result, const std::string& model, std::int64_t batch) {
+  LatencyRecord record;
+  record.model = model;
+  record.engine = result.engine;
+  record.batch = batch;
+  record.runs = result.runs;
+  record.p50_ms = result.p50_ms;
+  record.p90_ms = result.p90_ms;
+  record.p99_ms = result.p99_ms;
+  record.min_ms = result.min_ms;
+  record.spread = result.spread;
+  record.throughput_per_s = result.throughput_per_s;
+  return record;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads) {
+  if (choice.engine == "openvino") {
+    return make_openvino_engine(model, {.device = choice.device, .precision = choice.precision, .threads = threads, .performance = choice.performance});
+  }
+  if (choice.engine != "libtorch") {
+    throw Error(ErrorCode::usage, "there is no engine `" + choice.engine + "`", {}, suggest(choice.engine, {"openvino", "libtorch"}));
+  }
+  const auto type = find_scalar_type(choice.precision);
+  if (!type || !is_floating(*type)) {
+    throw Error(ErrorCode::usage, "LibTorch cannot run in precision `" + choice.precision + "`", {}, "use f32, bf16 or f16");
+  }
+  ExecutorOptions options;
+  if (*type != ScalarType::f32) options.autocast = *type;
+  options.device = choice.device == "CPU" ? "cpu" : choice.device;
+  return std::make_unique<Executor>(model, options);
+}
+
+std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& batches,
+                                              int threads, const LatencyOptions& options) {
+  constexpr std::uint64_t kInputSeed = 1;  // the same inputs for every model and run
+  std::vector<std::unique_ptr<Engine>> engines;
+  std::vector<Engine*> pointers;
+  for (const auto& candidate : candidates) {
+    engines.push_back(make_engine(*candidate.model, candidate.choice, threads));
+    pointers.push_back(engines.back().get());
+  }
+  std::vector<LatencyRecord> records;
+  for (const auto batch : batches) {
+    std::vector<std::vector<at::Tensor>> inputs;
+    for (const auto& candidate : candidates) inputs.push_back(example_inputs(*candidate.model, batch, kInputSeed));
+    const auto results = measure_latency(pointers, inputs, options);
+    for (std::size_t i = 0; i < results.size(); ++i) records.push_back(to_record(results[i], candidates[i].label, batch));
+  }
+  return records;
+}
+
+}  // namespace dsc

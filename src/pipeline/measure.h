@@ -1,0 +1,36 @@
+// Latencies of models on engines, all timed in turn in one run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "deploy/openvino_engine.h"
+#include "eval/latency.h"
+#include "exec/engine.h"
+#include "report/report.h"
+
+namespace dsc {
+
+struct EngineChoice {
+  std::string engine = "openvino";   // openvino, libtorch
+  std::string device = "CPU";        // OpenVINO's device string, or LibTorch's device
+  std::string precision = "f32";     // f32, bf16, f16: of what is not quantised
+  std::string performance = "latency";
+};
+
+// errors: usage for an unknown engine; unsupported.
+std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads);
+
+struct Candidate {
+  std::string label;          // "base", "compressed", a file name
+  const Model* model = nullptr;
+  EngineChoice choice;
+};
+
+// One record per candidate and batch size. Inputs are seeded noise of the model's input shapes.
+std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& batches,
+                                              int threads, const LatencyOptions& options);
+
+}  // namespace dsc

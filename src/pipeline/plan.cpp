@@ -1,0 +1,159 @@
+#include "pipeline/plan.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/log.h"
+#include "core/random.h"
+#include "deploy/artifact.h"
+#include "exec/executor.h"
+#include "ir/verify.h"
+#include "ops/cost.h"
+#include "pipeline/measure.h"
+#include "pipeline/prepare.h"
+
+namespace dsc {
+namespace {
+
+// The rehearsal's context: data is there, nothing is trained, evaluated or saved.
+class RehearsalContext final : public PassContext {
+ public:
+  RehearsalContext(RunResources& resources, std::uint64_t seed, std::vector<std::string>& notes) : resources_(resources), seed_(seed), notes_(notes) {}
+  std::uint64_t seed() const override { return seed_; }
+  const std::string& device() const override { return resources_.device; }
+  bool dry_run() const override { return true; }
+  bool has_data(Split split) const override { return resources_.data.contains(split); }
+  Dataset& data(Split split) override { return *resources_.data.at(split); }
+  const Model& teacher() override { return *resources_.base; }
+  Metrics evaluate(const Model&, Split, std::int64_t) override { return {}; }
+  void note(std::string text) override { notes_.push_back(std::move(text)); }
+  void curve(const CurvePoint&) override {}
+  void progress(std::string_view, std::int64_t, std::int64_t) override {}
+  void check_cancelled() override {}
+  std::string stage(std::string_view, Model&, const std::function<std::string()>& body) override { return body(); }
+  void save(const Model&, const SavedState&) override {}
+  std::optional<SavedState> restore(Model&) override { return std::nullopt; }
+
+ private:
+  RunResources& resources_;
+  std::uint64_t seed_;
+  std::vector<std::string>& notes_;
+};
+
+// The value of an integer field called `batch`, if the struct has one.
+class BatchReader final : public FieldVisitor {
+ public:
+  std::int64_t batch = 0;
+  void field(std::string_view name, const Doc&, const std::function<void(ValueVisitor&)>& value) override {
+    if (name != "batch") return;
+    IntegerReader reader;
+    value(reader);
+    batch = std::max(batch, reader.found);
+  }
+  void check(std::string) override {}
+
+ private:
+  struct IntegerReader final : ValueVisitor {
+    std::int64_t found = 0;
+    void integer(std::int64_t& value) override { found = value; }
+    void boolean(bool&) override {}
+    void number(double&) override {}
+    void text(std::string&) override {}
+    void path(FilePath&) override {}
+    void quantity(Quantity&) override {}
+    void choice(std::span<const std::string_view>, std::size_t&) override {}
+    void object(const std::function<void(FieldVisitor&)>&) override {}
+    void list(ListAccess) override {}
+    void map(MapAccess) override {}
+    void optional(OptionalAccess) override {}
+    void variant(VariantAccess) override {}
+  };
+};
+
+// Bytes of all tensors that one example produces on its way through the graph.
+double activation_bytes(const Model& model) {
+  double bytes = 0;
+  for (const auto* node : model.graph.nodes()) {
+    for (const auto* output : node->outputs()) {
+      if (!output->is_tensor()) continue;
+      double elements = 1;
+      const auto& sizes = output->tensor().sizes;
+      for (std::size_t i = 0; i < sizes.size(); ++i) elements *= i == 0 && !sizes[i].is_fixed() ? 1.0 : static_cast<double>(std::max<std::int64_t>(sizes[i].size, 1));
+      bytes += elements * static_cast<double>(byte_size(output->tensor().dtype));
+    }
+  }
+  return bytes;
+}
+
+PlanStep measure_step(std::string name, const PassInfo* pass, const Model& model) {
+  return {std::move(name), pass ? pass->id : "", pass ? pass->summary : "the model as it is", macs(model), parameter_count(model), stored_bytes(model), {}};
+}
+
+}  // namespace
+
+Plan make_plan(const Recipe& recipe) {
+  auto run = prepare_run(recipe);
+  const Model base = run.model.clone();
+  run.resources.base = &base;
+  Plan plan;
+  plan.steps.push_back(measure_step("base", nullptr, run.model));
+  const double weights = static_cast<double>(weight_bytes(base)), activations = activation_bytes(base);
+  plan.memory_bytes = static_cast<std::int64_t>(weights + activations * static_cast<double>(recipe.evaluate.batch));
+  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+    const auto& step = recipe.passes.steps[i];
+    std::vector<std::string> notes;
+    RehearsalContext context(run.resources, derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", i), notes);
+    try {
+      auto result = step.info->run(run.model, step.options.get(), context);
+      notes.insert(notes.end(), result.notes.begin(), result.notes.end());
+      verify_or_throw(run.model, "the rehearsal of step " + step.name);
+    } catch (Error& error) {
+      error.add_place(recipe.place_of("/passes/" + std::to_string(i) + "/" + step.info->id));
+      throw;
+    }
+    BatchReader reader;
+    step.info->fields(step.options.get(), reader);
+    // Weights, gradients, two moments, and every activation kept for the backward pass.
+    const double training = 4 * weights + activations * static_cast<double>(reader.batch);
+    plan.memory_bytes = std::max(plan.memory_bytes, static_cast<std::int64_t>(training));
+    plan.steps.push_back(measure_step(step.name, step.info, run.model));
+    plan.steps.back().notes = std::move(notes);
+  }
+  plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
+  if (recipe.deploy.openvino) {
+    const auto& config = *recipe.deploy.openvino;
+    make_engine(run.model, {"openvino", config.device, config.precision, config.performance}, static_cast<int>(recipe.threads));
+    plan.notes.push_back("the final form converts for OpenVINO " + config.device);
+  }
+  return plan;
+}
+
+std::string plan_text(const Plan& plan) {
+  std::string text;
+  const auto& base = plan.steps.front();
+  const auto ratio = [](double from, double to) { return to > 0 ? " (" + std::to_string(from / to).substr(0, 4) + "x)" : std::string(); };
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto& step = plan.steps[i];
+    text += std::to_string(i) + "  " + step.name + ": " + step.summary + "\n     " + format_count(step.macs) + " MACs" + ratio(base.macs, step.macs) + ", " +
+            format_count(static_cast<double>(step.parameters)) + " parameters, " + format_bytes(static_cast<double>(step.size_bytes)) +
+            ratio(static_cast<double>(base.size_bytes), static_cast<double>(step.size_bytes)) + "\n";
+    for (const auto& note : step.notes) text += "     " + note + "\n";
+  }
+  text += "memory about " + format_bytes(static_cast<double>(plan.memory_bytes)) + ", disk about " + format_bytes(static_cast<double>(plan.disk_bytes)) + "\n";
+  for (const auto& note : plan.notes) text += note + "\n";
+  return text;
+}
+
+std::string plan_json(const Plan& plan) {
+  nlohmann::ordered_json json;
+  for (const auto& step : plan.steps) {
+    json["steps"].push_back({{"name", step.name}, {"pass", step.pass}, {"macs", step.macs}, {"parameters", step.parameters},
+                             {"size_bytes", step.size_bytes}, {"notes", step.notes}});
+  }
+  json["memory_bytes"] = plan.memory_bytes;
+  json["disk_bytes"] = plan.disk_bytes;
+  json["notes"] = plan.notes;
+  return json.dump(2) + "\n";
+}
+
+}  // namespace dsc

@@ -1,0 +1,31 @@
+// What a recipe will do, found by a rehearsal: every pass changes the model as it would, but nothing is trained.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pipeline/recipe.h"
+
+namespace dsc {
+
+struct PlanStep {
+  std::string name, pass, summary;
+  double macs = 0;
+  std::int64_t parameters = 0, size_bytes = 0;
+  std::vector<std::string> notes;
+};
+struct Plan {
+  std::vector<PlanStep> steps;           // the first is the model as it is
+  std::int64_t memory_bytes = 0;         // estimate: weights, gradients, optimiser state and activations of the largest training
+  std::int64_t disk_bytes = 0;           // estimate of the run folder at its largest
+  std::vector<std::string> notes;
+};
+
+// Opens model and data, runs the checks of a run, rehearses all passes on a few examples, and converts the final form for
+// the deployment engine. errors: whatever would stop the run.
+Plan make_plan(const Recipe& recipe);
+std::string plan_text(const Plan& plan);
+std::string plan_json(const Plan& plan);
+
+}  // namespace dsc

@@ -1,0 +1,80 @@
+#include "pipeline/prepare.h"
+
+#include "core/hash.h"
+#include "data/open.h"
+#include "pipeline/open_model.h"
+#include "pipeline/version.h"
+
+namespace dsc {
+namespace {
+
+// The recipe's data sections by split; null: the recipe has none.
+std::vector<std::pair<Split, const SplitConfig*>> sections_of(const DataConfig& data) {
+  const auto pointer = [](const std::optional<SplitConfig>& config) { return config ? &*config : nullptr; };
+  return {{Split::train, pointer(data.train)}, {Split::valid, pointer(data.valid)}, {Split::eval, pointer(data.eval)},
+          {Split::calibration, pointer(data.calibration)}};
+}
+
+void open_data(const Recipe& recipe, const Model& model, RunResources& resources) {
+  std::vector<Problem> problems;
+  for (const auto& [split, config] : sections_of(recipe.data)) {
+    if (!config) continue;
+    const std::string pointer = "/data/" + std::string(to_string(split));
+    try {
+      auto dataset = open_dataset(*config, recipe.data.normalize);
+      for (auto problem : check_against_model(*dataset, model)) {
+        if (problem.place.pointer.empty()) problem.place.pointer = pointer;
+        problems.push_back(std::move(problem));
+      }
+      resources.data.emplace(split, std::move(dataset));
+    } catch (Error& error) {
+      if (error.code() != ErrorCode::data) throw;
+      error.add_place({.pointer = pointer});
+      problems.insert(problems.end(), error.problems().begin(), error.problems().end());
+    }
+  }
+  if (!problems.empty()) throw Error(ErrorCode::data, std::move(problems));
+}
+
+void check_passes(const Recipe& recipe, const Model& model) {
+  std::vector<Problem> problems;
+  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+    const auto& step = recipe.passes.steps[i];
+    if (!step.info->check) continue;
+    for (auto problem : step.info->check(model, step.options.get())) {
+      if (problem.place.empty()) problem.place.pointer = "/passes/" + std::to_string(i) + "/" + step.info->id;
+      problems.push_back(std::move(problem));
+    }
+  }
+  if (!problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
+}
+
+}  // namespace
+
+PreparedRun prepare_run(const Recipe& recipe) {
+  PreparedRun run;
+  run.model = open_model(recipe.model.path.path, recipe.model.weights.path);
+  auto& resources = run.resources;
+  resources.metrics = recipe.evaluate.metrics;
+  resources.evaluation_batch = recipe.evaluate.batch;
+  resources.limit = recipe.limit;
+  resources.device = recipe.device;
+  open_data(recipe, run.model, resources);
+  check_passes(recipe, run.model);
+  return run;
+}
+
+Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string>& plugins) {
+  Fingerprints prints;
+  prints["build"] = build_fingerprint();
+  prints["recipe"] = fingerprint(dump_recipe(recipe));
+  prints["model"] = fingerprint_path(recipe.model.path.path);
+  if (!recipe.model.weights.empty()) prints["weights"] = fingerprint_path(recipe.model.weights.path);
+  for (const auto& [split, config] : sections_of(recipe.data)) {
+    if (config) prints["data of " + std::string(to_string(split))] = fingerprint_path(config->path.path);
+  }
+  for (const auto& plugin : plugins) prints["plugin " + plugin] = fingerprint_path(plugin);
+  return prints;
+}
+
+}  // namespace dsc

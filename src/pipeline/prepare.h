@@ -1,0 +1,22 @@
+// What a run needs before its first pass: model and data opened and checked against each other.
+#pragma once
+
+#include "dscompress/model.h"
+#include "pipeline/recipe.h"
+#include "pipeline/step_context.h"
+
+namespace dsc {
+
+struct PreparedRun {
+  Model model;
+  RunResources resources;
+};
+
+// Opens the model and every data set that the recipe names; checks shapes, dtypes, labels and each pass against them.
+// errors: all problems of one kind at once, before anything is trained.
+PreparedRun prepare_run(const Recipe& recipe);
+
+// Content of everything the run depends on.
+Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string>& plugins);
+
+}  // namespace dsc

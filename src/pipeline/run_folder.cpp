@@ -1,0 +1,67 @@
+#include "pipeline/run_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "dscompress/error.h"
+#include "io/pt2.h"
+#include "ir/text.h"
+
+namespace dsc {
+
+namespace fs = std::filesystem;
+
+void RunFolder::check_new(const std::string& path) {
+  if (!fs::exists(path)) return;
+  if (!fs::is_directory(path)) throw Error(ErrorCode::usage, "the run folder's name is taken by a file", {.file = path}, "choose another --output-dir");
+  if (fs::is_empty(path)) return;
+  const bool resumable = fs::exists(path + "/checkpoint.safetensors");
+  throw Error(ErrorCode::usage, resumable ? "the folder holds a run that was not finished" : "the run folder is not empty", {.file = path},
+              resumable ? "go on with it: dscompress resume " + path + ", or choose another --output-dir" : "choose another --output-dir");
+}
+
+void RunFolder::check_resumable() const {
+  if (!fs::exists(resolved_recipe())) {
+    throw Error(ErrorCode::usage, "this folder holds no run", {.file = path_}, "start one: dscompress run RECIPE --output-dir " + path_);
+  }
+  if (!fs::exists(checkpoint())) {
+    const bool finished = fs::exists(file("report.json")) && parse_report(read_file(file("report.json")), file("report.json")).status != "running";
+    throw Error(ErrorCode::usage, finished ? "this run is finished already" : "this run was stopped before its first checkpoint", {.file = path_},
+                finished ? "see " + file("report.md") : "remove the folder and start it again");
+  }
+}
+
+void RunFolder::create(const std::string& resolved_recipe_text) const {
+  make_folders(path_);
+  write_file_atomically(resolved_recipe(), resolved_recipe_text);
+  log_to_file(file("log.jsonl"));
+}
+
+void RunFolder::write_report(const Report& report) const {
+  const auto wanted = [&](std::string_view format) { return std::find(formats_.begin(), formats_.end(), format) != formats_.end(); };
+  write_file_atomically(file("report.json"), report_json(report));
+  if (wanted("markdown")) write_file_atomically(file("report.md"), report_markdown(report));
+  if (wanted("html")) write_file_atomically(file("report.html"), report_html(report));
+  if (wanted("junit")) write_file_atomically(file("junit.xml"), report_junit(report));
+}
+
+void RunFolder::write_step(const StepRecord& record, const Model& model) const {
+  std::array<char, 32> number{};
+  std::snprintf(number.data(), number.size(), "%02lld", static_cast<long long>(record.index));
+  const auto folder = file("steps/" + std::string(number.data()) + "-" + record.name);
+  make_folders(folder);
+  Report only;
+  only.steps.push_back(record);
+  write_file_atomically(folder + "/step.json", report_json(only));
+  write_file_atomically(folder + "/graph.txt", print_graph(model.graph, {.metadata = false}));
+}
+
+void RunFolder::write_baseline(const Model& model) const { write_pt2(model, baseline_model()); }
+
+void RunFolder::remove_checkpoint() const { fs::remove(checkpoint()); }
+
+}  // namespace dsc

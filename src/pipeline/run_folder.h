@@ -1,0 +1,41 @@
+// The files of a run. Everything is written atomically.
+//
+//   recipe.resolved.yaml  report.json  report.md  report.html  junit.xml  log.jsonl  model.*  steps/NN-name/...
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dscompress/model.h"
+#include "report/report.h"
+
+namespace dsc {
+
+class RunFolder {
+ public:
+  // formats: which reports to write besides report.json (markdown, html, junit).
+  explicit RunFolder(std::string path, std::vector<std::string> formats = {}) : path_(std::move(path)), formats_(std::move(formats)) {}
+
+  // errors: usage, when the folder holds another run or other files.
+  static void check_new(const std::string& path);
+  // errors: usage, when the folder holds no run that can be resumed.
+  void check_resumable() const;
+
+  void create(const std::string& resolved_recipe) const;
+  void write_report(const Report& report) const;
+  void write_step(const StepRecord& record, const Model& model) const;
+  void write_baseline(const Model& model) const;
+  void remove_checkpoint() const;
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string checkpoint() const { return file("checkpoint.safetensors"); }
+  std::string baseline_model() const { return file("baseline.pt2"); }
+  std::string resolved_recipe() const { return file("recipe.resolved.yaml"); }
+
+ private:
+  std::string path_;
+  std::vector<std::string> formats_;
+};
+
+}  // namespace dsc

@@ -1,0 +1,238 @@
+#include "pipeline/runner.h"
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <functional>
+
+#include "core/file.h"
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "core/random.h"
+#include "deploy/artifact.h"
+#include "exec/executor.h"
+#include "io/pt2.h"
+#include "ir/verify.h"
+#include "ops/cost.h"
+#include "pipeline/deployment.h"
+#include "pipeline/gates.h"
+#include "pipeline/plan.h"
+#include "pipeline/prepare.h"
+#include "pipeline/run_folder.h"
+#include "pipeline/version.h"
+
+namespace dsc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::string utc_time(const char* format) {
+  std::array<char, 64> text{};
+  const auto now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::strftime(text.data(), text.size(), format, &parts);
+  return text.data();
+}
+
+// One run from its first step, or from where its checkpoint says, to its end.
+class Run {
+ public:
+  Run(const Recipe& recipe, RunFolder folder, const std::vector<std::string>& plugins)
+      : recipe_(recipe), folder_(std::move(folder)), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
+    prepared_.resources.fingerprints = fingerprints_of(recipe, plugins);
+    prepared_.resources.checkpoint_path = folder_.checkpoint();
+    prepared_.resources.base = &base_;
+  }
+
+  void start() {
+    auto& report = state_.report;
+    report.tool_version = version();
+    report.name = recipe_.name;
+    report.recipe = recipe_.path;
+    report.model = recipe_.model.path.path;
+    report.machine = machine_description();
+    report.threads = recipe_.threads;
+    report.seed = recipe_.seed;
+    report.device = recipe_.device;
+    report.baseline = baseline_;
+    report.started_at = utc_time("%Y-%m-%dT%H:%M:%SZ");
+    for (const auto& entry : recipe_.overrides) report.overrides.push_back({entry.path, entry.value, entry.origin});
+    report.notes = recipe_.notes;
+    base_ = prepared_.model.clone();
+    state_.record = {.index = 0, .name = "base"};
+    finish_step(Clock::now());
+  }
+
+  void resume() {
+    state_ = read_checkpoint(folder_.checkpoint(), prepared_.model, prepared_.resources.fingerprints);
+    const bool passed_baseline = state_.finished_steps >= baseline_ && baseline_ > 0;
+    base_ = passed_baseline ? read_pt2(folder_.baseline_model()) : open_model_again();
+    log_info("resuming after step " + std::to_string(state_.finished_steps) + " of " + std::to_string(recipe_.passes.steps.size()));
+  }
+
+  RunSummary finish() {
+    for (auto i = static_cast<std::size_t>(state_.finished_steps); i < recipe_.passes.steps.size(); ++i) run_pass(i);
+    auto& report = state_.report;
+    deploy_model(recipe_, prepared_, base_, folder_, report);
+    report.gates = check_gates(recipe_.gates, report);
+    const auto anomalies = find_anomalies(report);
+    bool all_passed = true;
+    bool complete = true;
+    for (const auto& gate : report.gates) {
+      all_passed = all_passed && gate.passed;
+      complete = complete && gate.measured.has_value();
+    }
+    report.notes.insert(report.notes.end(), anomalies.begin(), anomalies.end());
+    report.status = !anomalies.empty() || !complete ? "anomalous" : all_passed ? "passed" : "failed";
+    report.seconds = seconds_since(started_);
+    folder_.write_report(report);
+    folder_.remove_checkpoint();
+    return {folder_.path(), report, report.status == "passed" ? 0 : exit_status(report.status == "failed" ? ErrorCode::gate : ErrorCode::numeric)};
+  }
+
+  void record_failure(const Error& error) {
+    auto& report = state_.report;
+    report.status = error.code() == ErrorCode::cancelled ? "interrupted" : "error";
+    report.error = error.what();
+    report.seconds = seconds_since(started_);
+    folder_.write_report(report);
+  }
+
+ private:
+  Model open_model_again() const { return prepare_run(recipe_).model; }
+
+  static std::int64_t baseline_index(const Recipe& recipe) {
+    if (recipe.evaluate.baseline.empty()) return 0;
+    for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+      if (recipe.passes.steps[i].name == recipe.evaluate.baseline) return static_cast<std::int64_t>(i) + 1;
+    }
+    return 0;  // not reached: check_recipe refuses unknown names
+  }
+
+  // Verify, measure, record; afterwards the checkpoint says that the step is done.
+  void finish_step(Clock::time_point start) {
+    auto& record = state_.record;
+    const auto& model = prepared_.model;
+    record.seconds = seconds_since(start);
+    verify_or_throw(model, "step " + record.name);
+    record.parameters = parameter_count(model);
+    record.macs = macs(model);
+    record.size_bytes = stored_bytes(model);
+    if (prepared_.resources.data.contains(Split::eval)) {
+      Progress progress("step " + std::to_string(record.index) + " " + record.name);
+      record.metrics = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
+                                      [&](std::int64_t done, std::int64_t total) {
+                                        throw_if_interrupted();
+                                        progress.update("evaluate", done, total);
+                                      });
+    }
+    if (record.index == baseline_) {
+      if (baseline_ > 0) base_ = model.clone();
+      folder_.write_baseline(base_);
+    }
+    folder_.write_step(record, model);
+    log_step(record);
+    state_.report.steps.push_back(record);
+    state_.finished_steps = record.index;
+    state_.finished_stages.clear();
+    state_.stage.clear();
+    state_.saved.reset();
+    state_.record = {};
+    write_checkpoint(folder_.checkpoint(), state_, model, prepared_.resources.fingerprints);
+    folder_.write_report(state_.report);
+  }
+
+  void run_pass(std::size_t index) {
+    const auto& step = recipe_.passes.steps[index];
+    const auto start = Clock::now();
+    state_.record.index = static_cast<std::int64_t>(index) + 1;
+    state_.record.name = step.name;
+    state_.record.pass = step.info->id;
+    log_info("step " + std::to_string(index + 1) + " of " + std::to_string(recipe_.passes.steps.size()) + ": " + step.name);
+    try {
+      const auto seed = derive_seed(static_cast<std::uint64_t>(recipe_.seed), "step", index);
+      StepContext context(prepared_.resources, state_, seed, "step " + std::to_string(index + 1) + " " + step.name);
+      auto result = step.info->run(prepared_.model, step.options.get(), context);
+      record_result(std::move(result));
+    } catch (Error& error) {
+      error.add_place(recipe_.place_of(step_pointer(index)));
+      throw;
+    }
+    if (!state_.record.changed && !step.allow_empty) {
+      throw Error(ErrorCode::recipe, "the step " + step.name + " changed nothing", recipe_.place_of(step_pointer(index)),
+                  "correct its options, remove it, or allow it with allow_empty: true");
+    }
+    finish_step(start);
+  }
+
+  std::string step_pointer(std::size_t index) const {
+    return "/passes/" + std::to_string(index) + "/" + recipe_.passes.steps[index].info->id;
+  }
+
+  void record_result(PassResult result) {
+    auto& record = state_.record;
+    record.changed = result.changed;
+    for (auto& statistic : result.statistics) record.statistics.push_back({statistic.name, statistic.value, statistic.unit});
+    for (auto& table : result.tables) record.tables.push_back({table.name, table.columns, table.rows});
+    record.notes.insert(record.notes.end(), result.notes.begin(), result.notes.end());
+  }
+
+  static void log_step(const StepRecord& record) {
+    std::string line = "step " + std::to_string(record.index) + " " + record.name + ": " + format_duration(record.seconds) + ", " +
+                       format_bytes(static_cast<double>(record.size_bytes)) + ", " + format_count(record.macs) + " MACs";
+    for (const auto& [metric, value] : record.metrics) line += ", " + metric + " " + format_metric(metric, value);
+    log_info(line + (record.changed || record.pass.empty() ? "" : ", nothing changed"));
+  }
+
+  const Recipe& recipe_;
+  RunFolder folder_;
+  PreparedRun prepared_;
+  std::int64_t baseline_ = 0;
+  Model base_;
+  RunState state_;
+  Clock::time_point started_ = Clock::now();
+};
+
+// Runs `body`; a failure is recorded in the run folder, and the message says how to go on.
+RunSummary run_recorded(Run& run, const std::string& folder, const std::function<RunSummary()>& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    run.record_failure(error);
+    if (std::filesystem::exists(RunFolder(folder).checkpoint())) log_info("go on with this run: dscompress resume " + folder);
+    throw;
+  }
+}
+
+}  // namespace
+
+RunSummary run_recipe(const Recipe& recipe, const RunOptions& options) {
+  const auto path = options.output_dir.empty() ? "runs/" + recipe.name + "-" + utc_time("%Y%m%d-%H%M%S") : options.output_dir;
+  RunFolder::check_new(path);
+  make_plan(recipe);  // a rehearsal finds what would stop the run before anything is trained or written
+  const RunFolder folder(path, recipe.report.formats);
+  Run run(recipe, folder, options.plugins);
+  folder.create(dump_recipe(recipe));
+  log_info("run folder: " + path);
+  return run_recorded(run, path, [&] {
+    run.start();
+    return run.finish();
+  });
+}
+
+RunSummary resume_run(const Recipe& recipe, const std::string& path, const RunOptions& options) {
+  const RunFolder folder(path, recipe.report.formats);
+  folder.check_resumable();
+  Run run(recipe, folder, options.plugins);
+  log_to_file(folder.file("log.jsonl"));
+  return run_recorded(run, path, [&] {
+    run.resume();
+    return run.finish();
+  });
+}
+
+}  // namespace dsc

@@ -1,0 +1,31 @@
+// Runs a recipe: the one visible loop around all passes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/recipe.h"
+#include "report/report.h"
+
+namespace dsc {
+
+struct RunOptions {
+  std::string output_dir;              // empty: runs/NAME-TIME
+  std::vector<std::string> plugins;    // their files' content is part of what a resumed run must find unchanged
+};
+
+struct RunSummary {
+  std::string folder;
+  Report report;
+  int exit_status = 0;   // 0, 1 (a gate failed) or 5 (anomalous figures)
+};
+
+// Checks everything that can be checked, then runs all passes, measures, deploys, gates and writes the run folder.
+// errors: any; the folder's report says which, and `resume_run` goes on from the last checkpoint.
+RunSummary run_recipe(const Recipe& recipe, const RunOptions& options);
+
+// Goes on with the interrupted run in `folder`, whose resolved recipe is `recipe`; its result equals the uninterrupted
+// one's bit for bit. errors: usage (no such run, already finished), data (model, data, recipe or build differ, naming which).
+RunSummary resume_run(const Recipe& recipe, const std::string& folder, const RunOptions& options);
+
+}  // namespace dsc

@@ -1,0 +1,105 @@
+#include "pipeline/step_context.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+
+#include "core/interrupt.h"
+#include "eval/metrics.h"
+#include "exec/executor.h"
+
+namespace dsc {
+
+std::string_view to_string(Split split) {
+  switch (split) {
+    case Split::train: return "train";
+    case Split::valid: return "valid";
+    case Split::eval: return "eval";
+    case Split::calibration: return "calibration";
+  }
+  return "";
+}
+
+Metrics evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
+                       std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  Executor executor(model, {.device = resources.device});
+  std::unique_ptr<Executor> base;
+  const bool agreement = std::find(resources.metrics.begin(), resources.metrics.end(), "agreement") != resources.metrics.end();
+  if (agreement && reference) base = std::make_unique<Executor>(*reference, ExecutorOptions{.device = resources.device});
+  EvaluateOptions options;
+  options.metrics = resources.metrics;
+  options.batch = resources.evaluation_batch;
+  options.limit = limit > 0 && resources.limit > 0 ? std::min(limit, resources.limit) : std::max(limit, resources.limit);
+  options.progress = progress;
+  options.reference = base.get();
+  return dsc::evaluate(executor, dataset, options);
+}
+
+StepContext::StepContext(RunResources& resources, RunState& state, std::uint64_t seed, std::string step_name)
+    : resources_(resources), state_(state), seed_(seed), progress_(std::move(step_name)) {}
+
+Dataset& StepContext::data(Split split) {
+  const auto found = resources_.data.find(split);
+  if (found == resources_.data.end()) {
+    const std::string name(to_string(split));
+    throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {.pointer = "/data/" + name},
+                "add a `" + name + ":` section under `data:`");
+  }
+  return *found->second;
+}
+
+Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limit) {
+  const std::string what = "evaluate on " + std::string(to_string(split));
+  return evaluate_model(model, resources_.base, data(split), resources_, limit, [&](std::int64_t done, std::int64_t total) {
+    check_cancelled();
+    progress(what, done, total);
+  });
+}
+
+// A resumed step says again what it had said before its last checkpoint.
+void StepContext::note(std::string text) {
+  auto& notes = state_.record.notes;
+  if (std::find(notes.begin(), notes.end(), text) == notes.end()) notes.push_back(std::move(text));
+}
+
+void StepContext::curve(const CurvePoint& point) {
+  auto& curves = state_.record.curves;
+  auto found = std::find_if(curves.begin(), curves.end(), [&](const CurveRecord& curve) { return curve.name == point.curve; });
+  if (found == curves.end()) found = curves.insert(curves.end(), CurveRecord{point.curve, {}, {}});
+  while (!found->epochs.empty() && found->epochs.back() >= point.epoch) {  // said again by a resumed step
+    found->epochs.pop_back();
+    found->values.pop_back();
+  }
+  found->epochs.push_back(point.epoch);
+  found->values.push_back(point.value);
+}
+
+void StepContext::progress(std::string_view what, std::int64_t done, std::int64_t total) { progress_.update(what, done, total); }
+
+void StepContext::check_cancelled() { throw_if_interrupted(); }
+
+std::string StepContext::stage(std::string_view name, Model& model, const std::function<std::string()>& body) {
+  const std::string key(name);
+  if (const auto found = state_.finished_stages.find(key); found != state_.finished_stages.end()) return found->second;
+  if (state_.stage != key) {
+    state_.stage = key;
+    state_.saved.reset();
+  }
+  auto text = body();
+  state_.finished_stages[key] = text;
+  state_.stage.clear();
+  state_.saved.reset();
+  if (!resources_.checkpoint_path.empty()) write_checkpoint(resources_.checkpoint_path, state_, model, resources_.fingerprints);
+  return text;
+}
+
+void StepContext::save(const Model& model, const SavedState& saved) {
+  state_.saved = saved;
+  if (!resources_.checkpoint_path.empty()) write_checkpoint(resources_.checkpoint_path, state_, model, resources_.fingerprints);
+}
+
+// The model was put back when the checkpoint was read: stages hand results on only through it, so that at the stage in
+// progress it is exactly what this stage saved.
+std::optional<SavedState> StepContext::restore(Model&) { return state_.saved; }
+
+}  // namespace dsc

@@ -1,0 +1,60 @@
+// The PassContext of a real run: data, evaluation, stages and checkpoints of one step.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/log.h"
+#include "data/dataset.h"
+#include "dscompress/pass.h"
+#include "pipeline/checkpoint.h"
+
+namespace dsc {
+
+// What all steps of a run share.
+struct RunResources {
+  std::map<Split, std::unique_ptr<Dataset>> data;
+  std::vector<std::string> metrics;
+  std::int64_t evaluation_batch = 250;
+  std::int64_t limit = 0;                    // examples per split; 0: all
+  std::string device = "cpu";
+  const Model* base = nullptr;               // before the first pass
+  std::string checkpoint_path;               // empty: nothing is saved
+  Fingerprints fingerprints;
+};
+
+class StepContext : public PassContext {
+ public:
+  // `state` is the run's: finished stages are read from it, progress is written to it. step_name: for progress lines.
+  StepContext(RunResources& resources, RunState& state, std::uint64_t seed, std::string step_name);
+
+  std::uint64_t seed() const override { return seed_; }
+  const std::string& device() const override { return resources_.device; }
+  bool has_data(Split split) const override { return resources_.data.contains(split); }
+  Dataset& data(Split split) override;
+  const Model& teacher() override { return *resources_.base; }
+  Metrics evaluate(const Model& model, Split split, std::int64_t limit) override;
+  void note(std::string text) override;
+  void curve(const CurvePoint& point) override;
+  void progress(std::string_view what, std::int64_t done, std::int64_t total) override;
+  void check_cancelled() override;
+  std::string stage(std::string_view name, Model& model, const std::function<std::string()>& body) override;
+  void save(const Model& model, const SavedState& saved) override;
+  std::optional<SavedState> restore(Model& model) override;
+
+ private:
+  RunResources& resources_;
+  RunState& state_;
+  std::uint64_t seed_;
+  Progress progress_;
+};
+
+// Metrics of a model on a data set, run by LibTorch. `reference`: the base model for `agreement`, may be null.
+Metrics evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
+                       std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress);
+
+std::string_view to_string(Split split);
+
+}  // namespace dsc

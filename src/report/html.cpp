@@ -1,0 +1,194 @@
+// report.html: one file that opens offline.
+#include <array>
+#include <cstdio>
+#include <sstream>
+
+#include "core/log.h"
+#include "report/report.h"
+#include "report/svg.h"
+
+namespace dsc {
+namespace {
+
+constexpr const char* kStyle = R"(
+:root{color-scheme:light dark;--line:#8884;--soft:#8881;--good:#2f9e6e;--bad:#c9372c}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem;border-bottom:1px solid var(--line)}
+.cards{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}.card{border:1px solid var(--line);border-radius:8px;padding:.6rem 1rem;min-width:9rem}
+.card b{display:block;font-size:1.4rem}.card span{opacity:.7;font-size:.85rem}
+table{border-collapse:collapse;margin:.5rem 0;font-size:.9rem}th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:right}
+th:first-child,td:first-child{text-align:left}th{background:var(--soft)}td.text,th.text{text-align:left}
+figure{display:inline-block;margin:.5rem 1rem .5rem 0;width:540px;max-width:100%;vertical-align:top}figcaption{font-weight:600;font-size:.9rem}
+svg{width:100%;height:auto}svg text{font-size:11px;fill:currentColor}svg .grid{stroke:currentColor;opacity:.15}
+.status{display:inline-block;border-radius:6px;padding:0 .6rem;color:#fff;background:var(--bad)}.passed{background:var(--good)}
+pre{background:var(--soft);padding:.7rem;overflow:auto}details{margin:.4rem 0}summary{cursor:pointer}
+)";
+
+std::string number(const char* pattern, double value) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), pattern, value);
+  return text.data();
+}
+
+void write_table(std::ostream& out, const std::vector<std::string>& columns, const std::vector<std::vector<std::string>>& rows) {
+  out << "<table><tr>";
+  for (const auto& column : columns) out << "<th>" << escape_html(column) << "</th>";
+  out << "</tr>";
+  for (const auto& row : rows) {
+    out << "<tr>";
+    for (const auto& cell : row) out << "<td>" << escape_html(cell) << "</td>";
+    out << "</tr>";
+  }
+  out << "</table>\n";
+}
+
+void write_card(std::ostream& out, const std::string& title, const std::string& value, const std::string& detail) {
+  out << "<div class=\"card\"><span>" << escape_html(title) << "</span><b>" << escape_html(value) << "</b><span>" << escape_html(detail) << "</span></div>";
+}
+
+void write_cards(std::ostream& out, const Report& report) {
+  const auto comparison = compare_ends(report);
+  const auto &first = baseline_step(report), &last = report.steps.back();
+  out << "<div class=\"cards\">";
+  for (const auto& [metric, base] : comparison.base) {
+    const auto found = comparison.compressed.find(metric);
+    if (found != comparison.compressed.end()) write_card(out, metric, format_metric(metric, found->second), "base " + format_metric(metric, base));
+  }
+  if (comparison.size_ratio) {
+    write_card(out, "size", number("%.1fx smaller", *comparison.size_ratio),
+               format_bytes(static_cast<double>(first.size_bytes)) + " to " + format_bytes(static_cast<double>(last.size_bytes)));
+  }
+  if (comparison.macs_ratio) write_card(out, "MACs", number("%.2fx fewer", *comparison.macs_ratio), format_count(first.macs) + " to " + format_count(last.macs));
+  if (comparison.latency_speedup) write_card(out, "latency", number("%.1fx faster", *comparison.latency_speedup), "than the base in LibTorch f32");
+  out << "</div>\n";
+}
+
+void write_steps(std::ostream& out, const Report& report) {
+  out << "<h2>Steps</h2>\n";
+  const auto& base = baseline_step(report);
+  std::vector<std::string> columns = {"step", "time"};
+  for (const auto& [metric, unused] : base.metrics) columns.push_back(metric);
+  for (const auto* column : {"MACs", "parameters", "size"}) columns.emplace_back(column);
+  std::vector<std::vector<std::string>> rows;
+  std::vector<Bar> sizes, macs;
+  for (const auto& step : report.steps) {
+    const auto label = std::to_string(step.index) + " " + step.name;
+    std::vector<std::string> row = {label, format_duration(step.seconds)};
+    for (const auto& [metric, unused] : base.metrics) {
+      const auto found = step.metrics.find(metric);
+      row.push_back(found == step.metrics.end() ? "-" : format_metric(metric, found->second));
+    }
+    const auto bytes = static_cast<double>(step.size_bytes);
+    row.insert(row.end(), {format_count(step.macs), format_count(static_cast<double>(step.parameters)), format_bytes(bytes)});
+    rows.push_back(std::move(row));
+    sizes.push_back({label, bytes, format_bytes(bytes)});
+    macs.push_back({label, step.macs, format_count(step.macs)});
+  }
+  write_table(out, columns, rows);
+  out << bar_chart("Size after each step", sizes) << bar_chart("MACs after each step", macs);
+  for (const auto& [metric, unused] : base.metrics) {
+    std::vector<Dot> dots;
+    for (const auto& step : report.steps) {
+      const auto found = step.metrics.find(metric);
+      if (step.index >= base.index && found != step.metrics.end()) dots.push_back({step.name, static_cast<double>(step.size_bytes) / 1000, found->second});
+    }
+    out << path_chart(metric + " against size", "size, kB", metric, dots);
+  }
+  out << '\n';
+}
+
+void write_deployment(std::ostream& out, const Report& report) {
+  if (!report.deployed.empty()) out << "<h2>Deployed</h2>\n";
+  for (const auto& record : report.deployed) {
+    out << "<p><b>" << escape_html(record.engine) << "</b>: ";
+    for (const auto& [metric, value] : record.metrics) out << escape_html(metric) << ' ' << format_metric(metric, value) << "; ";
+    out << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels.</p>\n";
+  }
+  if (report.latency.empty()) return;
+  out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_html(report.machine) << ", " << report.threads << " threads.</p>\n";
+  std::vector<std::vector<std::string>> rows;
+  std::map<std::int64_t, std::vector<Bar>> bars;
+  for (const auto& r : report.latency) {
+    rows.push_back({r.model, r.engine, std::to_string(r.batch), number("%.3f", r.p50_ms), number("%.3f", r.p90_ms), number("%.3f", r.p99_ms),
+                    number("%.0f %%", 100 * r.spread), number("%.0f", r.throughput_per_s)});
+    bars[r.batch].push_back({r.model + ", " + r.engine, r.p50_ms, number("%.3f ms", r.p50_ms)});
+  }
+  write_table(out, {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "examples/s"}, rows);
+  for (const auto& [batch, chart] : bars) out << bar_chart("Median latency, batch " + std::to_string(batch), chart);
+}
+
+void write_gates_and_files(std::ostream& out, const Report& report) {
+  if (!report.gates.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& gate : report.gates) rows.push_back({gate.passed ? "passed" : "FAILED", gate.metric, gate.rule, gate.message});
+    out << "<h2>Gates</h2>\n";
+    write_table(out, {"", "metric", "rule", "measured"}, rows);
+  }
+  if (!report.files.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& file : report.files) {
+      const auto bytes = static_cast<double>(file.size_bytes), base = static_cast<double>(file.base_size_bytes);
+      rows.push_back({file.path, file.format, format_bytes(bytes), base > 0 ? number("%.2fx", base / bytes) : "-", file.check});
+    }
+    out << "<h2>Files</h2>\n";
+    write_table(out, {"file", "format", "size", "smaller than the base's", "check"}, rows);
+  }
+  if (!report.overrides.empty()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& entry : report.overrides) rows.push_back({entry.path, entry.value, entry.origin});
+    out << "<h2>Overrides</h2>\n";
+    write_table(out, {"path", "value", "from"}, rows);
+  }
+}
+
+// Curves with the same ending share a chart: train_loss of two stages, say.
+void write_curves(std::ostream& out, const StepRecord& step) {
+  std::map<std::string, std::vector<Series>> charts;
+  for (const auto& curve : step.curves) {
+    const auto slash = curve.name.rfind('/');
+    charts[slash == std::string::npos ? curve.name : curve.name.substr(slash + 1)].push_back({curve.name, curve.epochs, curve.values});
+  }
+  for (const auto& [name, series] : charts) out << line_chart(name, "epoch", series);
+}
+
+void write_details(std::ostream& out, const Report& report) {
+  for (const auto& step : report.steps) {
+    if (step.notes.empty() && step.statistics.empty() && step.tables.empty() && step.curves.empty()) continue;
+    out << "<h2>Step " << step.index << ": " << escape_html(step.name) << "</h2>\n<ul>";
+    for (const auto& statistic : step.statistics) {
+      out << "<li>" << escape_html(statistic.name) << ": " << number("%.6g", statistic.value) << ' ' << escape_html(statistic.unit) << "</li>";
+    }
+    for (const auto& note : step.notes) out << "<li>" << escape_html(note) << "</li>";
+    out << "</ul>\n";
+    write_curves(out, step);
+    for (const auto& table : step.tables) {
+      out << "<details><summary>" << escape_html(table.name) << " (" << table.rows.size() << " rows)</summary>";
+      write_table(out, table.columns, table.rows);
+      out << "</details>\n";
+    }
+  }
+}
+
+}  // namespace
+
+std::string report_html(const Report& report) {
+  std::ostringstream out;
+  out << "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>"
+      << escape_html(report.name) << "</title><style>" << kStyle << "</style></head><body>\n<h1>" << escape_html(report.name) << " <span class=\"status "
+      << escape_html(report.status) << "\">" << escape_html(report.status) << "</span></h1>\n<p>Model " << escape_html(report.model) << ", recipe "
+      << escape_html(report.recipe) << ", seed " << report.seed << ", dscompress " << escape_html(report.tool_version) << ", started "
+      << escape_html(report.started_at) << ", " << format_duration(report.seconds) << ".</p>\n";
+  if (!report.error.empty()) out << "<pre>" << escape_html(report.error) << "</pre>\n";
+  if (!report.steps.empty()) {
+    write_cards(out, report);
+    write_steps(out, report);
+  }
+  write_deployment(out, report);
+  write_gates_and_files(out, report);
+  for (const auto& note : report.notes) out << "<p>" << escape_html(note) << "</p>\n";
+  write_details(out, report);
+  out << "</body></html>\n";
+  return std::move(out).str();
+}
+
+}  // namespace dsc

@@ -1,0 +1,34 @@
+// Small charts as inline SVG, for report.html: no scripts, no fonts to fetch, readable in light and dark.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dsc {
+
+struct Series {
+  std::string name;
+  std::vector<double> x, y;
+};
+// Lines over one x axis; each series has a colour and a legend entry.
+std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series);
+
+struct Bar {
+  std::string label;
+  double value = 0;
+  std::string text;  // shown behind the bar
+};
+// Horizontal bars from zero.
+std::string bar_chart(const std::string& title, const std::vector<Bar>& bars);
+
+struct Dot {
+  std::string label;
+  double x = 0, y = 0;
+};
+// Labelled points, joined in order: a path through a trade-off.
+std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots);
+
+std::string escape_html(const std::string& text);
+
+}  // namespace dsc
