@@ -10,6 +10,7 @@
 #include "dscompress/error.h"
 #include "io/pt2.h"
 #include "io/pt2_graph_read.h"
+#include "io/pt2_graph_write.h"
 #include "io/pt2_payload.h"
 #include "io/pt2_schema.h"
 
@@ -70,7 +71,7 @@ void check_schema(const ZipArchive& archive, const Json& program, ArchiveInfo& i
 }
 
 // What the writer needs again and the graph does not hold.
-void keep_rest(const ZipArchive& archive, const std::string& name, const Json& program, ArchiveInfo& info) {
+void keep_rest(const ZipArchive& archive, const std::string& name, const Json& program, const Graph& graph, ArchiveInfo& info) {
   const auto& module = program.at("graph_module");
   for (const char* key : {"opset_version", "range_constraints", "verifiers", "guards_code"}) {
     if (program.contains(key)) info.json[key] = program.at(key).dump();
@@ -78,6 +79,7 @@ void keep_rest(const ZipArchive& archive, const std::string& name, const Json& p
   for (const char* key : {"module_call_graph", "metadata", "treespec_namedtuple_fields"}) {
     if (module.contains(key)) info.json[key] = module.at(key).dump();
   }
+  info.json["user_inputs"] = pt2::describe_user_inputs(graph);
   if (archive.find("data/sample_inputs/" + name + ".pt")) info.sample_inputs = archive.read_text("data/sample_inputs/" + name + ".pt");
   for (const auto& entry : archive.entries()) {
     if (entry.name.starts_with(pt2::kExtraFolder)) info.extra_files[entry.name.substr(pt2::kExtraFolder.size())] = archive.read_text(entry.name);
@@ -157,7 +159,7 @@ Model read_pt2(const std::string& path) {
   try {
     check_schema(archive, program, model.archive);
     model.graph = pt2::read_graph(program.at("graph_module"), path);
-    keep_rest(archive, name, program, model.archive);
+    keep_rest(archive, name, program, model.graph, model.archive);
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::model_file, "entry `" + entry + "` does not follow export schema 8: " + error.what(), {.file = path}, kExportAgain);
   }
