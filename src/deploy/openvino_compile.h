@@ -1,0 +1,18 @@
+// From ov::Model to Engine. Included by deploy/openvino_*.cpp only.
+#pragma once
+
+#include <memory>
+
+#include "deploy/openvino_engine.h"
+
+namespace ov {
+class Core;
+class Model;
+}  // namespace ov
+
+namespace dsc {
+
+ov::Core& openvino_core();
+std::unique_ptr<Engine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options);
+
+}  // namespace dsc

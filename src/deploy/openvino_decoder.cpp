@@ -1,0 +1,247 @@
+#include "deploy/openvino_decoder.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <openvino/core/model.hpp>
+#include <openvino/frontend/exception.hpp>
+#include <openvino/frontend/input_model.hpp>
+#include <openvino/frontend/manager.hpp>
+#include <openvino/frontend/pytorch/decoder.hpp>
+#include <openvino/op/constant.hpp>
+#include <openvino/op/convert.hpp>
+#include <openvino/op/parameter.hpp>
+#include <openvino/op/result.hpp>
+#include <openvino/op/util/framework_node.hpp>
+#include <openvino/pass/constant_folding.hpp>
+#include <openvino/pass/manager.hpp>
+#include <utility>
+
+#include "deploy/openvino_types.h"
+#include "deploy/torch_program.h"
+#include "exec/convert.h"
+
+namespace dsc {
+namespace {
+
+namespace type = ov::frontend::type;
+using ov::frontend::pytorch::DecoderRTInfo;
+using ov::frontend::pytorch::TorchDecoder;
+
+ov::Any type_of(const TorchValue& value) {
+  const ov::Any element = to_openvino(value.dtype);
+  switch (value.kind) {
+    case TorchValue::Kind::none: return type::PyNone();
+    case TorchValue::Kind::text: return type::Str();
+    case TorchValue::Kind::number: return type::PyScalar(element);
+    case TorchValue::Kind::tensor: return type::Tensor(element);
+    case TorchValue::Kind::list: {
+      const ov::Any any = ov::element::Type(ov::element::dynamic);
+      return type::List(value.is_tensor_list ? ov::Any(type::Tensor(any)) : ov::Any(type::PyScalar(element)));
+    }
+  }
+  return {};
+}
+
+// Shares the tensor's memory and keeps it alive.
+ov::OutputVector to_constant(const at::Tensor& tensor, const std::string& name) {
+  const auto kept = std::make_shared<at::Tensor>(tensor.detach().contiguous());
+  const ov::Shape shape(kept->sizes().begin(), kept->sizes().end());
+  const auto constant =
+      std::make_shared<ov::op::v0::Constant>(to_openvino(from_c10(kept->scalar_type())), shape, kept->data_ptr(), kept);
+  constant->set_friendly_name(name);
+  return constant->outputs();
+}
+
+struct ToConstant {
+  using Constant = ov::op::v0::Constant;
+  const std::string& name;
+  template <class T>
+  ov::OutputVector make(ov::element::Type type, const ov::Shape& shape, const std::vector<T>& values) const {
+    return Constant::create(type, shape, values)->outputs();
+  }
+  ov::OutputVector operator()(std::monostate) const { return {}; }
+  ov::OutputVector operator()(const std::string&) const { return {}; }
+  ov::OutputVector operator()(std::int64_t value) const { return make<std::int64_t>(ov::element::i64, {}, {value}); }
+  ov::OutputVector operator()(double value) const { return make<double>(ov::element::f32, {}, {value}); }
+  ov::OutputVector operator()(bool value) const { return make<std::int64_t>(ov::element::boolean, {}, {value ? 1 : 0}); }
+  ov::OutputVector operator()(const std::vector<std::int64_t>& v) const { return make(ov::element::i64, {v.size()}, v); }
+  ov::OutputVector operator()(const std::vector<double>& v) const { return make(ov::element::f32, {v.size()}, v); }
+  ov::OutputVector operator()(const std::vector<bool>& v) const {
+    return make(ov::element::boolean, {v.size()}, std::vector<std::int64_t>(v.begin(), v.end()));
+  }
+  ov::OutputVector operator()(const at::Tensor& tensor) const { return to_constant(tensor, name); }
+};
+
+// What the whole program and one call have in common; a TorchScript decoder needs only a part of the interface.
+class ProgramPart : public TorchDecoder {
+ public:
+  ProgramPart(std::shared_ptr<const TorchProgram> program, const std::vector<ValueId>& inputs, const std::vector<ValueId>& outputs)
+      : program_(std::move(program)), inputs_(inputs), outputs_(outputs) {}
+
+  const std::vector<std::size_t>& inputs() const override { return inputs_; }
+  const std::vector<std::size_t>& outputs() const override { return outputs_; }
+  std::size_t output(std::size_t i) const override { return outputs_.at(i); }
+  std::size_t num_of_outputs() const override { return outputs_.size(); }
+  // The frontend reads these names as numbers.
+  const std::string& get_input_debug_name(std::size_t i) const override { return input(i).number; }
+  const std::string& get_output_debug_name(std::size_t i) const override { return result(i).number; }
+  const std::string& get_input_signature_name(std::size_t i) const override { return input(i).number; }
+  ov::PartialShape get_input_shape(std::size_t i) const override { return to_partial_shape(input(i)); }
+  ov::PartialShape get_output_shape(std::size_t i) const override { return to_partial_shape(result(i)); }
+  ov::Any get_input_type(std::size_t i) const override { return type_of(input(i)); }
+  ov::Any get_output_type(std::size_t i) const override { return type_of(result(i)); }
+  bool input_is_none(std::size_t i) const override {
+    return i >= inputs_.size() || input(i).kind == TorchValue::Kind::none;
+  }
+  const std::vector<std::size_t>& get_input_strides(std::size_t) const override {
+    static const std::vector<std::size_t> none;
+    return none;
+  }
+  const std::string& decoder_type_name() const override {
+    static const std::string name = "ts";
+    return name;
+  }
+
+  ov::Any const_input(std::size_t) const override { return {}; }
+  std::size_t output_list_size() const override { return 0; }
+  bool is_input_inlined(std::size_t) const override { return false; }
+  std::shared_ptr<TorchDecoder> get_inlined_input_decoder(std::size_t) const override { return nullptr; }
+  std::shared_ptr<TorchDecoder> get_subgraph_decoder(std::size_t) const override { return nullptr; }
+  ov::Any get_attribute(const std::string&) const override { return {}; }
+  std::size_t get_named_input(const std::string&) const override { return 0; }
+  DecoderRTInfo get_rt_info() const override { return {}; }
+  bool has_converter() const override { return false; }
+  ov::OutputVector convert(const ov::frontend::NodeContext*) const override { return {}; }
+
+ protected:
+  static ov::PartialShape to_partial_shape(const TorchValue& value) {
+    if (value.kind != TorchValue::Kind::tensor) return ov::PartialShape::dynamic();
+    return ov::PartialShape(std::vector<ov::Dimension>(value.sizes.begin(), value.sizes.end()));
+  }
+  const TorchValue& input(std::size_t i) const { return program_->values[inputs_.at(i)]; }
+  const TorchValue& result(std::size_t i) const { return program_->values[outputs_.at(i)]; }
+
+  std::shared_ptr<const TorchProgram> program_;
+
+ private:
+  std::vector<ValueId> inputs_, outputs_;
+};
+
+class CallDecoder final : public ProgramPart {
+ public:
+  CallDecoder(std::shared_ptr<const TorchProgram> program, const TorchCall& call)
+      : ProgramPart(std::move(program), call.inputs, call.outputs), call_(call) {}
+
+  const std::string& get_op_type() const override { return call_.op; }
+  const std::string& get_schema() const override { return call_.schema; }
+  ov::OutputVector try_decode_get_attr() const override { return as_constant(); }
+  ov::OutputVector as_constant() const override { return std::visit(ToConstant{call_.name}, call_.constant); }
+  const std::string& as_string() const override { return std::get<std::string>(call_.constant); }
+  bool may_produce_alias(std::size_t in, std::size_t out) const override { return call_.may_alias && in == 0 && out == 0; }
+  std::size_t get_subgraph_size() const override { return 0; }
+  void visit_subgraph(std::function<void(std::shared_ptr<TorchDecoder>)>) const override {}
+  // Names layers after the graph's nodes: "conv2d/Convolution".
+  std::shared_ptr<ov::Node> mark_node(std::shared_ptr<ov::Node> node) const override {
+    if (call_.op != "prim::GetAttr") node->set_friendly_name(call_.name + "/" + node->get_type_name());
+    return node;
+  }
+
+ private:
+  const TorchCall& call_;
+};
+
+class ProgramDecoder final : public ProgramPart {
+ public:
+  explicit ProgramDecoder(std::shared_ptr<const TorchProgram> program)
+      : ProgramPart(program, program->inputs, program->outputs) {}
+
+  const std::string& get_input_signature_name(std::size_t i) const override { return program_->input_names.at(i); }
+  std::size_t get_subgraph_size() const override { return 1; }
+  void visit_subgraph(std::function<void(std::shared_ptr<TorchDecoder>)> visit) const override {
+    for (const TorchCall& call : program_->calls) visit(std::make_shared<CallDecoder>(program_, call));
+  }
+
+  const std::string& get_op_type() const override { return none_; }
+  const std::string& get_schema() const override { return none_; }
+  const std::string& as_string() const override { return none_; }
+  ov::OutputVector try_decode_get_attr() const override { return {}; }
+  ov::OutputVector as_constant() const override { return {}; }
+  bool may_produce_alias(std::size_t, std::size_t) const override { return false; }
+  std::shared_ptr<ov::Node> mark_node(std::shared_ptr<ov::Node> node) const override { return node; }
+
+ private:
+  std::string none_;
+};
+
+// "aten::foo: reason" out of what the frontend left behind.
+std::string reason_of(const ov::op::util::FrameworkNode& node) {
+  const auto& attributes = node.get_attrs();
+  const auto failure = attributes.find("PtException");
+  if (failure == attributes.end() || failure->second.empty()) return "OpenVINO's PyTorch frontend has no rule for it";
+  // Its last line says what failed; those before repeat the operator and OpenVINO's source position.
+  std::string text = failure->second;
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+// The frontend leaves what it cannot convert as framework nodes. Literals that such a node uses stay with it and are
+// named only when nothing else is.
+void check_converted(const ov::Model& converted, const Model& model) {
+  std::map<std::string, Problem> problems;
+  for (const auto& node : converted.get_ordered_ops()) {
+    const auto* left = dynamic_cast<const ov::op::util::FrameworkNode*>(node.get());
+    if (!left) continue;
+    const std::string name = left->get_friendly_name();
+    const Node* origin = model.graph.find_node(name.substr(0, name.rfind('/')));
+    const bool is_literal = dynamic_cast<const ov::op::util::FrameworkNode*>(node.get())->get_input_size() == 0;
+    if (origin && !is_literal) problems.try_emplace(origin->name(), operator_problem(*origin, reason_of(*left)));
+  }
+  for (const auto& node : converted.get_ordered_ops()) {
+    if (!problems.empty() || !dynamic_cast<const ov::op::util::FrameworkNode*>(node.get())) continue;
+    problems.try_emplace(node->get_friendly_name(), Problem{"`" + node->get_friendly_name() + "` cannot be converted to OpenVINO", {}, {}});
+  }
+  if (problems.empty()) return;
+  std::vector<Problem> all;
+  for (auto& [name, problem] : problems) all.push_back(std::move(problem));
+  throw Error(ErrorCode::unsupported, std::move(all));
+}
+
+// Tensors get the graph's names and declared types: the frontend leaves numbers, and may compute in another type.
+void name_results(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program) {
+  const auto results = converted->get_results();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const auto wanted = to_openvino(program.output_types.at(i));
+    if (results[i]->get_element_type() != wanted) {
+      const auto convert = std::make_shared<ov::op::v0::Convert>(results[i]->input_value(0), wanted);
+      convert->set_friendly_name(program.output_names[i] + "/Convert");
+      results[i]->input(0).replace_source_output(convert->output(0));
+    }
+    const auto source = results[i]->input_value(0);
+    const bool is_input = dynamic_cast<const ov::op::v0::Parameter*>(source.get_node()) != nullptr;
+    if (!is_input) results[i]->get_output_tensor(0).set_names({program.output_names[i]});
+  }
+  converted->validate_nodes_and_infer_types();
+}
+
+}  // namespace
+
+std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
+  const auto program = std::make_shared<const TorchProgram>(make_torch_program(model));
+  return translating([&] {
+    const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
+    const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
+    const auto converted = frontend->convert_partially(input);
+    frontend->normalize(converted);
+    check_converted(*converted, model);
+    name_results(converted, *program);
+    ov::pass::Manager manager;
+    manager.register_pass<ov::pass::ConstantFolding>();
+    manager.run_passes(converted);
+    store_integer_weights(*converted);
+    return converted;
+  });
+}
+
+}  // namespace dsc

@@ -1,0 +1,24 @@
+// Converts a Model to an ov::Model through OpenVINO's PyTorch frontend, which reads our graph by a TorchDecoder.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "dscompress/model.h"
+
+namespace ov {
+class Model;
+}
+
+namespace dsc {
+
+// Inputs and outputs have the graph's names and types, sizes are open where they are symbolic. Weights share the
+// model's memory. FakeQuantize ranges are Constants, and fake-quantised weights 8-bit integers.
+// errors: unsupported, naming every operator that cannot be converted, with node and source line.
+std::shared_ptr<ov::Model> convert_to_openvino(const Model& model);
+
+// Stores fake-quantised weights as integers: FakeQuantize(Constant f32) becomes
+// Multiply(Subtract(Convert(Constant i8), zero_point), scale), which INT8 kernels are chosen for just the same.
+void store_integer_weights(ov::Model& model);
+
+}  // namespace dsc

@@ -1,0 +1,200 @@
+#include "deploy/openvino_engine.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <openvino/openvino.hpp>
+#include <openvino/runtime/properties.hpp>
+#include <set>
+#include <sstream>
+
+#include "core/names.h"
+#include "deploy/openvino_compile.h"
+#include "deploy/openvino_decoder.h"
+#include "deploy/openvino_types.h"
+#include "exec/convert.h"
+
+namespace dsc {
+namespace {
+
+const std::map<std::string, ov::element::Type>& precisions() {
+  static const std::map<std::string, ov::element::Type> table = {
+      {"f32", ov::element::f32}, {"bf16", ov::element::bf16}, {"f16", ov::element::f16}};
+  return table;
+}
+
+void check_options(const OpenVinoOptions& options) {
+  if (!precisions().contains(options.precision)) {
+    throw Error(ErrorCode::usage, "unknown precision `" + options.precision + "`", {}, suggest(options.precision, {"f32", "bf16", "f16"}));
+  }
+  if (options.performance != "latency" && options.performance != "throughput") {
+    throw Error(ErrorCode::usage, "unknown performance mode `" + options.performance + "`", {},
+                suggest(options.performance, {"latency", "throughput"}));
+  }
+  if (options.threads < 0) throw Error(ErrorCode::usage, "threads must not be negative, found " + std::to_string(options.threads));
+}
+
+// Every device that a name like "HETERO:GPU,CPU" or "GPU.1" asks for must be there; AUTO alone takes what there is.
+void check_device(const std::string& device) {
+  static const std::set<std::string> virtual_devices = {"AUTO", "HETERO", "MULTI", "BATCH"};
+  const auto colon = device.find(':');
+  const std::string head = device.substr(0, colon);
+  const auto available = openvino_core().get_available_devices();
+  const auto is_there = [&](const std::string& name) {
+    return std::any_of(available.begin(), available.end(), [&](const std::string& a) { return a == name || a.starts_with(name + "."); });
+  };
+  std::istringstream wanted(virtual_devices.contains(head) ? (colon == std::string::npos ? "" : device.substr(colon + 1)) : device);
+  for (std::string name; std::getline(wanted, name, ',');) {
+    name = name.substr(0, name.find('('));  // BATCH:CPU(16)
+    if (is_there(name)) continue;
+    std::string known;
+    for (const auto& a : available) known += (known.empty() ? "" : ", ") + a;
+    throw Error(ErrorCode::unsupported, "OpenVINO has no device `" + name + "` on this machine", {}, "available: " + known);
+  }
+}
+
+ov::AnyMap properties_of(const OpenVinoOptions& options) {
+  const auto mode = options.performance == "latency" ? ov::hint::PerformanceMode::LATENCY : ov::hint::PerformanceMode::THROUGHPUT;
+  ov::AnyMap properties{ov::hint::performance_mode(mode), ov::hint::inference_precision(precisions().at(options.precision))};
+  if (options.threads > 0) properties.insert(ov::inference_num_threads(options.threads));
+  return properties;
+}
+
+void fix_shapes(ov::Model& model, const std::vector<std::vector<std::int64_t>>& shapes) {
+  if (shapes.empty()) return;
+  if (shapes.size() != model.inputs().size()) {
+    throw Error(ErrorCode::usage, "shapes are given for " + std::to_string(shapes.size()) + " inputs, the model has " +
+                                      std::to_string(model.inputs().size()));
+  }
+  std::map<ov::Output<ov::Node>, ov::PartialShape> wanted;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    wanted[model.input(i)] = ov::PartialShape(std::vector<ov::Dimension>(shapes[i].begin(), shapes[i].end()));
+  }
+  model.reshape(wanted);
+}
+
+std::string text_of(const ov::RTMap& facts, const std::string& key) {
+  const auto found = facts.find(key);
+  return found == facts.end() ? "" : found->second.as<std::string>();
+}
+
+// "conv2d/Convolution,relu/Relu" as "conv2d,relu".
+std::string graph_names(const std::string& layers) {
+  std::istringstream list(layers);
+  std::string names;
+  std::set<std::string> seen;
+  for (std::string layer; std::getline(list, layer, ',');) {
+    const std::string name = layer.substr(0, layer.find('/'));
+    if (seen.insert(name).second) names += (names.empty() ? "" : ",") + name;
+  }
+  return names;
+}
+
+class OpenVinoEngine final : public Engine {
+ public:
+  OpenVinoEngine(ov::CompiledModel compiled, std::string name) : compiled_(std::move(compiled)), name_(std::move(name)) {
+    request_ = compiled_.create_infer_request();
+    for (const auto& input : compiled_.inputs()) input_types_.push_back(input.get_element_type());
+    for (const auto& output : compiled_.outputs()) {
+      outputs_.push_back({output.get_element_type(), to_c10(from_openvino(output.get_element_type())), output.get_partial_shape()});
+    }
+  }
+
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
+    return translating([&] { return infer(inputs); }, ErrorCode::data);
+  }
+  std::string name() const override { return name_; }
+
+  std::vector<LayerReport> layers() const override {
+    return translating([&] {
+      std::string devices;
+      for (const auto& device : compiled_.get_property(ov::execution_devices)) devices += (devices.empty() ? "" : ",") + device;
+      std::vector<LayerReport> reports;
+      for (const auto& node : compiled_.get_runtime_model()->get_ordered_ops()) {
+        const auto& facts = node->get_rt_info();
+        const std::string own_device = text_of(facts, "affinity");
+        const std::string names = graph_names(text_of(facts, "originalLayersNames"));
+        reports.push_back({names.empty() ? node->get_friendly_name() : names, text_of(facts, "layerType"),
+                           text_of(facts, "runtimePrecision"), text_of(facts, "primitiveType"), own_device.empty() ? devices : own_device});
+      }
+      return reports;
+    });
+  }
+
+ private:
+  struct Result {
+    ov::element::Type type;
+    c10::ScalarType scalar_type;
+    ov::PartialShape shape;
+  };
+
+  std::vector<at::Tensor> infer(const std::vector<at::Tensor>& inputs) {
+    if (inputs.size() != input_types_.size()) {
+      throw Error(ErrorCode::data, "the model takes " + std::to_string(input_types_.size()) + " inputs, got " + std::to_string(inputs.size()));
+    }
+    std::vector<at::Tensor> kept;  // until the inference is over
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      kept.push_back(inputs[i].to(to_c10(from_openvino(input_types_[i]))).contiguous());
+      const ov::Shape shape(kept[i].sizes().begin(), kept[i].sizes().end());
+      request_.set_input_tensor(i, ov::Tensor(input_types_[i], shape, kept[i].data_ptr()));
+    }
+    std::vector<at::Tensor> results(outputs_.size());
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      if (outputs_[i].shape.is_dynamic()) continue;
+      const ov::Shape shape = outputs_[i].shape.to_shape();
+      results[i] = at::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), outputs_[i].scalar_type);
+      request_.set_output_tensor(i, ov::Tensor(outputs_[i].type, shape, results[i].data_ptr()));
+    }
+    request_.infer();
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      if (results[i].defined()) continue;
+      // The request's own memory, which the next run overwrites.
+      ov::Tensor tensor = request_.get_output_tensor(i);
+      const ov::Shape& shape = tensor.get_shape();
+      const std::vector<std::int64_t> sizes(shape.begin(), shape.end());
+      results[i] = at::from_blob(tensor.data(), sizes, outputs_[i].scalar_type).clone();
+    }
+    return results;
+  }
+
+  ov::CompiledModel compiled_;
+  ov::InferRequest request_;
+  std::vector<ov::element::Type> input_types_;
+  std::vector<Result> outputs_;
+  std::string name_;
+};
+
+}  // namespace
+
+ov::Core& openvino_core() {
+  static ov::Core core;  // one for the process: each would load the device plugins again
+  return core;
+}
+
+std::unique_ptr<Engine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options) {
+  check_options(options);
+  return translating([&]() -> std::unique_ptr<Engine> {
+    check_device(options.device);
+    fix_shapes(*model, options.shapes);
+    auto compiled = openvino_core().compile_model(model, options.device, properties_of(options));
+    return std::make_unique<OpenVinoEngine>(std::move(compiled), "openvino " + options.device + " " + options.precision);
+  });
+}
+
+bool openvino_available() { return true; }
+
+std::string openvino_version() { return ov::get_openvino_version().buildNumber; }
+
+std::vector<std::string> openvino_devices() {
+  return translating([] { return openvino_core().get_available_devices(); });
+}
+
+std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoOptions& options) {
+  check_options(options);
+  return compile_openvino(convert_to_openvino(model), options);
+}
+
+}  // namespace dsc

@@ -1,0 +1,57 @@
+// Runs and measures a model in its deployed form, with OpenVINO's kernels, and writes it as OpenVINO IR.
+//
+// Goals: the graph as it stands is converted (no tracing, no Python), INT8 kernels for fake-quantised layers, latency of
+// OpenVINO itself. Non-goals: training, and operators that OpenVINO's PyTorch frontend cannot express: those are refused
+// by name. Built without OpenVINO, every function but `openvino_available` throws `unsupported`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dscompress/model.h"
+#include "exec/engine.h"
+
+namespace dsc {
+
+struct OpenVinoOptions {
+  std::string device = "CPU";           // CPU, GPU, NPU, AUTO, HETERO:GPU,CPU, ...
+  std::string precision = "f32";        // of what is not quantised: f32, bf16, f16
+  int threads = 0;                      // 0: OpenVINO's choice
+  std::string performance = "latency";  // latency, throughput
+  // Sizes of each user input, -1 for any; empty: as the graph declares. Fixed sizes can be faster than symbolic ones.
+  std::vector<std::vector<std::int64_t>> shapes = {};
+};
+
+bool openvino_available();
+std::string openvino_version();               // "2026.4.1-22190-..."
+std::vector<std::string> openvino_devices();  // "CPU", "GPU.0", ...
+
+// The model's weights are shared, not copied, where dtype and memory allow: they must not change while the engine lives.
+// errors: unsupported (every operator that cannot be converted, with node and source line; an unknown device or
+// precision), usage (option values).
+std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoOptions& options = {});
+
+// Reads a .xml with its .bin beside it.
+std::unique_ptr<Engine> read_openvino_ir(const std::string& xml_path, const OpenVinoOptions& options = {});
+
+// Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as 8-bit integers;
+// reads the pair back and compares its outputs with the converted model's on example inputs before it takes its name.
+// errors: numeric, when they differ.
+void write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision = "f32");
+
+// Which of the layers that INT8 can speed up do run in INT8.
+struct Int8Report {
+  struct Count {
+    std::int64_t total = 0;
+    std::int64_t int8 = 0;
+  };
+  Count convolutions, linears, matmuls;
+  std::vector<std::string> others;  // layers of these kinds in another precision: "conv1 (f32, brgconv_avx512_f32)"
+  std::int64_t total() const { return convolutions.total + linears.total + matmuls.total; }
+  std::int64_t int8() const { return convolutions.int8 + linears.int8 + matmuls.int8; }
+};
+Int8Report find_int8_layers(const std::vector<LayerReport>& layers);
+
+}  // namespace dsc

@@ -1,0 +1,89 @@
+// OpenVINO IR: written beside its place, read back, compared, then moved into it.
+#include <ATen/Functions.h>
+
+#include <filesystem>
+#include <openvino/openvino.hpp>
+#include <system_error>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "deploy/openvino_compile.h"
+#include "deploy/openvino_decoder.h"
+#include "deploy/openvino_types.h"
+#include "exec/executor.h"
+
+namespace dsc {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder beside the target for the time of writing, so that moving files out of it is a rename.
+class StagingFolder {
+ public:
+  explicit StagingFolder(const fs::path& target)
+      : path_(target.parent_path() / ("." + target.filename().string() + "." + std::to_string(getpid()) + ".tmp")) {
+    make_folders(path_.string());
+  }
+  ~StagingFolder() {
+    std::error_code ignored;  // a left-over folder harms nobody
+    fs::remove_all(path_, ignored);
+  }
+  StagingFolder(const StagingFolder&) = delete;
+  StagingFolder& operator=(const StagingFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+void move_file(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) throw Error(ErrorCode::io, "cannot write: " + error.message(), {.file = to.string()});
+}
+
+// Rounding of weights to f16 shows in the outputs, at most this much of the largest of them.
+double tolerance(const std::string& precision) { return precision == "f16" ? 3e-2 : 1e-4; }
+
+void compare(Engine& written, Engine& converted, const std::vector<at::Tensor>& inputs, double tolerance, const std::string& file) {
+  const auto expected = converted.run(inputs), found = written.run(inputs);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const at::Tensor a = expected[i].to(at::kDouble), b = found.at(i).to(at::kDouble);
+    if (a.sizes() == b.sizes() && a.numel() == 0) continue;
+    const bool comparable = a.sizes() == b.sizes();
+    const double largest = comparable ? std::max(1.0, a.abs().max().item<double>()) : 0;
+    const double difference = comparable ? (a - b).abs().max().item<double>() : 0;
+    if (comparable && difference <= tolerance * largest) continue;
+    throw Error(ErrorCode::numeric,
+                "output " + std::to_string(i) + " of the written file differs from the converted model's by " + std::to_string(difference) +
+                    ", allowed are " + std::to_string(tolerance * largest), {.file = file});
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> read_openvino_ir(const std::string& xml_path, const OpenVinoOptions& options) {
+  if (!fs::exists(xml_path)) throw Error(ErrorCode::io, "no such file", {.file = xml_path});
+  return translating([&] { return compile_openvino(openvino_core().read_model(xml_path), options); }, ErrorCode::model_file);
+}
+
+void write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision) {
+  if (precision != "f32" && precision != "f16") {
+    throw Error(ErrorCode::usage, "weights of OpenVINO IR are f32 or f16, not `" + precision + "`");
+  }
+  const fs::path target(absolute_path(xml_path));
+  if (target.extension() != ".xml") {
+    throw Error(ErrorCode::usage, "the name of OpenVINO IR ends in .xml", {.file = xml_path}, "the .bin is written beside it");
+  }
+  const auto converted = convert_to_openvino(model);
+  const StagingFolder staging(target);
+  const fs::path xml = staging.path() / target.filename(), bin = fs::path(xml).replace_extension(".bin");
+  translating([&] { ov::save_model(converted, xml, precision == "f16"); }, ErrorCode::io);
+  const auto written = read_openvino_ir(xml.string(), {});
+  const auto engine = compile_openvino(converted, {});
+  compare(*written, *engine, example_inputs(model, 2, 0), tolerance(precision), xml_path);
+  move_file(bin, fs::path(target).replace_extension(".bin"));
+  move_file(xml, target);
+}
+
+}  // namespace dsc

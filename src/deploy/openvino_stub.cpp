@@ -1,0 +1,22 @@
+// Stands in for the OpenVINO engine in builds without it.
+#include "deploy/openvino_engine.h"
+#include "dscompress/error.h"
+
+namespace dsc {
+namespace {
+
+[[noreturn]] void refuse() {
+  throw Error(ErrorCode::unsupported, "this build has no OpenVINO engine", {},
+              "configure with -DDSCOMPRESS_OPENVINO=ON (the openvino wheel provides headers and libraries)");
+}
+
+}  // namespace
+
+bool openvino_available() { return false; }
+std::string openvino_version() { refuse(); }
+std::vector<std::string> openvino_devices() { return {}; }
+std::unique_ptr<Engine> make_openvino_engine(const Model&, const OpenVinoOptions&) { refuse(); }
+std::unique_ptr<Engine> read_openvino_ir(const std::string&, const OpenVinoOptions&) { refuse(); }
+void write_openvino_ir(const Model&, const std::string&, const std::string&) { refuse(); }
+
+}  // namespace dsc

@@ -1,0 +1,116 @@
+// FakeQuantize over a Constant, as integers:
+//
+//   before  FakeQuantize(Constant f32 [64, 32, 3, 3], low, high)
+//   after   Multiply(Subtract(Convert(Constant i8), zero_point), scale)      no Subtract where zero_point is 0
+//
+// Leaves alone: more than 256 levels, and output ranges that differ from the input's.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <openvino/core/graph_util.hpp>
+#include <openvino/core/model.hpp>
+#include <openvino/core/rt_info.hpp>
+#include <openvino/op/constant.hpp>
+#include <openvino/op/convert.hpp>
+#include <openvino/op/fake_quantize.hpp>
+#include <openvino/op/multiply.hpp>
+#include <openvino/op/subtract.hpp>
+#include <optional>
+#include <vector>
+
+#include "deploy/openvino_decoder.h"
+
+namespace dsc {
+namespace {
+
+using ov::op::v0::Constant;
+using ov::op::v0::FakeQuantize;
+
+std::shared_ptr<Constant> constant_input(const FakeQuantize& node, std::size_t i) {
+  return std::dynamic_pointer_cast<Constant>(node.get_input_node_shared_ptr(i));
+}
+
+struct Range {
+  std::vector<float> low, high;
+  ov::Shape shape;
+};
+
+std::optional<Range> find_range(const FakeQuantize& node) {
+  const auto low = constant_input(node, 1), high = constant_input(node, 2);
+  const auto out_low = constant_input(node, 3), out_high = constant_input(node, 4);
+  if (!low || !high || !out_low || !out_high || low->get_shape() != high->get_shape()) return std::nullopt;
+  Range range{low->cast_vector<float>(), high->cast_vector<float>(), low->get_shape()};
+  if (out_low->cast_vector<float>() != range.low || out_high->cast_vector<float>() != range.high) return std::nullopt;
+  return range;
+}
+
+// The channel of the range that each element of the data belongs to, for ranges that broadcast along single dimensions.
+std::vector<std::size_t> channel_of_elements(const ov::Shape& data, ov::Shape range) {
+  range.insert(range.begin(), data.size() - range.size(), 1);
+  std::vector<std::size_t> channels(ov::shape_size(data), 0);
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    std::size_t rest = i, channel = 0, step = 1;
+    for (std::size_t axis = data.size(); axis-- > 0;) {
+      if (range[axis] != 1) channel += (rest % data[axis]) * step;
+      step *= range[axis];
+      rest /= data[axis];
+    }
+    channels[i] = channel;
+  }
+  return channels;
+}
+
+struct IntegerWeights {
+  std::vector<std::int8_t> values;
+  std::vector<float> scale, zero_point;
+};
+
+// Levels are numbered from the lowest signed integer that makes a symmetric range symmetric: -127 for 255, -128 for 256.
+IntegerWeights quantize(const std::vector<float>& data, const std::vector<std::size_t>& channels, const Range& range, std::size_t levels) {
+  IntegerWeights result;
+  const auto lowest = -static_cast<double>(levels / 2);
+  for (std::size_t c = 0; c < range.low.size(); ++c) {
+    const double step = (static_cast<double>(range.high[c]) - range.low[c]) / static_cast<double>(levels - 1);
+    result.scale.push_back(static_cast<float>(step));
+    result.zero_point.push_back(static_cast<float>(std::nearbyint(lowest - (step > 0 ? range.low[c] / step : 0))));
+  }
+  result.values.reserve(data.size());
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    const std::size_t c = channels[i];
+    const double step = result.scale[c];
+    const double level = step > 0 ? std::nearbyint(data[i] / step) + result.zero_point[c] : 0;
+    result.values.push_back(static_cast<std::int8_t>(std::clamp(level, lowest, lowest + static_cast<double>(levels - 1))));
+  }
+  return result;
+}
+
+void store_as_integers(const std::shared_ptr<FakeQuantize>& node) {
+  const auto data = constant_input(*node, 0);
+  const auto range = find_range(*node);
+  if (!data || !range || node->get_levels() > 256 || range->shape.size() > data->get_shape().size()) return;
+  const auto channels = channel_of_elements(data->get_shape(), range->shape);
+  const IntegerWeights weights = quantize(data->cast_vector<float>(), channels, *range, node->get_levels());
+  const auto integers = Constant::create(ov::element::i8, data->get_shape(), weights.values);
+  integers->set_friendly_name(data->get_friendly_name());
+  const auto convert = std::make_shared<ov::op::v0::Convert>(integers, ov::element::f32);
+  convert->set_friendly_name(data->get_friendly_name() + "/Convert");
+  std::shared_ptr<ov::Node> centred = convert;
+  const bool symmetric = std::all_of(weights.zero_point.begin(), weights.zero_point.end(), [](float z) { return z == 0; });
+  if (!symmetric) centred = std::make_shared<ov::op::v1::Subtract>(convert, Constant::create(ov::element::f32, range->shape, weights.zero_point));
+  const auto scaled = std::make_shared<ov::op::v1::Multiply>(centred, Constant::create(ov::element::f32, range->shape, weights.scale));
+  ov::copy_runtime_info(node, {convert, centred, scaled});
+  scaled->set_friendly_name(node->get_friendly_name());
+  ov::replace_node(node, scaled);
+}
+
+}  // namespace
+
+void store_integer_weights(ov::Model& model) {
+  for (const auto& node : model.get_ordered_ops()) {
+    if (const auto quantize = std::dynamic_pointer_cast<FakeQuantize>(node)) store_as_integers(quantize);
+  }
+}
+
+}  // namespace dsc

@@ -1,0 +1,72 @@
+// Builds a TorchProgram; the rules for single operators are in torch_rules.cpp.
+#pragma once
+
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "deploy/torch_program.h"
+
+namespace c10 {
+struct FunctionSchema;
+}
+
+namespace dsc {
+
+class TorchProgramBuilder {
+ public:
+  explicit TorchProgramBuilder(const Model& model);
+  TorchProgram build();
+
+  // --- for rules ---
+  const Model& model() const { return model_; }
+  ValueId id_of(const Value* value);        // a weight's GetAttr is made at its first use
+  ValueId constant(TorchConstant value);
+  ValueId weight(at::Tensor tensor, std::string name);
+  ValueId argument(const Argument& argument);
+  // Appends a call whose result has `like`'s type, and makes `output` the new value when not null.
+  ValueId call(std::string op, std::vector<ValueId> inputs, const Value* output);
+  ValueId call_like(std::string op, std::vector<ValueId> inputs, const Value* like);
+  void calls_list(std::string op, std::vector<ValueId> inputs, const std::vector<Value*>& outputs);
+  void bind(const Value* value, ValueId id) { ids_[value] = id; }
+  // The tensor of a parameter, buffer or constant; undefined for anything else.
+  at::Tensor weight_of(const Value* value) const;
+  void refuse(const std::string& reason);  // the current node
+
+ private:
+  // A call whose outputs share memory with its first input.
+  struct View {
+    TorchCall call;  // what to compute again
+    bool alive = true;
+  };
+
+  void add_input(const GraphInput& input);
+  void add_node(const Node& node);
+  void add_operator(const Node& node, const c10::FunctionSchema& schema);
+  void add_outputs(const Node& node, TorchCall call);
+  void add_in_place(const Node& node, TorchCall call);
+  void refresh_views(ValueId changed);
+  ValueId new_value(TorchValue value);
+  ValueId new_value(const Value* value);
+  TorchCall make_call(std::string op, std::vector<ValueId> inputs);
+  bool is_used_later(ValueId id) const;
+
+  const Model& model_;
+  TorchProgram program_;
+  std::unordered_map<const Value*, ValueId> ids_;
+  std::unordered_map<const Node*, std::size_t> order_;
+  std::vector<View> views_;
+  std::vector<Problem> problems_;
+  const Node* node_ = nullptr;   // the one being written
+  bool changes_in_place_ = false;
+};
+
+// A way to write one operator that is not "same name, all schema arguments".
+using TorchRule = void (*)(TorchProgramBuilder&, const Node&);
+TorchRule find_torch_rule(const Node& node);  // null: none
+
+// The value an argument has in evaluation ("training" of batch norm is false), or null when it stays.
+const Argument* find_evaluation_argument(const Node& node, std::string_view name);
+
+}  // namespace dsc

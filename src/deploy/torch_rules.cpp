@@ -1,0 +1,305 @@
+// Operators that need more than their name and their schema's arguments.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/fake_quantize_per_channel_affine.h>
+#include <ATen/ops/fake_quantize_per_tensor_affine.h>
+#include <ATen/ops/ones.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "deploy/torch_program_builder.h"
+
+namespace dsc {
+namespace {
+
+using Builder = TorchProgramBuilder;
+
+const Argument& get_argument(const Node& node, std::size_t position, std::string_view name) {
+  if (const Argument* found = node.find_argument(name)) return *found;
+  if (position < node.arguments().size()) return node.arguments()[position].value;
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + " has no argument `" + std::string(name) + "`");
+}
+
+Value* get_value(const Node& node, std::size_t position, std::string_view name) {
+  const Argument& argument = get_argument(node, position, name);
+  if (auto* const* value = std::get_if<Value*>(&argument); value && *value) return *value;
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a tensor");
+}
+
+void skip(Builder&, const Node&) {}
+
+// The result is the input itself, also for in-place operators after it.
+void identity(Builder& builder, const Node& node) { builder.bind(node.output(), builder.id_of(get_value(node, 0, "self"))); }
+void identity_input(Builder& builder, const Node& node) { builder.bind(node.output(), builder.id_of(get_value(node, 0, "input"))); }
+
+// Same meaning under another name, with the first `count` arguments.
+struct Renamed {
+  std::string_view op;
+  std::size_t count;
+};
+const std::map<std::string_view, Renamed>& renamed_operators() {
+  static const std::map<std::string_view, Renamed> table = {
+      {"aten.sym_size", {"aten::size", 2}},
+      {"aten.sym_numel", {"aten::numel", 1}},
+      {"aten._unsafe_view", {"aten::view", 2}},
+      {"aten._adaptive_avg_pool2d", {"aten::adaptive_avg_pool2d", 2}},
+      {"aten._local_scalar_dense", {"aten::item", 1}},
+      {"_operator.add", {"aten::add", 2}},
+      {"_operator.sub", {"aten::sub", 2}},
+      {"_operator.mul", {"aten::mul", 2}},
+      {"_operator.floordiv", {"aten::floordiv", 2}},
+      {"_operator.truediv", {"aten::div", 2}},
+      {"_operator.mod", {"aten::remainder", 2}},
+      {"_operator.pow", {"aten::pow", 2}},
+      {"_operator.neg", {"aten::neg", 1}},
+      {"_operator.eq", {"aten::eq", 2}},
+      {"_operator.ne", {"aten::ne", 2}},
+      {"_operator.lt", {"aten::lt", 2}},
+      {"_operator.le", {"aten::le", 2}},
+      {"_operator.gt", {"aten::gt", 2}},
+      {"_operator.ge", {"aten::ge", 2}},
+      {"_operator.and_", {"aten::__and__", 2}},
+      {"_operator.or_", {"aten::__or__", 2}},
+      {"math.ceil", {"aten::ceil", 1}},
+      {"math.floor", {"aten::floor", 1}},
+      {"math.trunc", {"aten::Int", 1}},
+      {"torch.sym_int", {"aten::Int", 1}},
+      {"torch.sym_max", {"aten::maximum", 2}},
+      {"torch.sym_min", {"aten::minimum", 2}},
+      {"torch.sym_not", {"aten::__not__", 1}},
+      {"torch.sym_ite", {"aten::where", 3}},
+      {"torch._sym_sqrt", {"aten::sqrt", 1}},
+      {"math.sqrt", {"aten::sqrt", 1}},
+  };
+  return table;
+}
+
+void rename(Builder& builder, const Node& node) {
+  const auto found = renamed_operators().find(node.op());
+  const Renamed& to = found != renamed_operators().end() ? found->second : renamed_operators().at(node.target());
+  std::vector<ValueId> inputs;
+  for (std::size_t i = 0; i < std::min(to.count, node.arguments().size()); ++i) {
+    inputs.push_back(builder.argument(node.arguments()[i].value));
+  }
+  builder.call(std::string(to.op), std::move(inputs), node.output());
+}
+
+// A float made of a symbolic integer; the frontend has no aten::Float.
+void sym_float(Builder& builder, const Node& node) {
+  builder.call("aten::mul", {builder.argument(node.arguments().at(0).value), builder.constant(1.0)}, node.output());
+}
+
+// softmax(self, dim, dtype), from forms without dtype or with `half_to_float`.
+void softmax(Builder& builder, const Node& node) {
+  const std::string name = node.op() == "aten._log_softmax" ? "aten::log_softmax" : "aten::softmax";
+  builder.call(name, {builder.id_of(get_value(node, 0, "self")), builder.argument(get_argument(node, 1, "dim")),
+                      builder.constant(std::monostate{})}, node.output());
+}
+
+// _to_copy(self, dtype, ...) is to(self, dtype, non_blocking, copy, memory_format); without a dtype it is a clone.
+void to_copy(Builder& builder, const Node& node) {
+  const ValueId self = builder.id_of(get_value(node, 0, "self"));
+  const Argument* dtype = node.find_argument("dtype");
+  if (!dtype || std::holds_alternative<NoneArgument>(*dtype)) {
+    builder.call("aten::clone", {self, builder.constant(std::monostate{})}, node.output());
+    return;
+  }
+  builder.call("aten::to", {self, builder.argument(*dtype), builder.constant(false), builder.constant(true),
+                            builder.constant(std::monostate{})}, node.output());
+}
+
+// split, chunk and tensor_split into parts whose sizes are fixed: split_with_sizes, which needs no size arithmetic.
+std::optional<std::vector<std::int64_t>> fixed_parts(const Node& node, std::int64_t dim) {
+  std::vector<std::int64_t> sizes;
+  for (const Value* output : node.outputs()) {
+    const auto& type = output->tensor();
+    const auto axis = static_cast<std::size_t>(dim < 0 ? dim + type.rank() : dim);
+    if (axis >= type.sizes.size() || !type.sizes[axis].is_fixed()) return std::nullopt;
+    sizes.push_back(type.sizes[axis].size);
+  }
+  return sizes;
+}
+
+std::optional<std::vector<std::int64_t>> split_sizes(const Node& node, std::int64_t& dim) {
+  const Argument* given = node.find_argument("dim");
+  if (given && !std::holds_alternative<std::int64_t>(*given)) return std::nullopt;
+  dim = given ? std::get<std::int64_t>(*given) : 0;
+  return fixed_parts(node, dim);
+}
+
+void split(Builder& builder, const Node& node) {
+  std::int64_t dim = 0;
+  auto sizes = *split_sizes(node, dim);
+  const ValueId self = builder.id_of(get_value(node, 0, "self"));
+  builder.calls_list("aten::split_with_sizes", {self, builder.constant(std::move(sizes)), builder.constant(dim)}, node.outputs());
+}
+
+// --- fake quantisation ---
+
+// y = (clamp(round(x / scale) + zero_point, quant_min, quant_max) - zero_point) * scale
+struct FakeQuantize {
+  const Value* input = nullptr;
+  Argument scale, zero_point;                 // numbers or tensors
+  std::optional<std::int64_t> axis = {};      // per channel
+  std::int64_t quant_min = 0, quant_max = 0;
+  bool rounds_zero_point = false;             // learned step sizes keep it as float
+};
+
+std::int64_t get_integer(const Node& node, std::size_t position, std::string_view name) {
+  const Argument& argument = get_argument(node, position, name);
+  if (const auto* value = std::get_if<std::int64_t>(&argument)) return *value;
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed integer");
+}
+
+at::Tensor tensor_of(const Builder& builder, const Argument& argument) {
+  if (const auto* number = std::get_if<double>(&argument)) return at::ones({}, at::kFloat) * *number;
+  if (const auto* number = std::get_if<std::int64_t>(&argument)) return at::ones({}, at::kInt) * *number;
+  if (auto* const* value = std::get_if<Value*>(&argument)) return builder.weight_of(*value);
+  return {};
+}
+
+at::Tensor rounded_zero_point(const FakeQuantize& quantize, const at::Tensor& zero_point) {
+  if (!quantize.rounds_zero_point && !at::isFloatingType(zero_point.scalar_type())) return zero_point.to(at::kInt);
+  return zero_point.round().clamp(quantize.quant_min, quantize.quant_max).to(at::kInt);
+}
+
+// Writes the operator. A weight is replaced by its quantised values first: rounding them again changes nothing, whatever
+// the engine's arithmetic, so that a value half-way between two steps cannot fall on another side than in LibTorch.
+void write_fake_quantize(Builder& builder, const Node& node, const FakeQuantize& quantize) {
+  const at::Tensor scale = tensor_of(builder, quantize.scale), raw_zero_point = tensor_of(builder, quantize.zero_point);
+  const bool is_fixed = scale.defined() && raw_zero_point.defined();
+  ValueId input = 0, scale_id = 0, zero_point_id = 0;
+  if (is_fixed) {
+    const at::Tensor zero_point = rounded_zero_point(quantize, raw_zero_point.detach());
+    const at::Tensor steps = scale.detach().to(at::kFloat);
+    if (const at::Tensor weight = builder.weight_of(quantize.input); weight.defined()) {
+      const at::Tensor values = weight.detach().to(at::kFloat);
+      const at::Tensor quantized =
+          quantize.axis ? at::fake_quantize_per_channel_affine(values, steps, zero_point, *quantize.axis, quantize.quant_min, quantize.quant_max)
+                        : at::fake_quantize_per_tensor_affine(values, steps.item<double>(), zero_point.item<std::int64_t>(),
+                                                              quantize.quant_min, quantize.quant_max);
+      input = builder.weight(quantized, builder.model().graph.find_input(quantize.input)->target);
+    }
+    if (quantize.axis) {
+      scale_id = builder.weight(steps, node.name() + ".scale");
+      zero_point_id = builder.weight(zero_point, node.name() + ".zero_point");
+    } else {
+      scale_id = builder.constant(steps.item<double>());
+      zero_point_id = builder.constant(zero_point.item<std::int64_t>());
+    }
+  } else {
+    scale_id = builder.argument(quantize.scale);
+    zero_point_id = builder.argument(quantize.zero_point);
+  }
+  if (!input) input = builder.id_of(quantize.input);
+  std::vector<ValueId> inputs{input, scale_id, zero_point_id};
+  if (quantize.axis) inputs.push_back(builder.constant(*quantize.axis));
+  inputs.push_back(builder.constant(quantize.quant_min));
+  inputs.push_back(builder.constant(quantize.quant_max));
+  builder.call(quantize.axis ? "aten::fake_quantize_per_channel_affine" : "aten::fake_quantize_per_tensor_affine", std::move(inputs),
+               node.output());
+}
+
+// fake_quantize_per_tensor_affine, fake_quantize_per_channel_affine, and their learnable forms.
+void fake_quantize(Builder& builder, const Node& node) {
+  const bool per_channel = node.op().ends_with("per_channel_affine");
+  const std::size_t shift = per_channel ? 1 : 0;
+  FakeQuantize quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 1, "scale"),
+                        .zero_point = get_argument(node, 2, "zero_point"),
+                        .quant_min = get_integer(node, 3 + shift, "quant_min"), .quant_max = get_integer(node, 4 + shift, "quant_max"),
+                        .rounds_zero_point = node.op().starts_with("aten._fake_quantize_learnable")};
+  if (per_channel) quantize.axis = get_integer(node, 3, "axis");
+  write_fake_quantize(builder, node, quantize);
+}
+
+// The training-time operator: its ranges are as they stand.
+void fused_fake_quantize(Builder& builder, const Node& node) {
+  const at::Tensor enabled = builder.weight_of(get_value(node, 2, "fake_quant_on"));
+  if (enabled.defined() && enabled.item<std::int64_t>() == 0) return identity(builder, node);
+  FakeQuantize quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 5, "scale"),
+                        .zero_point = get_argument(node, 6, "zero_point"), .quant_min = get_integer(node, 8, "quant_min"),
+                        .quant_max = get_integer(node, 9, "quant_max")};
+  const Argument* per_row = node.find_argument("per_row_fake_quant");
+  if (per_row && std::get<bool>(*per_row)) quantize.axis = get_integer(node, 10, "ch_axis");
+  write_fake_quantize(builder, node, quantize);
+}
+
+constexpr std::string_view kDecomposed = "quantized_decomposed.";
+
+// quantize_per_tensor(input, scale, zero_point, quant_min, quant_max, dtype) waits for its dequantize.
+void dequantize(Builder& builder, const Node& node) {
+  const Value* integers = get_value(node, 0, "input");
+  const Node* quantizer = integers->producer();
+  const bool per_channel = node.op().ends_with("per_channel");
+  const std::size_t shift = per_channel ? 1 : 0;
+  if (!quantizer || !quantizer->target().starts_with(kDecomposed)) {
+    return builder.refuse("its input is not made by a quantize operator");
+  }
+  FakeQuantize quantize{.input = get_value(*quantizer, 0, "input"),
+                        .scale = get_argument(*quantizer, 1, per_channel ? "scales" : "scale"),
+                        .zero_point = get_argument(*quantizer, 2, per_channel ? "zero_points" : "zero_point"),
+                        .quant_min = get_integer(*quantizer, 3 + shift, "quant_min"),
+                        .quant_max = get_integer(*quantizer, 4 + shift, "quant_max")};
+  if (per_channel) quantize.axis = get_integer(*quantizer, 3, "axis");
+  write_fake_quantize(builder, node, quantize);
+}
+
+const std::map<std::string_view, TorchRule>& rules() {
+  static const std::map<std::string_view, TorchRule> table = {
+      {"aten.alias", identity},
+      {"aten.detach", identity},
+      {"aten.detach_", identity},
+      {"aten.lift", identity},
+      {"aten.lift_fresh", identity},
+      {"aten.dropout", identity_input},
+      {"aten.dropout_", identity},
+      {"aten.alpha_dropout", identity_input},
+      {"aten.feature_dropout", identity_input},
+      {"aten.feature_alpha_dropout", identity_input},
+      {"aten._softmax", softmax},
+      {"aten._log_softmax", softmax},
+      {"aten._safe_softmax", softmax},
+      {"aten._to_copy", to_copy},
+      {"aten.fake_quantize_per_tensor_affine", fake_quantize},
+      {"aten.fake_quantize_per_channel_affine", fake_quantize},
+      {"aten._fake_quantize_learnable_per_tensor_affine", fake_quantize},
+      {"aten._fake_quantize_learnable_per_channel_affine", fake_quantize},
+      {"aten.fused_moving_avg_obs_fake_quant", fused_fake_quantize},
+      {"quantized_decomposed.quantize_per_tensor", skip},
+      {"quantized_decomposed.quantize_per_channel", skip},
+      {"quantized_decomposed.dequantize_per_tensor", dequantize},
+      {"quantized_decomposed.dequantize_per_channel", dequantize},
+      {"torch.sym_float", sym_float},
+  };
+  return table;
+}
+
+}  // namespace
+
+TorchRule find_torch_rule(const Node& node) {
+  const auto op = node.op();
+  const auto name = op.substr(op.rfind('.') + 1);
+  if (name.starts_with("_assert") || name.starts_with("sym_constrain_range")) return skip;
+  for (const auto key : {op, std::string_view(node.target())}) {
+    if (const auto found = rules().find(key); found != rules().end()) return found->second;
+    if (renamed_operators().contains(key)) return rename;
+  }
+  const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
+  if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
+  return nullptr;
+}
+
+const Argument* find_evaluation_argument(const Node& node, std::string_view name) {
+  static const Argument no = false, yes = true, zero = 0.0;
+  const auto op = node.op();
+  if (name == "training" || name == "train") return &no;
+  if (name == "use_input_stats" && op == "aten.instance_norm") return node.find_value("running_mean") ? &no : &yes;
+  if (name == "dropout_p" && op == "aten.scaled_dot_product_attention") return &zero;
+  return nullptr;
+}
+
+}  // namespace dsc
