@@ -1,0 +1,31 @@
+// Reading operator arguments with the schema's defaults, as the analyses need them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dscompress/graph.h"
+
+namespace dsc {
+
+// The argument's value, or `otherwise` when it is absent, None or symbolic.
+std::int64_t int_or(const Node& node, std::string_view name, std::int64_t otherwise);
+bool bool_or(const Node& node, std::string_view name, bool otherwise);
+std::string text_or(const Node& node, std::string_view name, std::string_view otherwise);
+// A list of integers; one integer counts as a list of one. Entries that are symbolic become -1.
+std::vector<std::int64_t> ints_or(const Node& node, std::string_view name, std::vector<std::int64_t> otherwise);
+// The entries as written; empty when absent. One integer or symbol counts as a list of one.
+IntList int_list(const Node& node, std::string_view name);
+bool is_given(const Node& node, std::string_view name);  // present and not None
+// -1 means the last dimension.
+std::int64_t normal_dim(std::int64_t dim, std::int64_t rank);
+std::int64_t dim_or(const Node& node, std::string_view name, std::int64_t otherwise, std::int64_t rank);
+std::vector<std::int64_t> dims_or(const Node& node, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t rank);
+// All tensors among the arguments, in order.
+std::vector<Value*> tensor_arguments(const Node& node);
+// The operator without overload and without the underscore of its in-place form.
+std::string_view plain_op(const Node& node);
+
+}  // namespace dsc

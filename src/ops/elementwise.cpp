@@ -1,0 +1,105 @@
+// Operators that work on each element alone, with broadcasting: dimensions aligned from the right are tied.
+#include "ops/arguments.h"
+#include "ops/op_info.h"
+
+namespace dsc {
+namespace {
+
+void tie_elementwise(Ties& ties, const Node& node) {
+  std::vector<Axes> operands;
+  for (const Value* value : tensor_arguments(node)) {
+    operands.push_back(ties.axes(value));
+    for (std::int64_t d = 0; d < value->tensor().rank(); ++d) ties.set_role(value, d, Role::scales);
+  }
+  for (const Value* output : node.outputs()) {
+    if (output->is_tensor()) ties.define(output, ties.broadcast(operands, ties.dims(output)));
+  }
+}
+
+// type_as(self, other): only the first tensor counts.
+void tie_first(Ties& ties, const Node& node) {
+  ties.define(node.output(), ties.axes(tensor_arguments(node).at(0)));
+}
+
+// Writes into its first operand, so shapes follow that one.
+void tie_copy(Ties& ties, const Node& node) {
+  const Value* self = node.find_value("self");
+  const Value* source = node.find_value("src");
+  ties.define(node.output(), ties.broadcast({ties.axes(self), ties.axes(source)}, ties.dims(node.output())));
+}
+
+void tie_prelu(Ties& ties, const Node& node) {
+  const Value* input = node.find_value("self");
+  const Value* weight = node.find_value("weight");
+  if (!input) input = node.find_value("input");
+  Axes axes = ties.axes(input);
+  if (weight->tensor().rank() == 1 && ties.dims(weight)[0].size > 1 && axes.size() > 1) {
+    ties.tie(ties.axis(weight, 0), axes[1]);
+    ties.set_role(weight, 0, Role::scales);
+  }
+  ties.define(node.output(), std::move(axes));
+}
+
+// fake_quantize_per_channel_affine(self, scale, zero_point, axis, ...) and quantized_decomposed's (input, scales, ...).
+void tie_per_channel(Ties& ties, const Node& node) {
+  std::vector<Value*> operands = tensor_arguments(node);
+  Axes axes = ties.axes(operands.at(0));
+  std::int64_t axis = dim_or(node, "axis", 0, static_cast<std::int64_t>(axes.size()));
+  for (std::size_t i = 1; i < operands.size(); ++i) {
+    if (operands[i]->tensor().rank() != 1) continue;
+    ties.tie(ties.parameter_axes(operands[i]).at(0), axes.at(static_cast<std::size_t>(axis)));
+    ties.set_role(operands[i], 0, Role::scales);
+  }
+  ties.define(node.output(), std::move(axes));
+}
+
+// Checks and other operators without a tensor result.
+void tie_nothing(Ties&, const Node&) {}
+
+// A symbolic size read from a dimension must go on meaning the same.
+void tie_size(Ties& ties, const Node& node) {
+  const Value* self = node.find_value("self");
+  ties.keep(ties.axis(self, dim_or(node, "dim", 0, self->tensor().rank())), "its size is computed with");
+}
+
+template <auto Tie = tie_elementwise>
+constexpr OpInfo op(std::string_view name) {
+  return {name, Tie};
+}
+
+constexpr OpInfo kOps[] = {
+    op("aten.add"), op("aten.sub"), op("aten.rsub"), op("aten.mul"), op("aten.div"), op("aten.pow"), op("aten.fmod"),
+    op("aten.remainder"), op("aten.floor_divide"), op("aten.maximum"), op("aten.minimum"), op("aten.atan2"),
+    op("aten.neg"), op("aten.abs"), op("aten.sign"), op("aten.exp"), op("aten.exp2"), op("aten.expm1"), op("aten.log"),
+    op("aten.log2"), op("aten.log1p"), op("aten.sqrt"), op("aten.rsqrt"), op("aten.square"), op("aten.reciprocal"),
+    op("aten.sin"), op("aten.cos"), op("aten.tan"), op("aten.tanh"), op("aten.erf"), op("aten.floor"), op("aten.ceil"),
+    op("aten.round"), op("aten.trunc"), op("aten.relu"), op("aten.relu6"), op("aten.gelu"), op("aten.silu"),
+    op("aten.sigmoid"), op("aten.logit"), op("aten.hardswish"), op("aten.hardsigmoid"), op("aten.hardtanh"),
+    op("aten.leaky_relu"), op("aten.rrelu"), op("aten.elu"), op("aten.selu"), op("aten.celu"), op("aten.mish"),
+    op("aten.softplus"), op("aten.softsign"), op("aten.log_sigmoid"), op("aten.threshold"), op("aten.clamp"),
+    op("aten.clamp_min"), op("aten.clamp_max"), op("aten.clip"), op("aten.dropout"), op("aten.feature_dropout"),
+    op("aten.alpha_dropout"), op("aten.eq"), op("aten.ne"), op("aten.lt"), op("aten.le"), op("aten.gt"), op("aten.ge"),
+    op("aten.logical_and"), op("aten.logical_or"), op("aten.logical_not"), op("aten.logical_xor"), op("aten.bitwise_and"),
+    op("aten.bitwise_or"), op("aten.bitwise_not"), op("aten.bitwise_xor"), op("aten.__and__"), op("aten.__or__"),
+    op("aten.__xor__"), op("aten.isnan"), op("aten.isinf"), op("aten.nan_to_num"), op("aten.where"),
+    op("aten.masked_fill"), op("aten.lerp"), op("aten.addcmul"), op("aten.addcdiv"), op("aten.contiguous"),
+    op("aten.clone"), op("aten.detach"), op("aten.alias"), op("aten.to"), op("aten._to_copy"), op("aten.lift_fresh_copy"),
+    op("aten.lift_fresh"), op("aten.zeros_like"), op("aten.ones_like"), op("aten.full_like"), op("aten.empty_like"),
+    op("aten.rand_like"), op("aten.randn_like"), op("aten.bernoulli"), op("aten.fill"), op("aten.zero"), op("aten.float"),
+    op("aten.fake_quantize_per_tensor_affine"), op("aten._fake_quantize_learnable_per_tensor_affine"),
+    op("quantized_decomposed.quantize_per_tensor"), op("quantized_decomposed.dequantize_per_tensor"),
+    op<tie_first>("aten.type_as"), op<tie_copy>("aten.copy"), op<tie_prelu>("aten.prelu"),
+    op<tie_per_channel>("aten.fake_quantize_per_channel_affine"),
+    op<tie_per_channel>("aten._fake_quantize_learnable_per_channel_affine"),
+    op<tie_per_channel>("quantized_decomposed.quantize_per_channel"),
+    op<tie_per_channel>("quantized_decomposed.dequantize_per_channel"),
+    op<tie_nothing>("aten._assert_tensor_metadata"), op<tie_nothing>("aten._assert_scalar"),
+    op<tie_nothing>("aten.sym_constrain_range_for_size"), op<tie_nothing>("aten._assert_async"),
+    op<tie_size>("aten.sym_size"),
+};
+
+}  // namespace
+
+std::span<const OpInfo> elementwise_ops() { return kOps; }
+
+}  // namespace dsc

@@ -1,0 +1,81 @@
+// Table look-ups: the indexed dimension keeps its meaning, the others pass.
+#include <algorithm>
+
+#include "ops/arguments.h"
+#include "ops/op_info.h"
+
+namespace dsc {
+namespace {
+
+void tie_embedding(Ties& ties, const Node& node) {
+  const Value* weight = node.find_value("weight");
+  const Value* indices = node.find_value("indices");
+  ties.keep(ties.axis(weight, 0), "rows of a look-up table");
+  ties.set_role(weight, 1, Role::produces);
+  Axes result = ties.axes(indices);
+  result.push_back(ties.axis(weight, 1));
+  ties.define(node.output(), std::move(result));
+}
+
+// index.Tensor(self, [i, None, j]): indexed dimensions are replaced by the indices' broadcast ones; those come first
+// when a None lies between two indices.
+void tie_index(Ties& ties, const Node& node) {
+  const Value* self = node.find_value("self");
+  const Argument* argument = node.find_argument("indices");
+  const auto* indices = argument ? std::get_if<ValueList>(argument) : nullptr;
+  if (!indices) return ties.keep(self, "indexed");
+  Axes from = ties.axes(self), rest;
+  std::vector<Axes> index_axes;
+  std::int64_t first = -1, last = -1, count = 0;
+  for (std::size_t d = 0; d < from.size(); ++d) {
+    if (d >= indices->size() || !(*indices)[d]) {
+      rest.push_back(from[d]);
+      continue;
+    }
+    const Value* index = (*indices)[d];
+    if (index->tensor().dtype == ScalarType::boolean) return ties.keep(self, "indexed with a mask");
+    ties.keep(from[d], "indexed with a tensor");
+    for (const Axis& axis : ties.axes(index)) ties.keep(axis, "positions to look up");
+    index_axes.push_back(ties.axes(index));
+    if (first < 0) first = static_cast<std::int64_t>(d);
+    last = static_cast<std::int64_t>(d);
+    ++count;
+  }
+  std::int64_t width = 0;
+  for (const Axes& axes : index_axes) width = std::max(width, static_cast<std::int64_t>(axes.size()));
+  std::int64_t position = last - first + 1 == count ? first : 0;
+  std::vector<Dim> all = ties.dims(node.output());
+  std::vector<Dim> found(all.begin() + position, all.begin() + position + width);
+  Axes inserted = ties.broadcast(index_axes, found);
+  rest.insert(rest.begin() + position, inserted.begin(), inserted.end());
+  ties.define(node.output(), std::move(rest));
+}
+
+void tie_index_select(Ties& ties, const Node& node) {
+  const Value* self = node.find_value("self");
+  const Value* index = node.find_value("index");
+  Axes axes = ties.axes(self);
+  auto dim = static_cast<std::size_t>(dim_or(node, "dim", 0, self->tensor().rank()));
+  ties.keep(axes[dim], "indexed with a tensor");
+  for (const Axis& axis : ties.axes(index)) ties.keep(axis, "positions to look up");
+  axes[dim] = ties.kept(ties.dims(node.output())[dim].size, "positions looked up");
+  ties.define(node.output(), std::move(axes));
+}
+
+// Operators whose index tensors have the shape of their result.
+void tie_nothing_free(Ties& ties, const Node& node) {
+  for (const Value* value : tensor_arguments(node)) ties.keep(value, std::string(node.op()) + " looks up single elements");
+}
+
+constexpr OpInfo kOps[] = {
+    {"aten.embedding", tie_embedding},      {"aten.index", tie_index},
+    {"aten.index_select", tie_index_select}, {"aten.gather", tie_nothing_free},
+    {"aten.scatter", tie_nothing_free},      {"aten.scatter_add", tie_nothing_free},
+    {"aten.index_put", tie_nothing_free},    {"aten.take_along_dim", tie_nothing_free},
+};
+
+}  // namespace
+
+std::span<const OpInfo> index_ops() { return kOps; }
+
+}  // namespace dsc

@@ -1,0 +1,202 @@
+// Linear layers and matrix products: contracted dimensions are tied, the others pass.
+#include <algorithm>
+#include <map>
+
+#include "ops/arguments.h"
+#include "ops/op_info.h"
+
+namespace dsc {
+namespace {
+
+double product_of(const Value* value, const SizeOf& size) {
+  double product = 1;
+  for (std::int64_t d = 0; d < value->tensor().rank(); ++d) product *= size(value, d);
+  return product;
+}
+
+void tie_linear(Ties& ties, const Node& node) {
+  const Value* input = node.find_value("input");
+  const Value* weight = node.find_value("weight");
+  const Value* bias = node.find_value("bias");
+  std::int64_t rank = input->tensor().rank();
+  ties.tie(ties.axis(input, rank - 1), ties.axis(weight, weight->tensor().rank() - 1));
+  Axes result = ties.axes(input);
+  result.pop_back();
+  if (weight->tensor().rank() == 2) {
+    ties.set_role(weight, 1, Role::consumes);
+    ties.set_role(weight, 0, Role::produces);
+    result.push_back(ties.axis(weight, 0));
+    if (bias && bias->tensor().rank() == 1) {
+      ties.tie(ties.axis(bias, 0), result.back());
+      ties.set_role(bias, 0, Role::scales);
+    }
+  }
+  ties.define(node.output(), std::move(result));
+}
+
+double macs_linear(const Node& node, const SizeOf& size) {
+  const Value* weight = node.find_value("weight");
+  return product_of(node.output(), size) * size(weight, weight->tensor().rank() - 1);
+}
+
+// a[..., m, k] @ b[..., k, n], with vectors for either and broadcast batch dimensions.
+Axes tie_product(Ties& ties, const Value* a, const Value* b, const Value* output) {
+  Axes left = ties.axes(a), right = ties.axes(b);
+  std::int64_t contracted_b = right.size() == 1 ? 0 : static_cast<std::int64_t>(right.size()) - 2;
+  ties.tie(left.back(), right[static_cast<std::size_t>(contracted_b)]);
+  ties.set_role(a, static_cast<std::int64_t>(left.size()) - 1, Role::consumes);
+  ties.set_role(b, contracted_b, Role::consumes);
+  if (right.size() >= 2) ties.set_role(b, static_cast<std::int64_t>(right.size()) - 1, Role::produces);
+  Axes rows, columns;
+  left.pop_back();
+  if (!left.empty()) {
+    rows.push_back(left.back());
+    left.pop_back();
+  }
+  if (right.size() >= 2) {
+    columns.push_back(right.back());
+    right.pop_back();
+  }
+  right.pop_back();
+  std::vector<Dim> batch_dims = ties.dims(output);
+  batch_dims.resize(batch_dims.size() - rows.size() - columns.size());
+  Axes result = ties.broadcast({left, right}, batch_dims);
+  result.insert(result.end(), rows.begin(), rows.end());
+  result.insert(result.end(), columns.begin(), columns.end());
+  return result;
+}
+
+void tie_matmul(Ties& ties, const Node& node) {
+  const std::vector<Value*> operands = tensor_arguments(node);
+  ties.define(node.output(), tie_product(ties, operands.at(0), operands.at(1), node.output()));
+}
+
+double macs_matmul(const Node& node, const SizeOf& size) {
+  const Value* a = tensor_arguments(node).at(0);
+  return product_of(node.output(), size) * size(a, a->tensor().rank() - 1);
+}
+
+// addmm(input, mat1, mat2), baddbmm(input, batch1, batch2): input is added, broadcast.
+void tie_added_product(Ties& ties, const Node& node) {
+  const std::vector<Value*> operands = tensor_arguments(node);
+  Axes product = tie_product(ties, operands.at(1), operands.at(2), node.output());
+  for (std::int64_t d = 0; d < operands[0]->tensor().rank(); ++d) ties.set_role(operands[0], d, Role::scales);
+  ties.define(node.output(), ties.broadcast({product, ties.axes(operands[0])}, ties.dims(node.output())));
+}
+
+double macs_added_product(const Node& node, const SizeOf& size) {
+  const Value* a = tensor_arguments(node).at(1);
+  return product_of(node.output(), size) * size(a, a->tensor().rank() - 1);
+}
+
+struct Equation {
+  std::vector<std::string> inputs;
+  std::string output;
+};
+
+// "bij,bjk->bik"; letters A.. stand for the dimensions of an ellipsis, aligned from the right. Capital letters of the
+// equation itself are kept apart by their own characters.
+Equation parse_equation(std::string text, const std::vector<std::int64_t>& ranks) {
+  std::erase(text, ' ');
+  std::size_t arrow = text.find("->");
+  std::string left = text.substr(0, arrow);
+  Equation equation;
+  std::size_t start = 0, widest = 0;
+  while (true) {
+    std::size_t comma = left.find(',', start);
+    equation.inputs.push_back(left.substr(start, comma - start));
+    if (comma == std::string::npos) break;
+    start = comma + 1;
+  }
+  auto expand = [](std::string& term, std::size_t count) {
+    std::size_t dots = term.find("...");
+    if (dots == std::string::npos) return;
+    std::string letters;
+    for (std::size_t i = count; i > 0; --i) letters += static_cast<char>(i);  // control characters: never letters
+    term.replace(dots, 3, letters);
+  };
+  for (std::size_t i = 0; i < equation.inputs.size() && i < ranks.size(); ++i) {
+    std::size_t dots = equation.inputs[i].find("...");
+    std::size_t count = dots == std::string::npos ? 0 : static_cast<std::size_t>(ranks[i]) - (equation.inputs[i].size() - 3);
+    widest = std::max(widest, count);
+    expand(equation.inputs[i], count);
+  }
+  if (arrow != std::string::npos) {
+    equation.output = text.substr(arrow + 2);
+    expand(equation.output, widest);
+    return equation;
+  }
+  std::map<char, int> counts;
+  for (const std::string& term : equation.inputs) {
+    for (char letter : term) ++counts[letter];
+  }
+  for (std::size_t i = widest; i > 0; --i) equation.output += static_cast<char>(i);
+  for (auto [letter, count] : counts) {
+    if (count == 1 && letter >= 'A') equation.output += letter;
+  }
+  return equation;
+}
+
+Equation equation_of(const Node& node) {
+  std::vector<std::int64_t> ranks;
+  for (const Value* operand : tensor_arguments(node)) ranks.push_back(operand->tensor().rank());
+  return parse_equation(text_or(node, "equation", ""), ranks);
+}
+
+void tie_einsum(Ties& ties, const Node& node) {
+  Equation equation = equation_of(node);
+  std::vector<Value*> operands = tensor_arguments(node);
+  std::map<char, Axis> by_letter;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    for (std::size_t d = 0; d < equation.inputs[i].size(); ++d) {
+      char letter = equation.inputs[i][d];
+      Axis axis = ties.axis(operands[i], static_cast<std::int64_t>(d));
+      ties.set_role(operands[i], static_cast<std::int64_t>(d),
+                    equation.output.find(letter) == std::string::npos ? Role::consumes : Role::produces);
+      auto [known, is_new] = by_letter.emplace(letter, axis);
+      if (is_new) continue;
+      if (known->second.size == axis.size) {
+        ties.tie(known->second, axis);
+        if (axis.is_kept()) known->second = axis;
+      } else if (known->second.size == 1) {  // broadcast
+        known->second = axis;
+      }
+    }
+  }
+  Axes result;
+  for (char letter : equation.output) result.push_back(by_letter.at(letter));
+  ties.define(node.output(), std::move(result));
+}
+
+double macs_einsum(const Node& node, const SizeOf& size) {
+  Equation equation = equation_of(node);
+  std::vector<Value*> operands = tensor_arguments(node);
+  std::map<char, double> extent;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    for (std::size_t d = 0; d < equation.inputs[i].size(); ++d) {
+      double& known = extent[equation.inputs[i][d]];
+      known = std::max(known, size(operands[i], static_cast<std::int64_t>(d)));
+    }
+  }
+  double macs = 1;
+  for (auto [letter, count] : extent) macs *= count;
+  return macs;
+}
+
+constexpr OpInfo kOps[] = {
+    {"aten.linear", tie_linear, nullptr, macs_linear},
+    {"aten.matmul", tie_matmul, nullptr, macs_matmul},
+    {"aten.mm", tie_matmul, nullptr, macs_matmul},
+    {"aten.bmm", tie_matmul, nullptr, macs_matmul},
+    {"aten.mv", tie_matmul, nullptr, macs_matmul},
+    {"aten.dot", tie_matmul, nullptr, macs_matmul},
+    {"aten.addmm", tie_added_product, nullptr, macs_added_product},
+    {"aten.baddbmm", tie_added_product, nullptr, macs_added_product},
+    {"aten.einsum", tie_einsum, nullptr, macs_einsum},
+};
+
+}  // namespace
+
+std::span<const OpInfo> linear_ops() { return kOps; }
+
+}  // namespace dsc

@@ -1,0 +1,202 @@
+#include "ops/ties.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ops/arguments.h"
+#include "ops/op_info.h"
+
+namespace dsc {
+
+std::vector<std::int64_t> sizes_of(const std::vector<Dim>& dims) {
+  std::vector<std::int64_t> sizes;
+  for (const Dim& dim : dims) sizes.push_back(dim.size);
+  return sizes;
+}
+
+Ties::Ties(const Graph& graph) : graph_(graph) {
+  for (const Node* node : graph.nodes()) run_node(*node);
+  node_ = nullptr;
+  for (const GraphOutput& output : graph.outputs()) {
+    for (const Value* value : values_of(output.value)) {
+      if (!value->is_tensor()) continue;
+      const Value* mutated = output.kind == OutputKind::user ? nullptr : graph.find_weight(output.target);
+      if (!mutated) {
+        keep(value, "output of the model");
+        continue;
+      }
+      const Axes& to = axes(mutated);
+      const Axes& from = axes(value);
+      for (std::size_t i = 0; i < to.size() && i < from.size(); ++i) tie(from[i], to[i]);
+    }
+  }
+}
+
+void Ties::run_node(const Node& node) {
+  node_ = &node;
+  std::vector<Value*> tensors = tensor_arguments(node);
+  const OpInfo* info = find_op_info(node);
+  if (info) {
+    info->tie(*this, node);
+  } else {
+    std::string why = "operator " + node.target() + " has no rule";
+    if (!tensors.empty()) unknown_.push_back(&node);
+    for (const Value* value : tensors) keep(value, why);
+  }
+  for (const Value* value : node.outputs()) {
+    if (!value->is_tensor() || axes_.contains(value)) continue;
+    Axes all;
+    for (const Dim& dim : dims(value)) all.push_back(kept(dim.size, info ? "result of " + node.target() : "operator " + node.target() + " has no rule"));
+    define(value, std::move(all));
+  }
+}
+
+Reason Ties::why(const std::string& text) {
+  if (reasons_.empty() || reasons_.back().node != node_ || reasons_.back().text != text) reasons_.push_back({node_, text});
+  return static_cast<Reason>(reasons_.size() - 1);
+}
+
+Axes Ties::make_input_axes(const Value* value, bool follows_channels) {
+  const GraphInput* input = graph_.find_input(value);
+  bool is_weight = input && input->kind != InputKind::user && input->kind != InputKind::literal;
+  Axes result;
+  for (const Dim& dim : dims(value)) {
+    if (is_weight && dim.is_fixed() && (follows_channels || is_floating(value->tensor().dtype))) {
+      result.push_back(fresh(dim.size));
+    } else {
+      result.push_back(kept(dim.size, is_weight ? "a table of integers" : "input of the model"));
+    }
+  }
+  return result;
+}
+
+const Axes& Ties::axes(const Value* value) {
+  auto found = axes_.find(value);
+  if (found != axes_.end()) return found->second;
+  return axes_.emplace(value, make_input_axes(value, false)).first->second;
+}
+
+const Axes& Ties::parameter_axes(const Value* value) {
+  auto found = axes_.find(value);
+  if (found != axes_.end()) return found->second;
+  return axes_.emplace(value, make_input_axes(value, true)).first->second;
+}
+
+void Ties::define(const Value* value, Axes axes) { axes_.insert_or_assign(value, std::move(axes)); }
+
+Axis Ties::made(std::vector<Label> labels) {
+  auto size = static_cast<std::int64_t>(labels.size());
+  return {size, std::make_shared<const std::vector<Label>>(std::move(labels))};
+}
+
+std::vector<Label> Ties::labels_of(const Axis& axis) const {
+  return axis.labels ? *axis.labels : std::vector<Label>(static_cast<std::size_t>(axis.size), kKept);
+}
+
+Axis Ties::fresh(std::int64_t size) { return size <= 1 ? kept(size, "only one element") : free(size); }
+
+Axis Ties::free(std::int64_t size) {
+  std::vector<Label> labels(static_cast<std::size_t>(size));
+  for (Label& label : labels) label = units_.make();
+  return made(std::move(labels));
+}
+
+Axis Ties::kept(std::int64_t size, std::string text) { return {size, nullptr, why(text)}; }
+
+void Ties::keep(const Axis& axis, const std::string& text) {
+  if (axis.is_kept()) return;
+  Reason reason = why(text);
+  for (Label label : *axis.labels) units_.keep(label, reason);
+}
+
+void Ties::keep(const Value* value, const std::string& text) {
+  for (const Axis& axis : axes(value)) keep(axis, text);
+}
+
+void Ties::tie(const Axis& a, const Axis& b) {
+  if (a.labels == b.labels) return;
+  if (a.size != b.size) {
+    keep(a, "sizes " + std::to_string(a.size) + " and " + std::to_string(b.size) + " meet");
+    keep(b, "sizes " + std::to_string(a.size) + " and " + std::to_string(b.size) + " meet");
+  } else if (a.is_kept() || b.is_kept()) {
+    const Axis& fixed = a.is_kept() ? a : b;
+    const Axis& other = a.is_kept() ? b : a;
+    Reason reason = fixed.reason >= 0 ? fixed.reason : why("tied to a kept dimension");
+    for (Label label : *other.labels) units_.keep(label, reason);
+  } else {
+    units_.tie(*a.labels, *b.labels, why("tied in two ways that do not fit"));
+  }
+}
+
+Axis Ties::pick(const Axis& axis, const std::vector<std::int64_t>& indices) {
+  if (axis.is_kept()) return {static_cast<std::int64_t>(indices.size()), nullptr, axis.reason};
+  std::vector<Label> labels;
+  labels.reserve(indices.size());
+  for (std::int64_t index : indices) labels.push_back((*axis.labels)[static_cast<std::size_t>(index)]);
+  return made(std::move(labels));
+}
+
+Axis Ties::slice(const Axis& axis, std::int64_t start, std::int64_t end, std::int64_t step) {
+  std::vector<std::int64_t> indices;
+  for (std::int64_t k = start; k < end; k += step) indices.push_back(k);
+  return pick(axis, indices);
+}
+
+Axis Ties::concatenate(const Axes& parts) {
+  if (std::ranges::all_of(parts, &Axis::is_kept)) {
+    Axis all{0, nullptr, parts.empty() ? -1 : parts.front().reason};
+    for (const Axis& part : parts) all.size += part.size;
+    return all;
+  }
+  std::vector<Label> labels;
+  for (const Axis& part : parts) {
+    std::vector<Label> more = labels_of(part);
+    labels.insert(labels.end(), more.begin(), more.end());
+  }
+  return made(std::move(labels));
+}
+
+Axes Ties::broadcast(const std::vector<Axes>& from, const std::vector<Dim>& to) {
+  Axes result;
+  for (std::size_t d = 0; d < to.size(); ++d) {
+    Axis joined{to[d].size, nullptr, -1};
+    bool found = false;
+    for (const Axes& axes : from) {
+      std::size_t missing = to.size() - std::min(axes.size(), to.size());
+      if (d < missing || axes[d - missing].size != to[d].size) continue;
+      const Axis& axis = axes[d - missing];
+      if (found) {
+        tie(joined, axis);
+        if (axis.is_kept()) joined = axis;
+      } else {
+        joined = axis;
+      }
+      found = true;
+    }
+    if (!found) joined.reason = why("broadcast");
+    result.push_back(joined);
+  }
+  return result;
+}
+
+void Ties::remember(const Axis& axis) { remembered_[node_].push_back(axis); }
+
+void Ties::set_role(const Value* weight, std::int64_t dim, Role role) {
+  if (weight->producer()) return;
+  std::vector<Role>& roles = roles_[weight];
+  roles.resize(std::max(roles.size(), static_cast<std::size_t>(dim) + 1), Role::other);
+  Role& now = roles[static_cast<std::size_t>(dim)];
+  if (now == Role::other || role == Role::produces) now = role;
+}
+
+Role Ties::role(const Value* weight, std::int64_t dim) const {
+  auto found = roles_.find(weight);
+  if (found == roles_.end() || static_cast<std::size_t>(dim) >= found->second.size()) return Role::other;
+  return found->second[static_cast<std::size_t>(dim)];
+}
+
+void Ties::changes_statistics(const Axis& axis) {
+  if (!axis.is_kept()) statistics_.emplace_back(axis, node_);
+}
+
+}  // namespace dsc
