@@ -1,0 +1,145 @@
+// A recipe: the whole experiment, as it was written, substituted and checked.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/compose.h"
+#include "core/tree.h"
+#include "data/open.h"
+#include "dscompress/fields.h"
+#include "dscompress/pass.h"
+
+namespace dsc {
+
+inline constexpr std::int64_t kRecipeVersion = 1;
+
+struct ModelConfig {
+  FilePath path;
+  FilePath weights;  // empty: those in the model file
+  void fields(FieldVisitor& visit);
+};
+
+struct LatencyConfig {
+  std::string engine = "openvino";  // openvino, libtorch
+  std::vector<std::int64_t> batch = {1};
+  std::int64_t threads = 0;         // 0: the run's
+  std::int64_t warmup = 5;
+  std::int64_t iterations = 50;
+  double min_seconds = 1, max_seconds = 20;
+  void fields(FieldVisitor& visit);
+};
+
+struct EvaluateConfig {
+  std::vector<std::string> metrics = {"top1"};  // empty without data.eval, unless the recipe names some
+  std::int64_t batch = 250;
+  std::string baseline;                         // a step's name; empty: the model as it was loaded
+  std::optional<LatencyConfig> latency;
+  void fields(FieldVisitor& visit);
+};
+
+struct OpenVinoDeploy {
+  std::string device = "CPU";
+  std::string precision = "f32";        // f32, bf16, f16: of what is not quantised
+  std::string performance = "latency";  // latency, throughput
+  void fields(FieldVisitor& visit);
+};
+
+struct DeployConfig {
+  std::optional<OpenVinoDeploy> openvino;
+  std::vector<std::string> exports;  // file names in the run folder besides model.pt2 and model.safetensors
+  void fields(FieldVisitor& visit);
+};
+
+struct GateConfig {
+  std::optional<Quantity> max_drop;
+  std::optional<double> min, max, min_ratio, max_ratio, min_speedup;
+  void fields(FieldVisitor& visit);
+};
+
+struct ReportConfig {
+  std::string title;                                                // empty: the recipe's name
+  std::vector<std::string> formats = {"markdown", "html", "junit"};  // besides report.json
+  void fields(FieldVisitor& visit);
+};
+
+// One entry of `passes`: `prune` or `prune: {options}`. `name` and `allow_empty` are options of every pass.
+struct PassStep {
+  std::string name;                // unique in the recipe; the pass id unless given
+  const PassInfo* info = nullptr;
+  std::shared_ptr<void> options;   // never null
+  bool allow_empty = false;        // a pass that changes nothing is no error
+  const PassTable* table = nullptr;
+  void describe(ValueVisitor& visit);
+
+ private:
+  void fields(FieldVisitor& visit);
+};
+
+struct PassList {
+  std::vector<PassStep> steps;
+  const PassTable* table = nullptr;
+  void describe(ValueVisitor& visit);
+};
+
+struct Recipe {
+  std::int64_t version = kRecipeVersion;
+  std::string name;  // the file's name unless given
+  ModelConfig model;
+  DataConfig data;
+  EvaluateConfig evaluate;
+  PassList passes;
+  DeployConfig deploy;
+  std::map<std::string, GateConfig> gates;
+  ReportConfig report;
+  std::int64_t seed = 0;
+  std::int64_t threads = 0;   // 0: all cores
+  std::string device = "cpu";
+  std::int64_t limit = 0;     // examples per split; 0: all
+  FilePath output_dir;        // empty: a new folder below runs/
+  void fields(FieldVisitor& visit);
+
+  // Not part of the text:
+  std::string path;                    // of the recipe file
+  std::vector<std::string> files;      // all files it was made from
+  std::vector<Override> overrides;     // what was set from outside
+  std::vector<std::string> notes;      // worth a look, no mistakes
+  std::shared_ptr<const Tree> source;  // where each value stands
+
+  // Where the value at a JSON Pointer, or the nearest one around it, is written.
+  Place place_of(const std::string& pointer) const;
+};
+
+using RecipeInput = ComposeInput;
+
+// Reads, composes and checks a recipe. The table must outlive it.
+// errors: recipe, with all independent problems.
+Recipe load_recipe(const RecipeInput& input, const PassTable& table);
+
+// What can be checked without opening model or data: names of metrics, data for the passes' needs, order of passes, gates
+// on what is measured. Places are filled in from the recipe's source.
+std::vector<Problem> check_recipe(const Recipe& recipe);
+
+// Fills in file, line and column of problems that only know a JSON Pointer into the recipe.
+void add_places(const Recipe& recipe, std::vector<Problem>& problems);
+
+// The resolved recipe: every default written, nothing left to substitute. Loading it gives the same text again.
+std::string dump_recipe(const Recipe& recipe);
+std::string dump_recipe_json(const Recipe& recipe);
+
+// JSON Schema of recipes with these passes.
+std::string recipe_schema(const PassTable& table);
+
+// A first recipe with comments, for `init`: every pass of the table with its main options.
+struct StarterOptions {
+  std::string model = "model.pt2";
+  std::string data = "data";
+  std::string format = "cifar10";
+};
+std::string starter_recipe(const PassTable& table, const StarterOptions& options = {});
+
+}  // namespace dsc

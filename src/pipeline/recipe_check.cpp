@@ -1,0 +1,190 @@
+// What is wrong with a recipe as a whole, though each value is right.
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <set>
+
+#include "core/names.h"
+#include "deploy/artifact.h"
+#include "eval/metrics.h"
+#include "pipeline/recipe.h"
+#include "report/report.h"
+
+namespace dsc {
+namespace {
+
+using Problems = std::vector<Problem>;
+
+std::string step_pointer(const Recipe& recipe, std::size_t index) {
+  return "/passes/" + std::to_string(index) + "/" + recipe.passes.steps[index].info->id;
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& text) { return std::find(list.begin(), list.end(), text) != list.end(); }
+
+void check_metrics(const Recipe& recipe, Problems& problems) {
+  const auto& metrics = recipe.evaluate.metrics;
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    const Place place{.pointer = "/evaluate/metrics/" + std::to_string(i)};
+    if (!contains(metric_names(), metrics[i])) {
+      problems.push_back({"unknown metric `" + metrics[i] + "`", place, suggest(metrics[i], metric_names())});
+    } else if (!seen.insert(metrics[i]).second) {
+      problems.push_back({"the metric `" + metrics[i] + "` is named twice", place, "remove one"});
+    }
+  }
+  if (!metrics.empty() && !recipe.data.eval) {
+    problems.push_back({"metrics need data to be measured on, and there is no `data.eval`", {.pointer = "/evaluate/metrics"}, "add data.eval, or write metrics: []"});
+  }
+}
+
+void check_baseline(const Recipe& recipe, Problems& problems) {
+  const auto& baseline = recipe.evaluate.baseline;
+  std::vector<std::string> names;
+  for (const auto& step : recipe.passes.steps) names.push_back(step.name);
+  if (baseline.empty() || contains(names, baseline)) return;
+  problems.push_back({"`baseline` names no step: `" + baseline + "`", {.pointer = "/evaluate/baseline"},
+                      names.empty() ? "there are no passes; remove the line" : suggest(baseline, names)});
+}
+
+bool is_file_name(const std::string& name) {
+  const auto usable = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.'; };
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), usable);
+}
+
+void check_step_names(const Recipe& recipe, Problems& problems) {
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+    const auto& name = recipe.passes.steps[i].name;
+    const Place place{.pointer = step_pointer(recipe, i) + "/name"};
+    if (!is_file_name(name)) problems.push_back({"the step name `" + name + "` cannot be a folder's name", place, "use letters, digits, _ - and ."});
+    else if (name == "base") problems.push_back({"the step name `base` stands for the model before any pass", place, "choose another name"});
+    else if (!seen.insert(name).second) problems.push_back({"two steps are called `" + name + "`", place, "give each its own name"});
+  }
+}
+
+void check_name(const Recipe& recipe, Problems& problems) {
+  if (recipe.name.find('/') == std::string::npos && !recipe.name.starts_with('.')) return;
+  problems.push_back({"the name `" + recipe.name + "` cannot be part of a folder's name", {.pointer = "/name"}, "choose one without / and without a point at its start"});
+}
+
+void check_needs(const Recipe& recipe, Problems& problems) {
+  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+    const auto& step = recipe.passes.steps[i];
+    auto needs = step.info->needs;
+    if (step.info->needs_of) {
+      const auto more = step.info->needs_of(step.options.get());
+      needs.insert(needs.end(), more.begin(), more.end());
+    }
+    const auto needs_any = [&](Need need) { return std::find(needs.begin(), needs.end(), need) != needs.end(); };
+    const Place place{.pointer = step_pointer(recipe, i)};
+    if (needs_any(Need::train_data) && !recipe.data.train) {
+      problems.push_back({"`" + step.info->id + "` trains, and there is no `data.train`", place, "add data.train"});
+    } else if (needs_any(Need::calibration_data) && !recipe.data.calibration && !recipe.data.train) {
+      problems.push_back({"`" + step.info->id + "` calibrates, and there is neither `data.calibration` nor `data.train`", place, "add data.calibration"});
+    }
+  }
+}
+
+// Quantised tensors have ranges that belong to their channels: what cuts shapes comes first.
+void check_order(const Recipe& recipe, Problems& problems) {
+  const auto changes = [](const PassStep& step, Change change) {
+    return std::find(step.info->changes.begin(), step.info->changes.end(), change) != step.info->changes.end();
+  };
+  const PassStep* quantized = nullptr;
+  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+    const auto& step = recipe.passes.steps[i];
+    const bool reshapes = changes(step, Change::shapes);
+    if (quantized && reshapes) {
+      problems.push_back({"`" + step.name + "` changes shapes after `" + quantized->name + "` has changed the precision",
+                          {.pointer = step_pointer(recipe, i)}, "move it before `" + quantized->name + "`"});
+    }
+    if (!quantized && !reshapes && changes(step, Change::precision)) quantized = &step;
+  }
+}
+
+struct GateRule {
+  std::string_view name;
+  bool given;
+};
+
+std::vector<GateRule> rules_of(const GateConfig& gate) {
+  return {{"max_drop", gate.max_drop.has_value()},   {"min", gate.min.has_value()},
+          {"max", gate.max.has_value()},             {"min_ratio", gate.min_ratio.has_value()},
+          {"max_ratio", gate.max_ratio.has_value()}, {"min_speedup", gate.min_speedup.has_value()}};
+}
+
+// Figures that every run has, besides the metrics, and the rules that make sense for each.
+const std::map<std::string, std::vector<std::string>>& measured_figures() {
+  static const std::map<std::string, std::vector<std::string>> figures = {{"size", {"min", "max", "min_ratio", "max_ratio"}},
+                                                                          {"macs", {"min", "max", "min_ratio", "max_ratio"}},
+                                                                          {"parameters", {"min", "max", "min_ratio", "max_ratio"}},
+                                                                          {"latency_p50", {"min_ratio", "min_speedup"}}};
+  return figures;
+}
+
+void check_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer, Problems& problems) {
+  const bool share = format_metric(metric, 0.5).ends_with("%");
+  const Place place{.pointer = pointer + "/max_drop"};
+  if (share && drop.unit.empty()) {
+    problems.push_back({"max_drop of " + metric + " needs a unit", place, "0.5pp is half a percentage point, 0.5% is that share of the base's value"});
+  } else if (!share && drop.unit == "pp") {
+    problems.push_back({metric + " is no percentage: max_drop cannot be in pp", place, "use % (of the base's value) or no unit"});
+  }
+}
+
+void check_gate(const Recipe& recipe, const std::string& metric, const GateConfig& gate, Problems& problems) {
+  const auto pointer = child_pointer("/gates", metric);
+  const auto figure = measured_figures().find(metric);
+  const bool is_figure = figure != measured_figures().end();
+  auto known = recipe.evaluate.metrics;
+  for (const auto& [name, rules] : measured_figures()) known.push_back(name);
+  if (!is_figure && !contains(recipe.evaluate.metrics, metric)) {
+    const bool exists = contains(metric_names(), metric);
+    problems.push_back({"a gate on `" + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
+    return;
+  }
+  if (metric == "latency_p50" && !recipe.evaluate.latency) {
+    problems.push_back({"a gate on `latency_p50`, which is not measured", {.pointer = pointer}, "add evaluate.latency"});
+    return;
+  }
+  const auto allowed = is_figure ? figure->second : std::vector<std::string>{"max_drop", "min", "max"};
+  for (const auto& rule : rules_of(gate)) {
+    if (!rule.given || contains(allowed, std::string(rule.name))) continue;
+    std::string names;
+    for (const auto& name : allowed) names += (names.empty() ? "" : ", ") + name;
+    problems.push_back({"`" + std::string(rule.name) + "` has no meaning for `" + metric + "`", {.pointer = pointer + "/" + std::string(rule.name)}, "use " + names});
+  }
+  if (gate.max_drop && !is_figure) check_drop_unit(metric, *gate.max_drop, pointer, problems);
+}
+
+void check_exports(const Recipe& recipe, Problems& problems) {
+  std::string formats;
+  for (const auto& [extension, format] : artifact_formats()) formats += (formats.empty() ? "" : ", ") + extension;
+  for (std::size_t i = 0; i < recipe.deploy.exports.size(); ++i) {
+    const auto& name = recipe.deploy.exports[i];
+    const Place place{.pointer = "/deploy/export/" + std::to_string(i)};
+    const auto extension = std::filesystem::path(name).extension().string();
+    const auto known = std::any_of(artifact_formats().begin(), artifact_formats().end(), [&](const auto& format) { return format.first == extension; });
+    if (!is_file_name(name)) problems.push_back({"`" + name + "` is no plain file name", place, "files are written into the run folder; name them without folders"});
+    else if (!known) problems.push_back({"no format has the extension of `" + name + "`", place, "extensions: " + formats});
+    else if (name == "model.pt2" || name == "model.safetensors") problems.push_back({"`" + name + "` is written anyway", place, "remove it"});
+  }
+}
+
+}  // namespace
+
+std::vector<Problem> check_recipe(const Recipe& recipe) {
+  Problems problems;
+  check_metrics(recipe, problems);
+  check_name(recipe, problems);
+  check_step_names(recipe, problems);
+  check_baseline(recipe, problems);
+  check_needs(recipe, problems);
+  check_order(recipe, problems);
+  for (const auto& [metric, gate] : recipe.gates) check_gate(recipe, metric, gate, problems);
+  check_exports(recipe, problems);
+  add_places(recipe, problems);
+  return problems;
+}
+
+}  // namespace dsc

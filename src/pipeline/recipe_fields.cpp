@@ -1,0 +1,136 @@
+// What the sections of a recipe accept.
+#include <algorithm>
+#include <array>
+
+#include "core/names.h"
+#include "pipeline/recipe.h"
+
+namespace dsc {
+namespace {
+
+using Words = std::span<const std::string_view>;
+
+// A text that must be one of a few words.
+void describe_word(ValueVisitor& visit, std::string& value, Words words) {
+  const auto found = std::find(words.begin(), words.end(), value);
+  auto index = found == words.end() ? std::size_t{0} : static_cast<std::size_t>(found - words.begin());
+  visit.choice(words, index);
+  value = words[index];
+}
+
+void visit_word(FieldVisitor& visit, std::string_view name, std::string& value, Words words, const Doc& doc) {
+  visit.field(name, doc, [&](ValueVisitor& inner) { describe_word(inner, value, words); });
+}
+
+// A list of such words.
+void visit_words(FieldVisitor& visit, std::string_view name, std::vector<std::string>& list, Words words, const Doc& doc) {
+  visit.field(name, doc, [&](ValueVisitor& inner) {
+    inner.list({.size = list.size(),
+                .resize = [&](std::size_t size) { list.resize(size); },
+                .element = [&](std::size_t i, ValueVisitor& element) { describe_word(element, list[i], words); },
+                .prototype = [&](ValueVisitor& element) {
+                  std::string word(words.front());
+                  describe_word(element, word, words);
+                }});
+  });
+}
+
+constexpr std::array<std::string_view, 2> kEngines{"openvino", "libtorch"};
+constexpr std::array<std::string_view, 3> kPrecisions{"f32", "bf16", "f16"};
+constexpr std::array<std::string_view, 2> kPerformance{"latency", "throughput"};
+constexpr std::array<std::string_view, 3> kReportFormats{"markdown", "html", "junit"};
+
+bool has_duplicates(std::vector<std::string> list) {
+  std::sort(list.begin(), list.end());
+  return std::adjacent_find(list.begin(), list.end()) != list.end();
+}
+
+std::string problem_with_device(const std::string& device) {
+  const auto number = device.starts_with("cuda:") ? device.substr(5) : "";
+  const bool numbered = !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+  const bool known = device == "cpu" || device == "cuda" || numbered;
+  return known ? "" : "unknown device `" + device + "`; expected cpu, cuda or cuda:N (OpenVINO's devices belong into deploy.openvino.device)";
+}
+
+std::string problem_with_version(std::int64_t version) {
+  return version == kRecipeVersion ? "" : "recipe version " + std::to_string(version) + " is not known; this program reads version " + std::to_string(kRecipeVersion);
+}
+
+}  // namespace
+
+void ModelConfig::fields(FieldVisitor& visit) {
+  visit("path", path, {.text = "The exported model: .pt2.", .required = true});
+  visit("weights", weights, {.text = "A .safetensors file whose tensors replace the model's, by name; empty: keep them."});
+}
+
+void LatencyConfig::fields(FieldVisitor& visit) {
+  visit_word(visit, "engine", engine, kEngines, {.text = "What runs the compressed model."});
+  visit("batch", batch, {.text = "Batch sizes to measure.", .minimum = 1, .maximum = 65536});
+  visit("threads", threads, {.text = "Threads while measuring; 0: those of the run.", .minimum = 0, .maximum = 4096});
+  visit("warmup", warmup, {.text = "Runs before any counts.", .unit = "runs", .minimum = 0, .maximum = 100000});
+  visit("iterations", iterations, {.text = "Counted runs at least.", .unit = "runs", .minimum = 1, .maximum = 1000000});
+  visit("min_seconds", min_seconds, {.text = "Measured time at least.", .unit = "seconds", .minimum = 0, .maximum = 86400});
+  visit("max_seconds", max_seconds, {.text = "Measured time at most.", .unit = "seconds", .minimum = 0.001, .maximum = 86400});
+  visit.check(batch.empty() ? "batch is empty: name at least one batch size" : "");
+  visit.check(min_seconds > max_seconds ? "min_seconds is larger than max_seconds" : "");
+}
+
+void EvaluateConfig::fields(FieldVisitor& visit) {
+  visit("metrics", metrics, {.text = "Figures of merit, on data.eval."});
+  visit("batch", batch, {.text = "Examples at a time.", .unit = "examples", .minimum = 1, .maximum = 1048576});
+  visit("baseline", baseline, {.text = "Name of the step that everything is compared with; empty: the model as it was loaded."});
+  visit("latency", latency, {.text = "Measure latency of base and compressed model; absent: no."});
+}
+
+void OpenVinoDeploy::fields(FieldVisitor& visit) {
+  visit("device", device, {.text = "CPU, GPU, NPU, AUTO, HETERO:GPU,CPU, ..."});
+  visit_word(visit, "precision", precision, kPrecisions, {.text = "Precision of what is not quantised."});
+  visit_word(visit, "performance", performance, kPerformance, {.text = "What OpenVINO optimises for."});
+  visit.check(device.empty() ? "device is empty; the processor is CPU" : "");
+}
+
+void DeployConfig::fields(FieldVisitor& visit) {
+  visit("openvino", openvino, {.text = "Write OpenVINO IR, evaluate and measure it; absent: no."});
+  visit("export", exports, {.text = "Files to write besides model.pt2 and model.safetensors; the format follows from the name."});
+  visit.check(has_duplicates(exports) ? "export names a file twice" : "");
+}
+
+void GateConfig::fields(FieldVisitor& visit) {
+  visit("max_drop", max_drop, {.text = "Largest loss against the base: 0.5pp (percentage points) or 2% (of the base's value).", .minimum = 0, .units = {"", "pp", "%"}});
+  visit("min", min, {.text = "Smallest value."});
+  visit("max", max, {.text = "Largest value."});
+  visit("min_ratio", min_ratio, {.text = "How many times smaller than the base at least.", .minimum = 0});
+  visit("max_ratio", max_ratio, {.text = "How many times smaller than the base at most.", .minimum = 0});
+  visit("min_speedup", min_speedup, {.text = "How many times faster than the base at least.", .minimum = 0});
+  const bool any = max_drop || min || max || min_ratio || max_ratio || min_speedup;
+  visit.check(any ? "" : "no rule; give max_drop, min, max, min_ratio, max_ratio or min_speedup");
+  visit.check(min && max && *min > *max ? "min is larger than max" : "");
+  visit.check(min_ratio && max_ratio && *min_ratio > *max_ratio ? "min_ratio is larger than max_ratio" : "");
+}
+
+void ReportConfig::fields(FieldVisitor& visit) {
+  visit("title", title, {.text = "Heading of the report; empty: the recipe's name."});
+  visit_words(visit, "formats", formats, kReportFormats, {.text = "Forms of the report besides report.json."});
+  visit.check(has_duplicates(formats) ? "formats names one twice" : "");
+}
+
+void Recipe::fields(FieldVisitor& visit) {
+  visit("version", version, {.text = "Version of the recipe grammar: 1.", .required = true});
+  visit("name", name, {.text = "Name of the experiment; empty: the file's name."});
+  visit("model", model, {.text = "The model to compress.", .required = true});
+  visit("data", data, {.text = "What to train and evaluate on."});
+  visit("evaluate", evaluate, {.text = "What is measured, before the first pass and after each."});
+  visit("passes", passes, {.text = "What is done to the model, in this order."});
+  visit("deploy", deploy, {.text = "The form in which the model is used."});
+  visit("gates", gates, {.text = "What the result must keep; the program exits with 1 otherwise."});
+  visit("report", report, {.text = "How the results are shown."});
+  visit("seed", seed, {.text = "Seed of everything random.", .minimum = 0});
+  visit("threads", threads, {.text = "Threads of LibTorch and OpenVINO; 0: all cores.", .minimum = 0, .maximum = 4096});
+  visit("device", device, {.text = "Where training and evaluation run: cpu, cuda, cuda:1."});
+  visit("limit", limit, {.text = "At most so many examples of each split, for smoke runs; 0: all.", .unit = "examples", .minimum = 0});
+  visit("output_dir", output_dir, {.text = "The run folder; empty: a new one below runs/."});
+  visit.check(problem_with_version(version));
+  visit.check(problem_with_device(device));
+}
+
+}  // namespace dsc

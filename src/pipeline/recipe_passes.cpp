@@ -1,0 +1,67 @@
+// The `passes` of a recipe: an open set of alternatives, looked up in a PassTable.
+#include <algorithm>
+
+#include "pipeline/recipe.h"
+
+namespace dsc {
+namespace {
+
+// The names of fields, without their values.
+class FieldNames final : public FieldVisitor {
+ public:
+  std::vector<std::string> names;
+  void field(std::string_view name, const Doc&, const std::function<void(ValueVisitor&)>&) override { names.emplace_back(name); }
+  void check(std::string) override {}
+};
+
+// The pass's own options, then those of every step; a pass may give its own meaning to one of these.
+void visit_step(const PassInfo& info, void* options, std::string& name, bool& allow_empty, FieldVisitor& visit) {
+  FieldNames own;
+  info.fields(options, own);
+  const auto is_free = [&](std::string_view field) { return std::find(own.names.begin(), own.names.end(), field) == own.names.end(); };
+  info.fields(options, visit);
+  if (is_free("name")) visit("name", name, {.text = "Name of the step in report and run folder; empty: the pass."});
+  if (is_free("allow_empty")) visit("allow_empty", allow_empty, {.text = "A pass that changes nothing is no error."});
+}
+
+}  // namespace
+
+void PassStep::fields(FieldVisitor& visit) { visit_step(*info, options.get(), name, allow_empty, visit); }
+
+void PassStep::describe(ValueVisitor& visit) {
+  VariantAccess access;
+  const auto& passes = table->all();
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    const auto& pass = *passes[i];
+    access.alternatives.push_back({pass.id, pass.summary, [&pass](FieldVisitor& inner) {
+                                     std::string no_name;
+                                     bool allow_empty = false;
+                                     visit_step(pass, pass.make_options().get(), no_name, allow_empty, inner);
+                                   }});
+    if (&pass == info) access.current = i;
+  }
+  access.choose = [&](std::size_t i) {
+    info = passes[i].get();
+    options = info->make_options();
+    name.clear();
+    allow_empty = false;
+  };
+  access.fields = [this](FieldVisitor& inner) { fields(inner); };
+  visit.variant(std::move(access));
+}
+
+void PassList::describe(ValueVisitor& visit) {
+  visit.list({.size = steps.size(),
+              .resize = [this](std::size_t size) { steps.resize(size); },
+              .element = [this](std::size_t i, ValueVisitor& inner) {
+                steps[i].table = table;
+                steps[i].describe(inner);
+              },
+              .prototype = [this](ValueVisitor& inner) {
+                PassStep step;
+                step.table = table;
+                step.describe(inner);
+              }});
+}
+
+}  // namespace dsc
