@@ -39,7 +39,8 @@ std::vector<std::string> with_parents(const std::string& path) {
 
 std::map<std::string, ModuleRow> collect_modules(const Model& model) {
   std::map<std::string, ModuleRow> modules;
-  const auto costs = node_macs(model);
+  std::map<const Node*, double> costs;
+  for (const auto& cost : node_costs(model)) costs[cost.node] = cost.macs;
   for (const auto* node : model.graph.nodes()) {
     const auto cost = costs.find(node);
     for (const auto& path : with_parents(node->module_path())) {
@@ -81,7 +82,7 @@ nlohmann::ordered_json to_json(const Model& model, const InspectOptions& options
   json["nodes"] = model.graph.node_count();
   json["parameters"] = parameter_count(model);
   json["weight_bytes"] = weight_bytes(model);
-  json["macs"] = macs(model);
+  json["macs"] = model_cost(model).macs;
   json["operators"] = count_operators(model);
   for (const auto& [path, row] : collect_modules(model)) {
     if (!options.select.empty() && !matches_glob(options.select, path)) continue;
@@ -102,7 +103,7 @@ void print_overview(const Model& model, const InspectOptions& options) {
     }
   }
   std::cout << "  " << model.graph.node_count() << " nodes, " << format_count(static_cast<double>(parameter_count(model))) << " parameters, "
-            << format_bytes(static_cast<double>(weight_bytes(model))) << " of weights, " << format_count(macs(model)) << " MACs an example\n";
+            << format_bytes(static_cast<double>(weight_bytes(model))) << " of weights, " << format_count(model_cost(model).macs) << " MACs an example\n";
 }
 
 void print_modules(const Model& model, const InspectOptions& options) {

@@ -64,6 +64,27 @@ at::Tensor pack_four_bits(const at::Tensor& integers) {
   return (pairs.select(1, 0) + pairs.select(1, 1) * 16).to(at::kByte);
 }
 
+// "bits=4 axis=0 shape=16,3,3,3 range=-7..7": what a reader needs to unpack the integers.
+std::string describe_storage(const QuantizedWeight& weight) {
+  std::string shape;
+  for (const auto size : weight.values.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(size);
+  return "bits=" + std::to_string(weight.bits) + (weight.axis ? " axis=" + std::to_string(*weight.axis) : "") + " shape=" + shape + " range=" +
+         std::to_string(weight.range.minimum) + ".." + std::to_string(weight.range.maximum);
+}
+
+// Names of the constants that hold the scales and zero points of a weight's quantisers.
+std::vector<std::string> quantiser_constants(const Model& model, const std::string& weight) {
+  std::vector<std::string> names;
+  for (const auto& use : model.graph.find_weight(weight)->uses()) {
+    if (!use.node || !is_fake_quantize(*use.node)) continue;
+    for (const auto* argument : {"scale", "zero_point"}) {
+      const auto* input = model.graph.find_input(use.node->find_value(argument));
+      if (input) names.push_back(input->target);
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 const std::vector<std::pair<std::string, std::string>>& artifact_formats() {
@@ -83,32 +104,23 @@ Artifact write_artifact(const Model& model, const std::string& path, const std::
 
 TensorFile stored_tensors(const Model& model) {
   TensorFile file;
-  std::set<std::string> inside;  // tensors that a quantised weight brings along in another form
+  std::set<std::string> done;  // what a quantised weight brings along in another form
   for (const auto& weight : quantized_weights(model)) {
-    if (!inside.insert(weight.name).second) continue;
     const bool packed = weight.bits <= 4;
-    file.tensors.emplace_back(weight.name + (packed ? ".int4" : ".int8"), packed ? pack_four_bits(weight.integers) : weight.integers);
-    file.tensors.emplace_back(weight.name + ".scale", weight.scales);
-    if (weight.zero_points.defined() && at::any(weight.zero_points != 0).item<bool>()) file.tensors.emplace_back(weight.name + ".zero_point", weight.zero_points);
-    std::string shape;
-    for (const auto size : weight.integers.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(size);
-    file.metadata[weight.name] = "bits=" + std::to_string(weight.bits) + " axis=" + std::to_string(weight.axis) + " shape=" + shape;
-    inside.insert(weight.companions.begin(), weight.companions.end());
+    file.tensors.emplace_back(weight.name + (packed ? ".int4" : ".int8"), packed ? pack_four_bits(weight.values) : weight.values);
+    file.tensors.emplace_back(weight.name + ".scale", weight.scale);
+    if (at::any(weight.zero_point != 0).item<bool>()) file.tensors.emplace_back(weight.name + ".zero_point", weight.zero_point);
+    file.metadata[weight.name] = describe_storage(weight);
+    done.insert(weight.name);
+    for (auto& name : quantiser_constants(model, weight.name)) done.insert(std::move(name));
   }
   for (const auto& input : model.graph.inputs()) {
-    if (input.kind == InputKind::user || input.kind == InputKind::literal || inside.contains(input.target)) continue;
+    if (input.kind == InputKind::user || input.kind == InputKind::literal || done.contains(input.target)) continue;
     file.tensors.emplace_back(input.target, model.weights.get(input.target));
   }
   return file;
 }
 
-std::int64_t stored_bytes(const Model& model) {
-  constexpr std::int64_t kHeaderPerTensor = 90;  // name, dtype, shape and offsets in the JSON header
-  std::int64_t bytes = 8;
-  for (const auto& [name, tensor] : stored_tensors(model).tensors) {
-    bytes += kHeaderPerTensor + static_cast<std::int64_t>(name.size() + tensor.nbytes());
-  }
-  return bytes;
-}
+std::int64_t stored_file_bytes(const Model& model) { return safetensors_bytes(stored_tensors(model)); }
 
 }  // namespace dsc

@@ -28,7 +28,7 @@ Artifact write_artifact(const Model& model, const std::string& path, const std::
 // The model's tensors as they are stored: fake-quantised weights as integers of their real width (two 4-bit values to a
 // byte) with scales and zero points beside them, everything else as it is.
 TensorFile stored_tensors(const Model& model);
-// Bytes of the .safetensors file that `stored_tensors` makes, without metadata.
-std::int64_t stored_bytes(const Model& model);
+// Bytes of the .safetensors file that `stored_tensors` makes, recipe metadata apart.
+std::int64_t stored_file_bytes(const Model& model);
 
 }  // namespace dsc

@@ -23,6 +23,8 @@ struct TensorFile {
 TensorFile read_safetensors(const std::string& path);
 // Atomic; deterministic bytes.
 void write_safetensors(const std::string& path, const TensorFile& file);
+// Size of the file that write_safetensors would make.
+std::int64_t safetensors_bytes(const TensorFile& file);
 
 // Puts the file's tensors into the model by name. errors: model_file, listing *all* names, shapes and dtypes that do not
 // match, each with the nearest names.

@@ -86,7 +86,7 @@ double activation_bytes(const Model& model) {
 }
 
 PlanStep measure_step(std::string name, const PassInfo* pass, const Model& model) {
-  return {std::move(name), pass ? pass->id : "", pass ? pass->summary : "the model as it is", macs(model), parameter_count(model), stored_bytes(model), {}};
+  return {std::move(name), pass ? pass->id : "", pass ? pass->summary : "the model as it is", model_cost(model).macs, parameter_count(model), stored_file_bytes(model), {}};
 }
 
 }  // namespace

@@ -120,8 +120,8 @@ class Run {
     record.seconds = seconds_since(start);
     verify_or_throw(model, "step " + record.name);
     record.parameters = parameter_count(model);
-    record.macs = macs(model);
-    record.size_bytes = stored_bytes(model);
+    record.macs = model_cost(model).macs;
+    record.size_bytes = stored_file_bytes(model);
     if (prepared_.resources.data.contains(Split::eval)) {
       Progress progress("step " + std::to_string(record.index) + " " + record.name);
       record.metrics = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
