@@ -19,7 +19,7 @@ constexpr auto kReportInterval = std::chrono::milliseconds(500);
 }  // namespace
 
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context) {
-  if (options.epochs <= 0) return {};
+  if (options.epochs <= 0 || context.dry_run()) return {};
   return Trainer(model, options, objective, hooks, context).run();
 }
 
