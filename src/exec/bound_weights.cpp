@@ -66,8 +66,11 @@ at::Tensor BoundWeights::prepare(const Entry& entry, const at::Tensor& tensor) c
   at::Tensor out = tensor.detach();
   if (out.device() != device_) out = out.to(device_);
   if (entry.channels_last) out = out.contiguous(c10::MemoryFormat::ChannelsLast);
-  const bool trainable = entry.kind == InputKind::parameter && (out.is_floating_point() || out.is_complex());
-  if (gradients_ && trainable) out.set_requires_grad(true);
+  // Even where nothing is recorded some kernels are chosen by this flag, so evaluation keeps it as exported.
+  const bool differentiable = out.is_floating_point() || out.is_complex();
+  if (differentiable && (gradients_ ? entry.kind == InputKind::parameter : entry.value->tensor().requires_grad)) {
+    out.set_requires_grad(true);
+  }
   return out;
 }
 
@@ -81,7 +84,10 @@ void BoundWeights::put(std::vector<c10::IValue>& frame, const SlotMap& slots) co
   for (const Entry& entry : entries_) frame[slots.at(entry.value)] = entries_[entry.same_as].tensor;
 }
 
-const at::Tensor& BoundWeights::get(const std::string& name) const { return entries_[index(name)].tensor; }
+at::Tensor BoundWeights::get(const std::string& name) const {
+  const at::Tensor& tensor = entries_[index(name)].tensor;
+  return gradients_ ? tensor : tensor.detach();
+}
 
 void BoundWeights::set(const std::string& name, at::Tensor tensor) {
   Entry& entry = entries_[index(name)];

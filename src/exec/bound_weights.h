@@ -20,7 +20,7 @@ class BoundWeights {
 
   // Parameters, buffers and constants into their slots of a run's frame.
   void put(std::vector<c10::IValue>& frame, const SlotMap& slots) const;
-  const at::Tensor& get(const std::string& name) const;  // errors: internal
+  at::Tensor get(const std::string& name) const;         // errors: internal
   void set(const std::string& name, at::Tensor tensor);  // errors: internal
   std::vector<std::string> parameter_names() const;
   void store(Weights& weights) const;

@@ -6,6 +6,7 @@
 
 #include "dscompress/error.h"
 #include "exec/convert.h"
+#include "exec/dim_expression.h"
 
 namespace dsc {
 namespace {
@@ -13,7 +14,10 @@ namespace {
 std::string shape_text(const TensorType& type) {
   std::string text = std::string(to_string(type.dtype)) + "[";
   for (std::size_t i = 0; i < type.sizes.size(); ++i) {
-    text += (i ? ", " : "") + (type.sizes[i].is_fixed() ? std::to_string(type.sizes[i].size) : type.sizes[i].expression);
+    const Dim& dim = type.sizes[i];
+    const std::string symbol = symbol_of(dim.expression);
+    text += i ? ", " : "";
+    text += dim.is_fixed() ? std::to_string(dim.size) : symbol.empty() ? "?" : symbol;
   }
   return text + "]";
 }
@@ -48,10 +52,11 @@ class Checker {
       fail(shape_text(tensor), expected, "dimension " + std::to_string(i) + " was fixed when the model was exported; " +
                                              "export it with a dynamic one, or give examples of that size");
     }
-    if (dim.expression.find_first_of(" +-*/(,") != std::string::npos) return;  // not a plain symbol
-    const auto [first, added] = symbols_.emplace(dim.expression, std::pair(size, input_));
+    const std::string symbol = symbol_of(dim.expression);
+    if (symbol.empty()) return;
+    const auto [first, added] = symbols_.emplace(symbol, std::pair(size, input_));
     if (added || first->second.first == size) return;
-    fail(shape_text(tensor), expected + ", where " + dim.expression + " is " + std::to_string(first->second.first) +
+    fail(shape_text(tensor), expected + ", where " + symbol + " is " + std::to_string(first->second.first) +
                                  " already by input `" + first->second.second->target + "`");
   }
 

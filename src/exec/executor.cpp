@@ -151,7 +151,7 @@ std::vector<at::Tensor> Executor::State::finish(const std::vector<at::Tensor>& i
 void Executor::State::write_back(const GraphOutput& output, const at::Tensor& value, const std::vector<at::Tensor>& inputs) {
   const at::NoGradGuard no_grad;
   if (output.kind != OutputKind::input_mutation) {
-    at::Tensor(weights.get(output.target)).copy_(value.detach());
+    weights.get(output.target).copy_(value.detach());
     return;
   }
   std::size_t next = 0;

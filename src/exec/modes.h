@@ -51,7 +51,7 @@ class ModeScope {
   Mode callers_;
   Mode current_;
   std::optional<at::NoGradGuard> no_grad_;
-  std::optional<at::AutoDispatchBelowADInplaceOrView> below_autograd_;
+  std::optional<at::AutoDispatchBelowAutograd> below_autograd_;
 };
 
 }  // namespace dsc

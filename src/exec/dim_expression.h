@@ -1,0 +1,24 @@
+// Symbolic sizes: reading, evaluating and writing them, in the exporter's form (`Mul(Integer(49), Symbol('s77', ...))`)
+// and in the short one (`49*s77`).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsc {
+
+using SymbolValues = std::map<std::string, std::int64_t, std::less<>>;
+
+// "s77" for "s77" and "Symbol('s77', positive=True, integer=True)"; empty when it is not one symbol.
+std::string symbol_of(std::string_view expression);
+// None when a symbol has no value, or a function is not understood.
+std::optional<std::int64_t> evaluate_dim(std::string_view expression, const SymbolValues& symbols);
+// factor * product of symbols + offset, in the form of the symbols' own expressions.
+std::string make_dim(std::int64_t factor, const std::vector<std::string>& symbol_expressions, std::int64_t offset);
+
+}  // namespace dsc

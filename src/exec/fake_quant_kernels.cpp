@@ -1,0 +1,91 @@
+#include "exec/fake_quant_kernels.h"
+
+#include <bit>
+#include <limits>
+
+// One copy of each loop per instruction set, chosen when the program starts; -O2 alone leaves them scalar with GCC.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define DSC_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
+#else
+#define DSC_VECTORISED
+#endif
+
+namespace dsc::kernels {
+namespace {
+
+constexpr std::size_t kLanes = 32;
+// Adding and subtracting 1.5 * 2^23 rounds a float below 2^22 to the nearest integer, ties to even.
+constexpr float kRounder = 12582912.0F;
+
+inline float widen(std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
+inline std::uint16_t narrow(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+inline float widen(float x) { return x; }
+
+inline float snap(float x, const Grid& grid) {
+  float v = x * grid.inverse;
+  v = v < grid.low ? grid.low : v;
+  v = v > grid.high ? grid.high : v;
+  return ((v + kRounder) - kRounder) * grid.scale;
+}
+inline bool is_inside(float x, const Grid& grid) {
+  const float v = (x * grid.inverse + kRounder) - kRounder;
+  return v >= grid.low && v <= grid.high;
+}
+
+}  // namespace
+
+// The bodies are written out for each type: GCC clones no templates.
+#define DSC_MIN_MAX(T)                                                                      \
+  DSC_VECTORISED void min_max(const T* x, std::size_t size, float& minimum, float& maximum) { \
+    float low[kLanes], high[kLanes];                                                        \
+    for (std::size_t j = 0; j < kLanes; ++j) {                                              \
+      low[j] = std::numeric_limits<float>::infinity();                                      \
+      high[j] = -std::numeric_limits<float>::infinity();                                    \
+    }                                                                                       \
+    std::size_t i = 0;                                                                      \
+    for (; i + kLanes <= size; i += kLanes) {                                               \
+      for (std::size_t j = 0; j < kLanes; ++j) {                                            \
+        const float v = widen(x[i + j]);                                                    \
+        low[j] = v < low[j] ? v : low[j];                                                   \
+        high[j] = v > high[j] ? v : high[j];                                                \
+      }                                                                                     \
+    }                                                                                       \
+    for (; i < size; ++i) {                                                                 \
+      const float v = widen(x[i]);                                                          \
+      low[0] = v < low[0] ? v : low[0];                                                     \
+      high[0] = v > high[0] ? v : high[0];                                                  \
+    }                                                                                       \
+    for (std::size_t j = 1; j < kLanes; ++j) {                                              \
+      low[0] = low[j] < low[0] ? low[j] : low[0];                                           \
+      high[0] = high[j] > high[0] ? high[j] : high[0];                                      \
+    }                                                                                       \
+    minimum = low[0];                                                                       \
+    maximum = high[0];                                                                      \
+  }
+DSC_MIN_MAX(float)
+DSC_MIN_MAX(std::uint16_t)
+
+DSC_VECTORISED void round_to_grid(const float* x, float* y, std::size_t size, const Grid& grid) {
+  const Grid g = grid;
+  for (std::size_t i = 0; i < size; ++i) y[i] = snap(x[i], g);
+}
+
+DSC_VECTORISED void round_to_grid(const std::uint16_t* x, std::uint16_t* y, std::size_t size, const Grid& grid) {
+  const Grid g = grid;
+  for (std::size_t i = 0; i < size; ++i) y[i] = narrow(snap(widen(x[i]), g));
+}
+
+DSC_VECTORISED void pass_inside(const float* x, const float* dy, float* dx, std::size_t size, const Grid& grid) {
+  const Grid g = grid;
+  for (std::size_t i = 0; i < size; ++i) dx[i] = is_inside(x[i], g) ? dy[i] : 0.0F;
+}
+
+DSC_VECTORISED void pass_inside(const std::uint16_t* x, const std::uint16_t* dy, std::uint16_t* dx, std::size_t size, const Grid& grid) {
+  const Grid g = grid;
+  for (std::size_t i = 0; i < size; ++i) dx[i] = is_inside(widen(x[i]), g) ? dy[i] : std::uint16_t{0};
+}
+
+}  // namespace dsc::kernels

@@ -1,0 +1,22 @@
+// Vectorised loops of exec/fake_quant.cpp over plain memory; bf16 as its 16 bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dsc::kernels {
+
+// x -> clamp(round(x / scale), low, high) * scale; rounding to even. low, high: integers, zero point subtracted.
+struct Grid {
+  float scale, inverse, low, high;
+};
+
+void min_max(const float* x, std::size_t size, float& minimum, float& maximum);
+void min_max(const std::uint16_t* x, std::size_t size, float& minimum, float& maximum);
+void round_to_grid(const float* x, float* y, std::size_t size, const Grid& grid);
+void round_to_grid(const std::uint16_t* x, std::uint16_t* y, std::size_t size, const Grid& grid);
+// dx = dy where x lies on the grid, else 0.
+void pass_inside(const float* x, const float* dy, float* dx, std::size_t size, const Grid& grid);
+void pass_inside(const std::uint16_t* x, const std::uint16_t* dy, std::uint16_t* dx, std::size_t size, const Grid& grid);
+
+}  // namespace dsc::kernels

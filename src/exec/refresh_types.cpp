@@ -1,0 +1,186 @@
+// Types after a rewrite, from runs on small real tensors.
+//
+// One run gives sizes; one more for each symbol of the inputs, with that symbol changed, tells which sizes depend on it.
+// A symbolic size whose expression still holds in all runs keeps it; otherwise a new one is fitted.
+#include <ATen/ops/cat.h>
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "dscompress/error.h"
+#include "exec/convert.h"
+#include "exec/dim_expression.h"
+#include "exec/executor.h"
+
+namespace dsc {
+namespace {
+
+struct Seen {
+  ScalarType dtype;
+  std::vector<std::int64_t> sizes;
+};
+using Observation = std::unordered_map<const Value*, Seen>;
+
+struct Symbol {
+  std::string name, expression;
+};
+struct Run {
+  SymbolValues symbols;
+  Observation values;
+};
+
+// A run may change buffers in place; parameters it does not touch.
+Weights with_own_buffers(const Model& model) {
+  Weights weights = model.weights;
+  for (const GraphInput& input : model.graph.inputs()) {
+    if (input.kind == InputKind::buffer || input.kind == InputKind::constant) {
+      weights.set(input.target, model.weights.get(input.target).clone());
+    }
+  }
+  return weights;
+}
+
+class Refresher {
+ public:
+  Refresher(Model& model, const std::vector<at::Tensor>& inputs)
+      : model_(model), weights_(with_own_buffers(model)), executor_(model.graph, weights_, {}) {
+    for (const GraphInput& input : model.graph.inputs()) {
+      if (input.value && input.value->is_tensor()) values_.push_back(input.value);
+    }
+    for (const Node* node : model.graph.nodes()) {
+      for (const Value* value : node->outputs()) {
+        if (value->is_tensor()) values_.push_back(value);
+      }
+    }
+    base_ = observe(inputs);
+    for (const auto& [name, size] : base_.symbols) {
+      varied_.emplace_back(Symbol{name, expressions_.at(name)}, observe(vary(inputs, name, size)));
+    }
+  }
+
+  void set_types() {
+    for (const Value* value : values_) {
+      const auto seen = base_.values.find(value);
+      if (seen == base_.values.end()) continue;
+      TensorType type = value->tensor();
+      const std::vector<Dim> sizes = infer_sizes(*value, seen->second);
+      if (type.dtype == seen->second.dtype && type.sizes == sizes) continue;
+      type.dtype = seen->second.dtype;
+      type.sizes = sizes;
+      type.strides.clear();
+      model_.graph.set_type(model_.graph.find_value(value->name()), std::move(type));
+    }
+  }
+
+ private:
+  Run observe(const std::vector<at::Tensor>& inputs) {
+    Run run;
+    std::size_t next = 0;
+    for (const GraphInput& input : model_.graph.inputs()) {
+      if (input.kind != InputKind::user || !input.value) continue;
+      if (input.value->is_tensor() && next < inputs.size()) read_symbols(*input.value, inputs[next], run.symbols);
+      ++next;
+    }
+    executor_.run(inputs, values_, [&](const Value& value, const at::Tensor& tensor) {
+      run.values[&value] = {from_c10(tensor.scalar_type()), tensor.sizes().vec()};
+    });
+    return run;
+  }
+
+  void read_symbols(const Value& value, const at::Tensor& tensor, SymbolValues& symbols) {
+    const std::vector<Dim>& sizes = value.tensor().sizes;
+    for (std::size_t i = 0; i < sizes.size() && i < static_cast<std::size_t>(tensor.dim()); ++i) {
+      const std::string name = sizes[i].is_fixed() ? "" : symbol_of(sizes[i].expression);
+      if (name.empty()) continue;
+      symbols.emplace(name, tensor.size(static_cast<std::int64_t>(i)));
+      expressions_.emplace(name, sizes[i].expression);
+      hints_.emplace(name, sizes[i].size);
+    }
+  }
+
+  // The inputs with the symbol's size one smaller, or one larger where that would leave 0 or 1.
+  std::vector<at::Tensor> vary(std::vector<at::Tensor> inputs, const std::string& name, std::int64_t size) const {
+    std::size_t next = 0;
+    for (const GraphInput& input : model_.graph.inputs()) {
+      if (input.kind != InputKind::user || !input.value) continue;
+      at::Tensor& tensor = inputs[next++];
+      if (!input.value->is_tensor()) continue;
+      const std::vector<Dim>& sizes = input.value->tensor().sizes;
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        if (sizes[i].is_fixed() || symbol_of(sizes[i].expression) != name) continue;
+        const auto dim = static_cast<std::int64_t>(i);
+        tensor = size > 2 ? tensor.narrow(dim, 0, size - 1) : at::cat({tensor, tensor.narrow(dim, 0, 1)}, dim);
+      }
+    }
+    return inputs;
+  }
+
+  std::vector<Dim> infer_sizes(const Value& value, const Seen& seen) const {
+    const std::vector<Dim>& old = value.tensor().sizes;
+    std::vector<Dim> sizes;
+    for (std::size_t i = 0; i < seen.sizes.size(); ++i) {
+      sizes.push_back(infer(value, i, old.size() == seen.sizes.size() ? &old[i] : nullptr));
+    }
+    return sizes;
+  }
+
+  std::int64_t size_in(const Run& run, const Value& value, std::size_t i) const {
+    const auto seen = run.values.find(&value);
+    const bool known = seen != run.values.end() && i < seen->second.sizes.size();
+    return known ? seen->second.sizes[i] : base_.values.at(&value).sizes[i];
+  }
+
+  bool holds(const Dim& dim, const Value& value, std::size_t i) const {
+    const auto fits = [&](const Run& run) {
+      const std::optional<std::int64_t> size = evaluate_dim(dim.expression, run.symbols);
+      return !size || *size == size_in(run, value, i);  // one that depends on data cannot be checked
+    };
+    bool all = fits(base_);
+    for (const auto& [symbol, run] : varied_) all = all && fits(run);
+    return all;
+  }
+
+  Dim infer(const Value& value, std::size_t i, const Dim* old) const {
+    if (old && !old->is_fixed() && holds(*old, value, i)) return *old;
+    const std::int64_t size = size_in(base_, value, i);
+    std::vector<std::string> symbols;
+    std::int64_t product = 1, factor = 0, offset = 0;
+    for (const auto& [symbol, run] : varied_) {
+      const std::int64_t change = size_in(run, value, i) - size;
+      if (change == 0) continue;
+      const std::int64_t before = base_.symbols.at(symbol.name), step = run.symbols.at(symbol.name) - before;
+      symbols.push_back(symbol.expression);
+      product *= before;
+      factor = change / step;
+      offset = size - factor * before;
+    }
+    if (symbols.empty()) return {size, {}};
+    if (symbols.size() > 1) {
+      factor = size / product;
+      offset = 0;
+    }
+    Dim dim{-1, make_dim(factor, symbols, offset)};
+    if (!holds(dim, value, i)) {
+      throw Error(ErrorCode::internal, "dimension " + std::to_string(i) + " of %" + value.name() +
+                                           " depends on the inputs' sizes in a way that cannot be written");
+    }
+    dim.size = evaluate_dim(dim.expression, hints_).value_or(-1);
+    return dim;
+  }
+
+  Model& model_;
+  Weights weights_;
+  Executor executor_;
+  std::vector<const Value*> values_;
+  std::map<std::string, std::string> expressions_;
+  SymbolValues hints_;
+  Run base_;
+  std::vector<std::pair<Symbol, Run>> varied_;
+};
+
+}  // namespace
+
+void refresh_types(Model& model, const std::vector<at::Tensor>& inputs) { Refresher(model, inputs).set_types(); }
+
+}  // namespace dsc
