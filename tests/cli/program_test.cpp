@@ -1,0 +1,97 @@
+// The program as users meet it: help, exit statuses, messages, JSON, plugins.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/program.h"
+
+namespace dsc::test {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST(Program, VersionGoesToStdoutAndSucceeds) {
+  const auto result = run_program("--version");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_TRUE(result.out.starts_with("dscompress 0.")) << result.out;
+  EXPECT_EQ(result.err, "");
+}
+
+TEST(Program, EverySubcommandHasHelpWithAnExample) {
+  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "inspect", "bench", "export", "passes", "schema", "init", "report", "doctor"}) {
+    const auto result = run_program(std::string(command) + " --help");
+    EXPECT_EQ(result.status, 0) << command;
+    EXPECT_TRUE(contains(result.out, "xample")) << command << ": " << result.out;
+    EXPECT_TRUE(contains(result.out, std::string("dscompress ") + command)) << command << ": " << result.out;
+  }
+}
+
+TEST(Program, UsageErrorsExitWithTwo) {
+  for (const auto* arguments : {"", "nonsense", "run", "run recipe.yaml --no-such-option", "bench --batch 0 x.pt2", "passes nonsense", "schema nonsense"}) {
+    const auto result = run_program(arguments);
+    EXPECT_EQ(result.status, 2) << arguments << ": " << result.err;
+    EXPECT_EQ(result.out, "") << arguments;
+    EXPECT_NE(result.err, "") << arguments;
+  }
+}
+
+TEST(Program, MissingFilesAreNamed) {
+  const auto model = run_program("inspect no-such.pt2");
+  EXPECT_EQ(model.status, 3);
+  EXPECT_TRUE(contains(model.err, "no-such.pt2")) << model.err;
+  const auto recipe = run_program("run no-such.yaml");
+  EXPECT_EQ(recipe.status, 2);
+  EXPECT_TRUE(contains(recipe.err, "no-such.yaml")) << recipe.err;
+}
+
+TEST(Program, PassesListsTheBuiltInOnes) {
+  const auto result = run_program("passes --json");
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::vector<std::string> ids;
+  for (const auto& pass : nlohmann::json::parse(result.out)) {
+    ids.push_back(pass.at("id"));
+    EXPECT_FALSE(pass.at("summary").get<std::string>().empty());
+    for (const auto& option : pass.at("options")) EXPECT_FALSE(option.at("text").get<std::string>().empty()) << ids.back() << " " << option;
+  }
+  for (const auto* id : {"distill", "finetune", "fuse", "prune", "quantize"}) EXPECT_NE(std::find(ids.begin(), ids.end(), id), ids.end()) << id;
+}
+
+TEST(Program, SchemasAreValidJson) {
+  for (const auto* what : {"recipe", "report"}) {
+    const auto result = run_program(std::string("schema ") + what);
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_TRUE(nlohmann::json::parse(result.out).contains("properties")) << what;
+  }
+}
+
+TEST(Program, DoctorTellsVersions) {
+  const auto result = run_program("doctor --json");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_TRUE(json.at("libtorch").get<std::string>().starts_with("2."));
+}
+
+TEST(Program, InitWritesARecipeThatValidates) {
+  const TempFolder folder;
+  ASSERT_EQ(run_program("init " + folder.file("recipe.yaml")).status, 0);
+  const auto result = run_program("validate --recipe-only " + folder.file("recipe.yaml"));
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(run_program("init " + folder.file("recipe.yaml")).status, 2) << "must not overwrite";
+}
+
+TEST(Program, PluginThatIsNoneIsRefused) {
+  const TempFolder folder;
+  spit(folder.file("libnot.so"), "not a library");
+  const auto result = run_program("--plugin " + folder.file("libnot.so") + " passes");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_TRUE(contains(result.err, "libnot.so")) << result.err;
+}
+
+TEST(Program, LogJsonIsOneObjectALine) {
+  const auto result = run_program("--log-json inspect no-such.pt2");
+  EXPECT_EQ(result.status, 3);
+  EXPECT_EQ(nlohmann::json::parse(result.err).at("level"), "error");
+}
+
+}  // namespace
+}  // namespace dsc::test
