@@ -1,4 +1,6 @@
 // Whether a data set's batches are what a model takes and predicts.
+#include <algorithm>
+
 #include "data/open.h"
 #include "dscompress/error.h"
 
@@ -62,6 +64,16 @@ void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i
   }
 }
 
+// Columns that carry the inputs' names, but in another order, would be swapped unnoticed where their types agree.
+void check_order(const DatasetInfo& info, const std::vector<const GraphInput*>& inputs, std::vector<Problem>& problems) {
+  std::vector<std::string> wanted, given = info.input_names;
+  for (const GraphInput* input : inputs) wanted.push_back(input->target);
+  if (wanted == given || !std::is_permutation(wanted.begin(), wanted.end(), given.begin(), given.end())) return;
+  problems.push_back({info.description + " gives the model's inputs in another order; the model takes " + names_text(inputs),
+                      {},
+                      "list the columns under `inputs` in the model's order"});
+}
+
 void check_classes(const DatasetInfo& info, const Model& model, std::vector<Problem>& problems) {
   const Value* output = first_output(model.graph);
   if (!info.classes || !output || output->tensor().rank() != 2) return;
@@ -86,6 +98,7 @@ std::vector<Problem> check_against_model(const Dataset& dataset, const Model& mo
                         "for format tensors list the columns under `inputs` in the model's order"});
   } else {
     for (std::size_t i = 0; i < inputs.size(); ++i) check_input(info, *inputs[i], i, problems);
+    check_order(info, inputs, problems);
   }
   check_classes(info, model, problems);
   return problems;

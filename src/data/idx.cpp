@@ -61,7 +61,10 @@ class IdxFile {
     char byte;
     const int got = gzread(file_, &byte, 1);
     if (got > 0) fail("is longer than its header says");
-    if (got < 0) fail("is damaged");
+    int code = 0;
+    const std::string reason = gzerror(file_, &code);
+    if (code == Z_BUF_ERROR) fail("ends early");
+    if (got < 0) fail("is damaged (" + reason + ")");
   }
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ErrorCode::data, path_.filename().string() + " " + what, place(), "fetch or unpack the file again");
