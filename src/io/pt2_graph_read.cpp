@@ -65,7 +65,6 @@ struct Scope {
   const Json& graph;
   const Region* region = nullptr;
   std::unordered_map<std::string, Value*> values = {};
-  std::unordered_map<std::string, std::string> wishes = {};  // names that values have outside of a sub-graph
 };
 
 class GraphReader {
@@ -355,8 +354,7 @@ class GraphReader {
   bool add_output(const Scope& scope, const Json& output, std::vector<std::string>& names, std::vector<OutputSpec>& outputs) {
     auto named = read_named(scope, output);
     if (!named) return false;
-    const auto wish = scope.wishes.find(named->name);
-    outputs.push_back({wish == scope.wishes.end() ? named->name : wish->second, std::move(named->type)});
+    outputs.push_back({named->name, std::move(named->type)});
     names.push_back(std::move(named->name));
     return true;
   }
@@ -386,12 +384,6 @@ class GraphReader {
     const auto& outputs = json.at("outputs");
     const auto& inner_outputs = inner.graph.at("outputs");
     if (outputs.size() != inner_outputs.size()) fail("`" + node_name(json) + "` and its sub-graph differ in the number of outputs");
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const auto name = reference(inner_outputs[i]), outer = reference(outputs[i]);
-      if (!name || !outer) continue;
-      const auto wish = scope.wishes.find(*outer);
-      inner.wishes.emplace(*name, wish == scope.wishes.end() ? *outer : wish->second);
-    }
     read_nodes(inner);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const auto name = reference(inner_outputs[i]), outer = reference(outputs[i]);

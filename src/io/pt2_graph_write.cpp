@@ -85,11 +85,12 @@ class GraphWriter {
 
   void name_value(const Value* value) { names_.emplace(value, unique(identifier(value->name()))); }
 
-  std::string unique(const std::string& wish) {
+  static std::string unique_in(std::unordered_set<std::string>& taken, const std::string& wish) {
     auto name = wish;
-    for (int i = 1; !taken_.insert(name).second; ++i) name = wish + "_" + std::to_string(i);
+    for (int i = 1; !taken.insert(name).second; ++i) name = wish + "_" + std::to_string(i);
     return name;
   }
+  std::string unique(const std::string& wish) { return unique_in(taken_, wish); }
 
   // A node of one plain output is called like it; others must not be called like any value.
   std::string node_name(const Node* node) {
@@ -149,12 +150,13 @@ class GraphWriter {
   }
 
   void write_nodes(std::size_t begin, std::size_t end, const Region* outer, Json& written) {
+    std::unordered_set<std::string> submodules;  // sub-graphs are submodules of this graph's module
     for (auto at = begin; at < end;) {
       const auto* inner = region_below(nodes_[at], outer);
       auto next = at + 1;
       if (inner) {
         while (next < end && region_below(nodes_[next], outer) == inner) ++next;
-        write_region(at, next, *inner, written);
+        write_region(at, next, *inner, unique_in(submodules, identifier(inner->name.empty() ? "submod" : inner->name)), written);
       } else {
         write_node(nodes_[at], written);
       }
@@ -197,7 +199,7 @@ class GraphWriter {
 
   // --- sub-graphs ---
 
-  void write_region(std::size_t begin, std::size_t end, const Region& region, Json& written) {
+  void write_region(std::size_t begin, std::size_t end, const Region& region, const std::string& name, Json& written) {
     auto inner = empty_graph();
     auto inputs = Json::array(), outputs = Json::array();
     for (const auto& argument : region.arguments) inputs.push_back(hop_input(argument_json(argument, name_of_)));
@@ -214,7 +216,6 @@ class GraphWriter {
       outputs.push_back(reference_json(result, name_of_));
       note_type(written, result);
     }
-    const auto name = unique(identifier(region.name.empty() ? "submod" : region.name));
     inputs[graph_at] = hop_input({{"as_graph", {{"name", name}, {"graph", std::move(inner)}}}});
     const bool is_autocast = region.kind == Region::Kind::autocast;
     std::map<std::string, std::string> metadata;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/file.h"
@@ -137,29 +138,32 @@ std::string program_json(const Model& model) {
   return program.dump(-1, ' ', true);
 }
 
-// Tensors in the order of the graph's inputs, then tied names; persistent ones and constants live in two folders.
-std::vector<PayloadFacts> payload_facts(const Model& model, bool persistent) {
+// State that is saved with a model lives in one folder, constants and other buffers in another.
+bool is_state(const GraphInput& input) {
+  return input.kind == InputKind::parameter || (input.kind == InputKind::buffer && input.persistent);
+}
+
+// Tensors in their order, then further names of tied ones.
+std::vector<PayloadFacts> payload_facts(const Model& model, bool state) {
+  std::unordered_map<std::string, const GraphInput*> inputs;
+  for (const auto& input : model.graph.inputs()) {
+    const bool is_tensor = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
+    if (is_tensor && is_state(input) == state) inputs.emplace(input.target, &input);
+  }
   std::vector<PayloadFacts> facts;
-  std::set<std::string> written;
-  const auto aliases = kept_json(model, "aliases", Json::object());
-  const auto add = [&](const std::string& name, const GraphInput& input) {
+  const auto add = [&](const std::string& name, const std::string& target) {
+    const auto found = inputs.find(target);
+    if (found == inputs.end()) return;
+    const auto& input = *found->second;
     const auto& type = input.value->tensor();
-    const auto& tensor = model.weights.get(input.target);
+    const auto& tensor = model.weights.get(target);
     const bool can_train = tensor.is_floating_point() || tensor.is_complex();
     facts.push_back({name, tensor, input.kind == InputKind::parameter, type.requires_grad && can_train, type.device.type});
-    written.insert(name);
   };
-  std::vector<const GraphInput*> inputs;
-  for (const auto& input : model.graph.inputs()) {
-    if (!input.value || input.kind == InputKind::user) continue;
-    const bool is_state = input.kind == InputKind::parameter || (input.kind == InputKind::buffer && input.persistent);
-    if (is_state == persistent) inputs.push_back(&input);
-  }
-  for (const auto* input : inputs) add(input->target, *input);
+  for (const auto& name : model.weights.names()) add(name, name);
+  const auto aliases = kept_json(model, "aliases", Json::object());
   for (const auto& [alias, target] : aliases.items()) {
-    for (const auto* input : inputs) {
-      if (target == input->target && !written.contains(alias)) add(alias, *input);
-    }
+    if (!model.weights.has(alias)) add(alias, target.get<std::string>());
   }
   return facts;
 }

@@ -1,0 +1,386 @@
+#!/usr/bin/env python3
+"""Exports a PyTorch model as the .pt2 program that dscompress reads.
+
+MODEL is one of
+  torchvision:NAME            torchvision:resnet50
+  timm:NAME                   timm:mobilenetv3_small_100
+  transformers:FOLDER         a local checkpoint folder; --class chooses the head
+  transformers:CLASS          untrained, sizes by --set: transformers:LlamaForCausalLM
+  FILE.py:FACTORY             a function without required arguments (or a class) that gives an nn.Module
+  MODULE:FACTORY              the same, from an importable module
+
+Inputs are known for torchvision, timm (one image) and transformers (input_ids, attention_mask, or pixel_values). For own
+models give --input once per argument, or let the module have a method example_inputs() that returns a tuple.
+
+Examples
+  scripts/export_model.py torchvision:resnet18 --out resnet18.pt2 --weights resnet18.safetensors
+  scripts/export_model.py timm:vit_tiny_patch16_224 --out vit.pt2 --reference vit.reference.safetensors
+  scripts/export_model.py torchvision:fcn_resnet50 --out fcn.pt2 --image 128x128 --dynamic batch,height,width
+  scripts/export_model.py transformers:checkpoints/minilm --class BertForSequenceClassification --set num_labels=2 \\
+      --out minilm.pt2 --tokenizer
+  scripts/export_model.py models.py:TinyNet --set width=32 --input x=2x3x32x32 --out tiny.pt2
+
+The result depends only on the model, the options and --seed. torch, and the library named by MODEL, must be installed.
+"""
+import argparse
+import ast
+import importlib
+import importlib.util
+import inspect
+import pathlib
+import re
+import shutil
+import sys
+import types
+import warnings
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json",
+                   "tokenizer.model", "spiece.model", "added_tokens.json")
+AXES = {"tokens": {"batch": 0, "sequence": 1}, "image": {"batch": 0, "height": 2, "width": 3}}
+
+
+class ExportError(Exception):
+    """What went wrong, and what to type instead."""
+
+
+def import_torchvision():
+    """torchvision has no CPU build; without its compiled operators two of its modules cannot load, and no model needs them."""
+    for name in ("_meta_registrations", "_autograd_registrations"):
+        sys.modules.setdefault("torchvision." + name, types.ModuleType("torchvision." + name))
+    import torchvision
+
+    return torchvision
+
+
+# --- making the module ---
+
+
+def make_module(source, class_name, settings):
+    """The nn.Module that MODEL names, and its kind: image, tokens or own."""
+    library, _, name = source.rpartition(":")
+    if not library:
+        raise ExportError(f"`{source}` names no source: write torchvision:{source}, timm:{source}, transformers:{source} or file.py:{source}")
+    if library == "torchvision":
+        models = import_torchvision().models
+        if name not in models.list_models():
+            raise ExportError(f"torchvision has no model `{name}`{nearest(name, models.list_models())}")
+        return models.get_model(name, weights=None, **settings), "image"
+    if library == "timm":
+        import_torchvision()
+        import timm
+
+        if name not in timm.list_models():
+            raise ExportError(f"timm has no model `{name}`{nearest(name, timm.list_models())}")
+        return timm.create_model(name, pretrained=False, **settings), "image"
+    if library == "transformers":
+        module = make_transformer(name, class_name, settings)
+        return module, "tokens" if module.main_input_name == "input_ids" else "image"
+    return load_factory(library, name)(**settings), "own"
+
+
+def make_transformer(name, class_name, settings):
+    import_torchvision()
+    import transformers
+
+    folder = pathlib.Path(name)
+    if folder.is_dir():
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **settings)
+        class_name = class_name or (config.architectures or ["AutoModel"])[0]
+        return class_of(transformers, class_name).from_pretrained(folder, config=config, local_files_only=True)
+    cls = class_of(transformers, class_name or name)
+    if getattr(cls, "config_class", None) is None:
+        raise ExportError(f"`{name}` is no folder, and without one the class must be a concrete one such as BertForSequenceClassification")
+    return cls(cls.config_class(**settings))
+
+
+def class_of(transformers, name):
+    if not hasattr(transformers, name):
+        raise ExportError(f"transformers has no class `{name}`{nearest(name, dir(transformers))}")
+    return getattr(transformers, name)
+
+
+def load_factory(place, name):
+    if place.endswith(".py"):
+        path = pathlib.Path(place)
+        if not path.is_file():
+            raise ExportError(f"{place} does not exist")
+        sys.path.insert(0, str(path.parent.resolve()))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+    else:
+        sys.path.insert(0, "")
+        try:
+            module = importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise ExportError(f"cannot import `{place}`: {error}") from error
+    if not hasattr(module, name):
+        raise ExportError(f"{place} has no `{name}`{nearest(name, dir(module))}")
+    return getattr(module, name)
+
+
+def nearest(wrong, names):
+    import difflib
+
+    close = difflib.get_close_matches(wrong, list(names), n=3)
+    return ": did you mean " + " or ".join(close) + "?" if close else ""
+
+
+def load_weights(module, path):
+    """From .safetensors, or from a state dictionary that torch.save wrote."""
+    import torch
+
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ExportError(f"{path} does not exist")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        state = load_file(path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = state.get("state_dict", state) if isinstance(state, dict) else state
+    missing, unexpected = module.load_state_dict(state, strict=False)
+    tied = {name for name, tensor in module.state_dict(keep_vars=True).items() for other in state if other in module.state_dict()
+            and name in missing and module.state_dict()[other].data_ptr() == tensor.data_ptr()}
+    missing = [name for name in missing if name not in tied]
+    if missing or unexpected:
+        lines = [f"  missing in the file: {name}{nearest(name, unexpected)}" for name in missing]
+        lines += [f"  unknown to the model: {name}" for name in unexpected]
+        raise ExportError(f"{path} does not fit the model\n" + "\n".join(lines))
+
+
+# --- inputs ---
+
+
+def parse_input(text):
+    """x=2x3x32x32, ids=2x16:int64<1000 (values below 1000)."""
+    import torch
+
+    match = re.fullmatch(r"(\w+)=(\d+(?:x\d+)*)(?::(\w+))?(?:<(\d+))?", text)
+    if not match:
+        raise ExportError(f"--input {text}: expected NAME=SIZExSIZE..., optionally :TYPE and <LIMIT, such as x=2x3x32x32 or ids=2x16:int64<1000")
+    name, sizes, type_name, limit = match.groups()
+    sizes = [int(size) for size in sizes.split("x")]
+    dtype = getattr(torch, type_name or "float32", None)
+    if not isinstance(dtype, torch.dtype):
+        raise ExportError(f"--input {text}: torch has no type `{type_name}`")
+    if dtype == torch.bool:
+        return name, torch.rand(sizes) < 0.5
+    return name, torch.randn(sizes, dtype=dtype) if dtype.is_floating_point else torch.randint(int(limit or 2), sizes, dtype=dtype)
+
+
+def example_inputs(module, kind, options):
+    """Argument names with example tensors, in the order of forward()."""
+    import torch
+
+    if options.input:
+        return dict(parse_input(text) for text in options.input)
+    if kind == "own":
+        if not hasattr(module, "example_inputs"):
+            raise ExportError("give --input NAME=SIZES for each argument, or a method example_inputs() to the module")
+        values = module.example_inputs()
+        if isinstance(values, dict):
+            return values
+        return dict(zip(inspect.signature(module.forward).parameters, values))
+    if kind == "image":
+        name = getattr(module, "main_input_name", None) or next(iter(inspect.signature(module.forward).parameters))
+        return {name: torch.randn(2, *image_size(module, options))}
+    ids = torch.randint(1, module.config.vocab_size, (2, options.sequence))
+    values = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+    for name in options.arguments:
+        if name not in values:
+            raise ExportError(f"--arguments: `{name}` is none of {', '.join(values)}; use --input for others")
+    return {name: values[name] for name in options.arguments}
+
+
+def image_size(module, options):
+    channels, height, width = 3, 224, 224
+    config = getattr(module, "default_cfg", None) or {}
+    if config.get("input_size"):
+        channels, height, width = config["input_size"]
+    config = getattr(module, "config", None)
+    if isinstance(getattr(config, "image_size", None), int):
+        channels, height, width = getattr(config, "num_channels", 3), config.image_size, config.image_size
+    if options.image:
+        height, width = (int(size) for size in options.image.split("x"))
+    return channels, height, width
+
+
+def dynamic_shapes(values, kind, axes):
+    """Which dimensions may change; for own models `x.0` names dimension 0 of argument x, and `batch` all first ones."""
+    from torch.export import Dim
+
+    shapes = {}
+    for name, value in values.items():
+        shapes[name] = {}
+        for axis in axes:
+            argument, _, number = axis.rpartition(".")
+            if argument == name and number.isdigit():
+                shapes[name][int(number)] = Dim.AUTO
+            elif axis == "batch":
+                shapes[name][0] = Dim.AUTO
+            elif kind in AXES and axis in AXES[kind] and AXES[kind][axis] < value.dim():
+                shapes[name][AXES[kind][axis]] = Dim.AUTO
+    known = {"batch"} | set(AXES.get(kind, ())) | {f"{name}.{i}" for name, value in values.items() for i in range(value.dim())}
+    for axis in axes:
+        if axis not in known:
+            raise ExportError(f"--dynamic {axis}: known here are {', '.join(sorted(known))}")
+    return shapes
+
+
+# --- the export ---
+
+
+def return_tensors(module, names, wanted):
+    """Lets forward() take the named arguments by position and return plain tensors instead of a transformers output class."""
+    forward = module.forward
+
+    def plain_forward(*args):
+        result = forward(**dict(zip(names, args)), return_dict=True)
+        if wanted:
+            absent = [name for name in wanted if name not in result]
+            if absent:
+                raise ExportError(f"--outputs {','.join(absent)}: the model returns {', '.join(result)}")
+            chosen = tuple(result[name] for name in wanted)
+            return chosen[0] if len(chosen) == 1 else chosen
+        return result["logits"] if "logits" in result else result[0]
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    plain_forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    module.forward = plain_forward
+
+
+def without_folders(program):
+    """Source lines keep the path inside a package or project, not where that lies on this machine."""
+    import torch
+
+    for graph_module in program.graph_module.modules():
+        if isinstance(graph_module, torch.fx.GraphModule):
+            for node in graph_module.graph.nodes:
+                if "stack_trace" in node.meta:
+                    trace = re.sub(r'File "[^"]*/(?:site|dist)-packages/', 'File "', node.meta["stack_trace"])
+                    node.meta["stack_trace"] = re.sub(r'File "/[^"]*/', 'File "', trace)
+
+
+def check_dynamic(program, shapes):
+    """Dim.AUTO lets a dimension become fixed without a word; whoever asked for it should know."""
+    fixed = []
+    for name, axes in shapes.items():
+        for node in program.graph.nodes:
+            if node.op == "placeholder" and node.name == name:
+                fixed += [f"{name}.{axis} ({node.meta['val'].shape[axis]})" for axis in axes if isinstance(node.meta["val"].shape[axis], int)]
+    if fixed:
+        raise ExportError("the model's code fixes dimensions that were to be dynamic: " + ", ".join(fixed) +
+                          "\nleave them out of --dynamic, or change the code that compares or stores these sizes")
+
+
+def export(module, values, shapes):
+    """The exported program of `module` for example arguments by name."""
+    import torch
+
+    if hasattr(module, "config") and hasattr(module.config, "use_cache"):
+        module.config.use_cache = False
+    module.eval()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(module, tuple(values.values()), dynamic_shapes=shapes, strict=False)
+    check_dynamic(program, shapes)
+    without_folders(program)
+    return program
+
+
+def write_reference(program, values, path):
+    """Inputs as input.NAME and outputs as output.N, for comparing other engines."""
+    import torch
+    from safetensors.torch import save_file
+
+    with torch.no_grad():
+        outputs = torch.utils._pytree.tree_leaves(program.module()(*values.values()))
+    tensors = {f"input.{name}": value for name, value in values.items()}
+    tensors |= {f"output.{i}": value for i, value in enumerate(outputs) if isinstance(value, torch.Tensor)}
+    save_file({name: value.contiguous().clone() for name, value in tensors.items()}, path)
+
+
+def copy_tokenizer(folder, out):
+    target = out.with_suffix("").with_name(out.stem + "-tokenizer")
+    found = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    if not found:
+        raise ExportError(f"{folder} holds no tokenizer files")
+    target.mkdir(parents=True, exist_ok=True)
+    for file in found:
+        shutil.copyfile(file, target / file.name)
+    return target
+
+
+def parse_settings(texts):
+    settings = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ExportError(f"--set {text}: expected NAME=VALUE")
+        try:
+            settings[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            settings[name] = value
+    return settings
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL", help="where the model comes from, see above")
+    parser.add_argument("--out", required=True, metavar="FILE.pt2", type=pathlib.Path)
+    parser.add_argument("--weights", metavar="FILE", help=".safetensors, or a state dictionary of torch.save")
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="transformers class, such as BertForSequenceClassification")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the factory or field of the configuration")
+    parser.add_argument("--input", action="append", default=[], metavar="NAME=SIZES[:TYPE][<LIMIT]", help="an example argument: x=2x3x32x32, ids=2x16:int64<1000")
+    parser.add_argument("--arguments", default="input_ids,attention_mask", metavar="NAMES", type=lambda text: text.split(","), help="of a text model")
+    parser.add_argument("--outputs", default="", metavar="NAMES", type=lambda text: [name for name in text.split(",") if name],
+                        help="fields of a transformers output to return (default: logits, or the first)")
+    parser.add_argument("--dynamic", default="batch", metavar="AXES", type=lambda text: [axis for axis in text.split(",") if axis],
+                        help="batch, sequence, height, width, or NAME.DIMENSION; empty: none (default: batch)")
+    parser.add_argument("--image", metavar="HxW", help="example image size (default: the model's own, or 224x224)")
+    parser.add_argument("--sequence", type=int, default=16, help="example sequence length (default: 16)")
+    parser.add_argument("--seed", type=int, default=0, help="of untrained weights and examples (default: 0)")
+    parser.add_argument("--reference", metavar="FILE.safetensors", help="write example inputs and outputs there")
+    parser.add_argument("--tokenizer", action="store_true", help="copy the checkpoint's tokenizer files to OUT-tokenizer/")
+    return parser.parse_args(arguments)
+
+
+def run(options):
+    if options.out.suffix != ".pt2":
+        raise ExportError(f"--out {options.out}: the name must end in .pt2")
+    import torch
+
+    torch.manual_seed(options.seed)
+    module, kind = make_module(options.model, options.class_name, parse_settings(options.set))
+    if not isinstance(module, torch.nn.Module):
+        raise ExportError(f"`{options.model}` gives a {type(module).__name__}, not an nn.Module")
+    if options.weights:
+        load_weights(module, options.weights)
+    torch.manual_seed(options.seed)
+    values = example_inputs(module, kind, options)
+    if options.model.startswith("transformers:"):
+        return_tensors(module, list(values), options.outputs)
+    program = export(module, values, dynamic_shapes(values, kind, options.dynamic))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    torch.export.save(program, options.out)
+    print(f"{options.out}: {sum(p.numel() for p in module.parameters()):,} parameters, {len(program.graph.nodes)} nodes, "
+          + ", ".join(f"{name}{list(value.shape)}" for name, value in values.items()))
+    if options.reference:
+        write_reference(program, values, options.reference)
+        print(options.reference)
+    if options.tokenizer:
+        print(copy_tokenizer(pathlib.Path(options.model.partition(":")[2]), options.out))
+
+
+def main():
+    try:
+        run(parse_arguments())
+    except ExportError as error:
+        sys.exit(f"export_model.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
