@@ -1,111 +1,199 @@
 #include "eval/metrics.h"
 
-#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <c10/core/GradMode.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/topk.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
+
+#include "core/names.h"
+#include "dscompress/error.h"
 
 namespace dsc {
 namespace {
 
-// Sums over the examples seen so far; double precision, so that the order of batches does not show.
-struct Sums {
-  double top1 = 0, top5 = 0, loss = 0, squared_error = 0, elements = 0, agreement = 0, examples = 0;
+constexpr std::int64_t kIgnoredLabel = -100;  // PyTorch's sign for positions without a label
+
+// One row for each thing that has a class: an example, a token, a pixel.
+struct Rows {
+  at::Tensor logits;            // [rows, classes] f32
+  at::Tensor labels;            // [rows] i64; undefined without labels
+  std::int64_t per_example = 1;
 };
 
-bool wants(const EvaluateOptions& options, std::string_view metric) {
-  return std::find(options.metrics.begin(), options.metrics.end(), metric) != options.metrics.end();
+std::string shape_text(const at::Tensor& tensor) {
+  std::string text = "[";
+  for (std::int64_t i = 0; i < tensor.dim(); ++i) text += (i ? ", " : "") + std::to_string(tensor.size(i));
+  return text + "]";
 }
 
-void check_finite(const at::Tensor& output, const Batch& batch) {
-  const auto finite = at::isfinite(output.flatten(1)).all(1);
-  if (finite.all().item<bool>()) return;
-  const auto row = at::argmin(finite.to(at::kLong)).item<std::int64_t>();
-  throw Error(ErrorCode::numeric, "the model's output is not finite for example " + std::to_string(batch.indices.at(static_cast<std::size_t>(row))), {},
-              "the weights have diverged, or the input's normalisation is wrong");
-}
-
-void check_labels(const at::Tensor& target, std::int64_t classes, const Batch& batch) {
-  const auto wrong = (target < 0).logical_or(target >= classes);
-  if (!wrong.any().item<bool>()) return;
-  const auto row = at::argmax(wrong.to(at::kLong)).item<std::int64_t>();
-  throw Error(ErrorCode::data,
-              "example " + std::to_string(batch.indices.at(static_cast<std::size_t>(row))) + " has label " +
-                  std::to_string(target[row].item<std::int64_t>()) + ", and the model has " + std::to_string(classes) + " classes",
-              {}, "check the labels, or the model's last layer");
-}
-
-// Rows of logits [rows, classes] and labels [rows]: dims between batch and classes (a sequence) count as rows.
-void add_classification(const at::Tensor& output, const Batch& batch, const EvaluateOptions& options, Sums& sums) {
-  const auto classes = output.size(-1);
-  const auto logits = output.to(at::kFloat).reshape({-1, classes});
-  const auto target = batch.target.to(at::kLong).flatten();
-  check_labels(target, classes, batch);
-  sums.examples += static_cast<double>(target.numel());
-  if (wants(options, "top1")) sums.top1 += (logits.argmax(1) == target).sum().item<double>();
-  if (wants(options, "top5")) {
-    const auto best = std::get<1>(logits.topk(std::min<std::int64_t>(5, classes), 1));
-    sums.top5 += (best == target.unsqueeze(1)).any(1).sum().item<double>();
+// The dimension of classes: the last, as transformers have it ([N, T, C] for labels [N, T]), else the second, as dense
+// image networks have it ([N, C, H, W] for labels [N, H, W]).
+std::int64_t class_dimension(const at::Tensor& output, const at::Tensor& labels) {
+  if (!labels.defined()) return output.dim() == 4 ? 1 : output.dim() - 1;
+  if (output.dim() == labels.dim() + 1) {
+    const auto without = [&](std::int64_t dim) {
+      std::vector<std::int64_t> sizes = output.sizes().vec();
+      sizes.erase(sizes.begin() + dim);
+      return at::IntArrayRef(sizes) == labels.sizes();
+    };
+    if (output.dim() == 4 && without(1)) return 1;
+    if (without(output.dim() - 1)) return output.dim() - 1;
+    if (without(1)) return 1;
   }
-  if (wants(options, "loss")) sums.loss += at::cross_entropy_loss(logits.to(at::kDouble), target, {}, at::Reduction::Sum).item<double>();
+  throw Error(ErrorCode::data, "labels of shape " + shape_text(labels) + " do not fit the model's output of shape " + shape_text(output),
+              {}, "labels have the output's shape without the dimension of the classes");
 }
 
-void add_regression(const at::Tensor& output, const Batch& batch, Sums& sums) {
-  const auto difference = output.to(at::kDouble).flatten() - batch.target.to(at::kDouble).flatten();
-  sums.squared_error += difference.square().sum().item<double>();
-  sums.elements += static_cast<double>(difference.numel());
+Rows make_rows(const at::Tensor& output, const at::Tensor& target) {
+  if (output.dim() < 2) throw Error(ErrorCode::data, "the model's output of shape " + shape_text(output) + " has no classes");
+  const std::int64_t dim = class_dimension(output, target);
+  Rows rows;
+  rows.logits = output.movedim(dim, -1).reshape({-1, output.size(dim)});
+  if (target.defined()) rows.labels = target.reshape({-1});
+  rows.per_example = rows.logits.size(0) / std::max<std::int64_t>(1, output.size(0));
+  return rows;
 }
 
-Metrics finish(const Sums& sums, const EvaluateOptions& options) {
-  Metrics metrics;
-  for (const auto& name : options.metrics) {
-    const bool of_regression = name == "mse";
-    const double count = of_regression ? sums.elements : sums.examples;
-    if (count == 0) {
-      throw Error(ErrorCode::data, "the metric `" + name + "` cannot be computed: the data has no " + (of_regression ? "numbers" : "classes") + " as labels", {},
-                  "choose metrics that fit the labels, under evaluate.metrics");
+void check_labels(const Rows& rows, const Batch& batch) {
+  const std::int64_t classes = rows.logits.size(1);
+  const auto labels = rows.labels.contiguous();
+  const auto* label = labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
+    if ((label[i] >= 0 && label[i] < classes) || label[i] == kIgnoredLabel) continue;
+    const auto example = static_cast<std::size_t>(i / rows.per_example);
+    const std::int64_t index = example < batch.indices.size() ? batch.indices[example] : static_cast<std::int64_t>(example);
+    throw Error(ErrorCode::data, "example " + std::to_string(index) + " has label " + std::to_string(label[i]) +
+                                     "; the model's output has classes 0 to " + std::to_string(classes - 1),
+                {}, "check the labels, or that this model was made for this data");
+  }
+}
+
+class Evaluator {
+ public:
+  Evaluator(Engine& engine, const EvaluateOptions& options)
+      : engine_(engine), options_(options), wanted_(options.metrics.begin(), options.metrics.end()) {
+    for (const std::string& name : options.metrics) {
+      const auto& known = metric_names();
+      if (std::find(known.begin(), known.end(), name) == known.end()) {
+        throw Error(ErrorCode::recipe, "unknown metric `" + name + "`", {}, suggest(name, known));
+      }
     }
-    const double sum = name == "top1"   ? sums.top1
-                       : name == "top5" ? sums.top5
-                       : name == "loss" ? sums.loss
-                       : name == "mse"  ? sums.squared_error
-                                        : sums.agreement;
-    metrics[name] = sum / count;
+    if (wants("agreement") && !options.reference) {
+      throw Error(ErrorCode::internal, "metric `agreement` needs a reference engine");
+    }
   }
-  return metrics;
-}
+
+  void add(const Batch& batch) {
+    const at::Tensor output = run(engine_, batch);
+    const bool classes = batch.target.defined() && batch.target.scalar_type() == at::kLong;
+    if (classes) add_classes(make_rows(output, batch.target), batch);
+    else if (wants("top1") || wants("top5")) fail_without_labels();
+    if (batch.target.defined() && !classes) add_errors(output, batch.target);
+    else if (wants("mse")) throw Error(ErrorCode::data, "metric `mse` needs floating-point targets", {}, "use top1 or loss for class labels");
+    if (wants("loss") && !batch.target.defined()) fail_without_labels();
+    if (wants("agreement")) add_agreement(output, batch);
+  }
+
+  Metrics result() const {
+    Metrics metrics;
+    const double rows = static_cast<double>(std::max<std::int64_t>(1, rows_));
+    const double elements = static_cast<double>(std::max<std::int64_t>(1, elements_));
+    for (const std::string& name : options_.metrics) {
+      if (name == "top1") metrics[name] = static_cast<double>(correct_) / rows;
+      if (name == "top5") metrics[name] = static_cast<double>(among_five_) / rows;
+      if (name == "loss") metrics[name] = elements_ ? squared_ / elements : loss_ / rows;
+      if (name == "mse") metrics[name] = squared_ / elements;
+      if (name == "agreement") metrics[name] = static_cast<double>(agreed_) / static_cast<double>(std::max<std::int64_t>(1, compared_));
+    }
+    return metrics;
+  }
+
+ private:
+  bool wants(const char* name) const { return wanted_.contains(name); }
+
+  static at::Tensor run(Engine& engine, const Batch& batch) {
+    const std::vector<at::Tensor> outputs = engine.run(batch.inputs);
+    if (outputs.empty()) throw Error(ErrorCode::data, "the model has no tensor output to evaluate");
+    const at::Tensor output = outputs.front().to(at::kCPU, at::kFloat);
+    if (!at::isfinite(output).all().item<bool>()) {
+      const std::int64_t first = batch.indices.empty() ? 0 : batch.indices.front();
+      throw Error(ErrorCode::numeric, engine.name() + " gives outputs that are not finite, in the batch that starts with example " +
+                                          std::to_string(first), {}, "lower the learning rate of the step before, or its precision settings");
+    }
+    return output;
+  }
+
+  [[noreturn]] static void fail_without_labels() {
+    throw Error(ErrorCode::data, "accuracy metrics need class labels (integers) in the evaluation data", {},
+                "name the label column, or use mse or agreement");
+  }
+
+  void add_classes(const Rows& rows, const Batch& batch) {
+    check_labels(rows, batch);
+    const at::Tensor counted = rows.labels != kIgnoredLabel;
+    rows_ += counted.sum().item<std::int64_t>();
+    if (wants("top1")) correct_ += (rows.logits.argmax(1) == rows.labels).sum().item<std::int64_t>();
+    if (wants("top5")) {
+      const auto best = std::get<1>(at::topk(rows.logits, std::min<std::int64_t>(5, rows.logits.size(1)), 1));
+      among_five_ += (best == rows.labels.unsqueeze(1)).any(1).sum().item<std::int64_t>();
+    }
+    if (wants("loss")) {
+      loss_ += at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::Sum, kIgnoredLabel).item<double>();
+    }
+  }
+
+  void add_errors(const at::Tensor& output, const at::Tensor& target) {
+    const at::Tensor predicted = output.dim() == target.dim() + 1 && output.size(-1) == 1 ? output.squeeze(-1) : output;
+    if (predicted.sizes() != target.sizes()) {
+      throw Error(ErrorCode::data, "targets of shape " + shape_text(target) + " do not fit the model's output of shape " + shape_text(output));
+    }
+    squared_ += (predicted.to(at::kDouble) - target.to(at::kDouble)).square().sum().item<double>();
+    elements_ += target.numel();
+  }
+
+  void add_agreement(const at::Tensor& output, const Batch& batch) {
+    const at::Tensor mine = make_rows(output, {}).logits.argmax(1);
+    const at::Tensor theirs = make_rows(run(*options_.reference, batch), {}).logits.argmax(1);
+    if (mine.sizes() != theirs.sizes()) throw Error(ErrorCode::data, "the outputs of the two models have different shapes");
+    agreed_ += (mine == theirs).sum().item<std::int64_t>();
+    compared_ += mine.numel();
+  }
+
+  Engine& engine_;
+  const EvaluateOptions& options_;
+  std::set<std::string> wanted_;
+  std::int64_t rows_ = 0, correct_ = 0, among_five_ = 0, elements_ = 0, agreed_ = 0, compared_ = 0;
+  double loss_ = 0, squared_ = 0;
+};
 
 }  // namespace
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names = {"top1", "top5", "loss", "mse", "agreement"};
+  static const std::vector<std::string> names{"top1", "top5", "loss", "mse", "agreement"};
   return names;
 }
 
 Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& options) {
-  c10::NoGradGuard no_gradients;
-  BatchLoader loader(dataset, {.batch = options.batch, .limit = options.limit});
-  const auto total = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
-  Sums sums;
+  const at::NoGradGuard no_grad;
+  Evaluator evaluator(engine, options);
+  LoaderOptions loading;
+  loading.batch = options.batch;
+  loading.limit = options.limit;
+  BatchLoader loader(dataset, loading);
+  const std::int64_t total = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::int64_t done = 0;
-  while (auto batch = loader.next()) {
-    const auto output = engine.run(batch->inputs).at(0);
-    check_finite(output, *batch);
-    if (!batch->target.defined() || batch->target.is_floating_point()) {
-      if (batch->target.defined()) add_regression(output, *batch, sums);
-      sums.examples += wants(options, "agreement") && !batch->target.defined() ? static_cast<double>(output.size(0)) : 0;
-    } else {
-      add_classification(output, *batch, options, sums);
-    }
-    if (options.reference && wants(options, "agreement")) {
-      const auto reference = options.reference->run(batch->inputs).at(0);
-      sums.agreement += (output.argmax(-1) == reference.argmax(-1)).sum().item<double>();
-    }
-    done += static_cast<std::int64_t>(batch->indices.size());
+  while (const std::optional<Batch> batch = loader.next()) {
+    evaluator.add(*batch);
+    done += batch->inputs.empty() ? 0 : batch->inputs.front().size(0);
     if (options.progress) options.progress(done, total);
   }
-  return finish(sums, options);
+  if (done == 0) throw Error(ErrorCode::data, "there are no examples to evaluate: " + dataset.info().description);
+  return evaluator.result();
 }
 
 }  // namespace dsc

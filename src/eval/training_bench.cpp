@@ -1,0 +1,124 @@
+#include "eval/training_bench.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <string>
+
+#include "dscompress/error.h"
+#include "exec/executor.h"
+
+namespace dsc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr double kLearningRate = 1e-3, kMomentum = 0.9, kWeightDecay = 5e-4;
+
+class TrainingBench {
+ public:
+  TrainingBench(const Model& model, const TrainingBenchOptions& options)
+      : model_(model.clone()), executor_(model_, executor_options(options)), inputs_(example_inputs(model, options.batch, options.seed)) {
+    for (const std::string& name : executor_.parameter_names()) parameters_.push_back(executor_.weight(name));
+    for (const at::Tensor& parameter : parameters_) momentum_.push_back(at::zeros_like(parameter).detach());
+    const at::NoGradGuard no_grad;
+    const at::Tensor output = first_output();
+    at::Generator generator = at::detail::createCPUGenerator(options.seed);
+    const std::int64_t rows = output.numel() / output.size(-1);
+    target_ = at::randint(output.size(-1), {rows}, generator, at::kLong).to(output.device());
+  }
+
+  double step() {
+    const at::Tensor output = first_output();
+    const at::Tensor loss = at::cross_entropy_loss(output.reshape({-1, output.size(-1)}).to(at::kFloat), target_);
+    loss.backward();
+    update();
+    return loss.item<double>();
+  }
+
+ private:
+  static ExecutorOptions executor_options(const TrainingBenchOptions& options) {
+    ExecutorOptions out;
+    out.training = true;
+    out.channels_last = options.channels_last;
+    if (options.bf16) out.autocast = ScalarType::bf16;
+    out.device = options.device;
+    return out;
+  }
+
+  at::Tensor first_output() {
+    const std::vector<at::Tensor> outputs = executor_.run(inputs_);
+    if (outputs.empty() || outputs.front().dim() < 2) {
+      throw Error(ErrorCode::unsupported, "training is timed with a classification loss, and the model's first output has no classes");
+    }
+    return outputs.front();
+  }
+
+  void update() {
+    const at::NoGradGuard no_grad;
+    std::vector<at::Tensor> parameters, gradients, momentum;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      if (!parameters_[i].grad().defined()) continue;
+      parameters.push_back(parameters_[i].detach());
+      gradients.push_back(parameters_[i].grad());
+      momentum.push_back(momentum_[i]);
+      parameters_[i].mutable_grad().reset();
+    }
+    at::_fused_sgd_(parameters, gradients, momentum, kWeightDecay, kMomentum, kLearningRate, 0.0, false, false, first_);
+    first_ = false;
+  }
+
+  Model model_;
+  Executor executor_;
+  std::vector<at::Tensor> inputs_;
+  at::Tensor target_;
+  std::vector<at::Tensor> parameters_, momentum_;
+  bool first_ = true;
+};
+
+TrainingBenchResult summarize(std::vector<double> times, std::int64_t batch) {
+  std::sort(times.begin(), times.end());
+  TrainingBenchResult result;
+  result.batch = batch;
+  result.steps = static_cast<std::int64_t>(times.size());
+  result.p50_ms = times[times.size() / 2];
+  result.min_ms = times.front();
+  result.mean_ms = std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
+  result.spread = (times[times.size() * 3 / 4] - times[times.size() / 4]) / result.p50_ms;
+  result.examples_per_second = 1000.0 * static_cast<double>(batch) / result.p50_ms;
+  return result;
+}
+
+}  // namespace
+
+TrainingBenchResult bench_training(const Model& model, const TrainingBenchOptions& options) {
+  TrainingBench bench(model, options);
+  for (std::int64_t i = 0; i < options.warmup; ++i) bench.step();
+  std::vector<double> times;
+  double spent_ms = 0, loss = 0;
+  const auto enough = [&] {
+    if (times.empty()) return false;
+    if (spent_ms >= 1000 * options.max_seconds) return true;
+    return static_cast<std::int64_t>(times.size()) >= options.steps && spent_ms >= 1000 * options.min_seconds;
+  };
+  while (!enough()) {
+    const auto start = Clock::now();
+    loss = bench.step();
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    spent_ms += times.back();
+    if (!std::isfinite(loss)) throw Error(ErrorCode::numeric, "the loss is not finite after " + std::to_string(times.size()) + " steps");
+    if (options.progress) options.progress(static_cast<std::int64_t>(times.size()), options.steps);
+  }
+  TrainingBenchResult result = summarize(std::move(times), options.batch);
+  result.final_loss = loss;
+  return result;
+}
+
+}  // namespace dsc

@@ -1,0 +1,37 @@
+// Training throughput: whole steps (forward, loss, backward, SGD) on synthetic inputs, without data loading.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "dscompress/model.h"
+
+namespace dsc {
+
+struct TrainingBenchOptions {
+  std::int64_t batch = 128;
+  bool bf16 = false;             // autocast
+  bool channels_last = false;
+  std::string device = "cpu";
+  std::int64_t warmup = 2;       // steps
+  std::int64_t steps = 10;       // counted steps at least
+  double min_seconds = 2;
+  double max_seconds = 60;
+  std::uint64_t seed = 0;
+  std::function<void(std::int64_t step, std::int64_t steps)> progress;  // may throw cancelled
+};
+
+struct TrainingBenchResult {
+  std::int64_t batch = 0;
+  std::int64_t steps = 0;
+  double p50_ms = 0, min_ms = 0, mean_ms = 0;   // a step
+  double spread = 0;                            // (p75 - p25) / p50
+  double examples_per_second = 0;               // at p50
+  double final_loss = 0;
+};
+
+// Works on a copy of the weights. Classification targets: random class numbers for the last dimension of the first output.
+// errors: numeric, when the loss is not finite; those of the executor.
+TrainingBenchResult bench_training(const Model& model, const TrainingBenchOptions& options);
+
+}  // namespace dsc
