@@ -1,0 +1,5 @@
+dsc_add_pass(distill/logits)
+dsc_add_pass(finetune/supervised)
+dsc_add_pass(fuse/fold)
+dsc_add_pass(prune/channels)
+dsc_add_pass(quantize/quantize)

@@ -23,7 +23,7 @@ void LossLog::flush() {
     last_ = values.const_data_ptr<double>()[i];
     if (!std::isfinite(last_)) {
       std::ostringstream text;
-      text << "the training loss is " << last_ << " in epoch " << epoch_ + 1 << ", step " << pending_[i].step + 1
+      text << "the training loss is " << (std::isnan(last_) ? "not a number" : "infinite") << " in epoch " << epoch_ + 1 << ", step " << pending_[i].step + 1
            << ", at learning rate " << pending_[i].lr;
       throw Error(ErrorCode::numeric, text.str(), {},
                   std::string("lower optimizer.lr, add warmup_epochs, or set clip_norm: 1") + (bf16_ ? ", or try bf16: false" : ""));
