@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 #define SPDLOG_HEADER_ONLY
+#define FMT_HEADER_ONLY  // Debian's spdlog uses the system fmt; without its library
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
