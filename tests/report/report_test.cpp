@@ -1,0 +1,105 @@
+#include "report/report.h"
+
+#include <gtest/gtest.h>
+
+#include "dscompress/error.h"
+#include "report/svg.h"
+
+namespace dsc {
+namespace {
+
+Report sample() {
+  Report report;
+  report.name = "sample <&> \"quoted\"";
+  report.status = "passed";
+  report.baseline = 1;
+  StepRecord base{.index = 0, .name = "base", .metrics = {{"top1", 0.1}}, .parameters = 1000, .macs = 5000, .size_bytes = 4000};
+  StepRecord train{.index = 1, .name = "train", .pass = "finetune", .seconds = 12.5, .changed = true, .metrics = {{"top1", 0.9}}, .parameters = 1000, .macs = 5000, .size_bytes = 4000};
+  train.curves = {{"train_loss", {1, 2, 3}, {0.9, 0.5, 0.25}}};
+  StepRecord prune{.index = 2, .name = "prune", .pass = "prune", .seconds = 3, .changed = true, .metrics = {{"top1", 0.88}}, .parameters = 400, .macs = 2000, .size_bytes = 500};
+  prune.tables = {{"groups", {"group", "channels"}, {{"conv|1", "16"}, {"<b>", "8"}}}};
+  prune.notes = {"one group is pinned"};
+  prune.statistics = {{"cut", 0.6, "fraction"}};
+  report.steps = {base, train, prune};
+  report.latency = {{"base", "libtorch f32", 1, 50, 10, 11, 12, 9, 0.1, 100},
+                    {"compressed", "libtorch f32", 1, 50, 8, 9, 10, 7, 0.1, 125},
+                    {"compressed", "openvino CPU f32", 1, 50, 2, 3, 4, 1.5, 0.1, 500}};
+  report.gates = {{"top1", "max_drop 1pp", 2.0, 1.0, false, "top1 fell by 2 points, 1 allowed"}, {"agreement", "min 0.9", {}, 0.9, false, "agreement was not measured"}};
+  report.files = {{"model.pt2", "pt2", 500, 4000, "read back"}};
+  report.overrides = {{"seed", "3", "--seed"}};
+  return report;
+}
+
+TEST(Report, JsonReadsBackToTheSameJson) {
+  const auto text = report_json(sample());
+  EXPECT_EQ(report_json(parse_report(text, "report.json")), text);
+}
+
+TEST(Report, DamagedJsonIsAnErrorWithItsFile) {
+  for (const auto* text : {"", "{", "[]", "{\"version\": 1, \"nonsense\": 2}", "{\"version\": \"one\"}"}) {
+    try {
+      parse_report(text, "report.json");
+      FAIL() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::data) << text;
+      EXPECT_EQ(error.problems().front().place.file, "report.json") << text;
+    }
+  }
+}
+
+TEST(Report, NewerVersionIsRefused) {
+  EXPECT_THROW(parse_report("{\"version\": 99}", "report.json"), Error);
+}
+
+TEST(Report, ComparesTheBaselineWithTheDeployedEnd) {
+  auto report = sample();
+  auto ends = compare_ends(report);
+  EXPECT_DOUBLE_EQ(ends.base.at("top1"), 0.9);
+  EXPECT_DOUBLE_EQ(ends.compressed.at("top1"), 0.88);
+  EXPECT_DOUBLE_EQ(*ends.size_ratio, 8);
+  EXPECT_DOUBLE_EQ(*ends.macs_ratio, 2.5);
+  EXPECT_DOUBLE_EQ(*ends.latency_speedup, 5) << "LibTorch's base against OpenVINO's compressed";
+  report.deployed = {{"openvino CPU", {{"top1", 0.87}}, 3, 3, {}}};
+  EXPECT_DOUBLE_EQ(compare_ends(report).compressed.at("top1"), 0.87) << "what is deployed counts";
+}
+
+TEST(Report, MarkdownHoldsStepsGatesAndEscapesCells) {
+  const auto text = report_markdown(sample());
+  for (const auto* part : {"## Steps", "| 2 prune |", "90.00 %", "8.00x", "**failed**", "conv\\|1", "one group is pinned", "`seed` = `3`"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(Report, HtmlEscapesTextAndNeedsNoNetwork) {
+  const auto text = report_html(sample());
+  EXPECT_NE(text.find("sample &lt;&amp;&gt; &quot;quoted&quot;"), std::string::npos);
+  EXPECT_NE(text.find("&lt;b&gt;"), std::string::npos);
+  EXPECT_EQ(text.find("<b>8"), std::string::npos);
+  for (const auto* outside : {"http://", "https://", "<script", "@import", "url("}) EXPECT_EQ(text.find(outside), std::string::npos) << outside;
+}
+
+TEST(Report, JunitCountsFailedGates) {
+  const auto text = report_junit(sample());
+  EXPECT_NE(text.find("tests=\"3\" failures=\"2\" errors=\"0\""), std::string::npos) << text;
+}
+
+TEST(Report, ReportOfAFailedRunNeedsNoSteps) {
+  Report report;
+  report.status = "error";
+  report.error = "line one\nline two";
+  EXPECT_NE(report_markdown(report).find("line two"), std::string::npos);
+  EXPECT_NE(report_html(report).find("line two"), std::string::npos);
+  EXPECT_NE(report_junit(report).find("<error"), std::string::npos);
+}
+
+TEST(Charts, SurviveEmptyConstantAndNonFiniteData) {
+  EXPECT_EQ(line_chart("t", "x", {}), "");
+  EXPECT_EQ(bar_chart("t", {}), "");
+  EXPECT_EQ(path_chart("t", "x", "y", {{"one", 1, 1}}), "");
+  EXPECT_NE(line_chart("t", "x", {{"flat", {0, 1}, {2, 2}}}), "");
+  const auto chart = line_chart("t", "x", {{"gap", {0, 1, 2}, {1, std::numeric_limits<double>::quiet_NaN(), 3}}});
+  EXPECT_EQ(chart.find("nan"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace dsc
