@@ -1,0 +1,82 @@
+// What quantisation needs to know about operators and numbers, and the integer form of quantised weights.
+//
+// In a graph, a quantised tensor is one behind a fake-quantise operator: `aten.fake_quantize_per_tensor_affine` for
+// activations (integers 0 .. 2^bits - 1), and `aten.fake_quantize_per_channel_affine` (or per tensor) for weights (signed
+// integers). Scale and zero point are literals, or constants in Weights where there is one per channel.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dscompress/model.h"
+
+namespace dsc {
+
+// --- numbers ---
+
+struct QuantRange {
+  std::int64_t minimum = 0, maximum = 255;
+  bool operator==(const QuantRange&) const = default;
+};
+QuantRange activation_quant_range(std::int64_t bits);                  // 0 .. 2^bits - 1
+QuantRange weight_quant_range(std::int64_t bits, bool symmetric);      // -127 .. 127, or -128 .. 127 for affine
+
+struct QuantParams {
+  float scale = 1;
+  std::int64_t zero_point = 0;
+  bool operator==(const QuantParams&) const = default;
+};
+// Scale and zero point for values in [minimum, maximum]; zero is always one of the values that the integers stand for.
+// symmetric: the zero point is the middle of the integers, or 0 for values that are never negative. An empty or zero
+// range gives scale 1.
+QuantParams choose_quant_params(double minimum, double maximum, QuantRange range, bool symmetric);
+// One scale and zero point per index of `axis`, from the tensor's smallest and largest values.
+// returns: f32 [C] and i32 [C].
+struct ChannelParams {
+  at::Tensor scale, zero_point;
+};
+ChannelParams choose_channel_params(const at::Tensor& weight, std::int64_t axis, QuantRange range, bool symmetric);
+
+// --- operators ---
+
+// An operator that has low-precision kernels, and what of it has to be quantised.
+struct QuantLayer {
+  struct Activation {
+    Use use;
+    bool is_signed = false;  // kernels take signed integers only: symmetric around zero
+  };
+  Node* node = nullptr;
+  std::vector<Activation> activations;
+  std::optional<Use> weight;      // the argument that is a stored tensor
+  std::int64_t channel_axis = 0;  // of the weight: one scale for each of its indices
+};
+// None: the operator has no such kernels, or its weight is computed or quantised already.
+std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node);
+bool is_convolution(const Node& node);                  // any rank, not transposed
+bool is_fake_quantize(const Node& node);
+// Whether it only moves elements (and zeros), so that quantised values go through it unchanged: slice, pad, view, ...
+bool only_moves_elements(const Node& node);
+// The tensor that such an operator moves; null for others.
+Value* moved_value(const Node& node);
+
+// --- storage ---
+
+// A weight that the graph uses only through fake quantisation: its values as integers.
+struct QuantizedWeight {
+  std::string name;                  // in Weights
+  at::Tensor values;                 // i8 (u8 for ranges from 0), of the weight's shape
+  at::Tensor scale, zero_point;      // f32 and i32, [C] per channel, [] per tensor
+  std::optional<std::int64_t> axis;  // none: per tensor
+  QuantRange range;
+  std::int64_t bits = 8;             // the width that the range needs
+};
+// In the order of the graph's inputs. (values - zero_point) * scale is, bit for bit, what the fake quantisation gives.
+std::vector<QuantizedWeight> quantized_weights(const Model& model);
+// As weight_bytes, with quantised weights at their real width (packed) plus their scales.
+std::int64_t stored_bytes(const Model& model);
+
+}  // namespace dsc

@@ -1,0 +1,137 @@
+#include "exec/fake_quant.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/quantization.h"
+#include "support/tiny_models.h"
+
+namespace dsc {
+namespace {
+
+at::Tensor observe_fake_quant(const at::Tensor& x, at::Tensor state, double momentum, QuantRange range, bool symmetric, bool train) {
+  register_fake_quant_operators();
+  static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::observe_fake_quant", "");
+  std::vector<c10::IValue> stack{x, state, momentum, range.minimum, range.maximum, symmetric, train};
+  op.callBoxed(stack);
+  return stack.at(0).toTensor();
+}
+
+at::Tensor fake_quant_weight(const at::Tensor& x, std::int64_t axis, QuantRange range, bool symmetric) {
+  register_fake_quant_operators();
+  static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::fake_quant_weight", "");
+  std::vector<c10::IValue> stack{x, axis, range.minimum, range.maximum, symmetric};
+  op.callBoxed(stack);
+  return stack.at(0).toTensor();
+}
+
+at::Tensor state_of(float low, float high) {
+  at::Tensor state = make_quant_state();
+  state[kRangeMin] = low;
+  state[kRangeMax] = high;
+  return state;
+}
+
+struct Case {
+  double shift;
+  std::int64_t bits;
+  bool symmetric;
+};
+class FakeQuant : public testing::TestWithParam<Case> {};
+
+// Oracle: double loops over x -> clamp(round(x / scale) + zero, min, max).
+TEST_P(FakeQuant, EqualsPlainLoopsForwardAndBack) {
+  const auto [shift, bits, symmetric] = GetParam();
+  const QuantRange range = activation_quant_range(bits);
+  const at::Tensor x = (test::noise({5, 7, 3, 41}, 3) + shift).requires_grad_();
+  const QuantParams p = choose_quant_params(-1.5 + shift, 1.25 + shift, range, symmetric);
+  const at::Tensor y = observe_fake_quant(x, state_of(static_cast<float>(-1.5 + shift), static_cast<float>(1.25 + shift)), 0.9, range, symmetric, false);
+  const at::Tensor dy = test::noise({5, 7, 3, 41}, 4);
+  y.backward(dy);
+  const float inverse = 1.0F / p.scale;
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const double whole = std::nearbyint(x.const_data_ptr<float>()[i] * inverse) + static_cast<double>(p.zero_point);
+    const double inside = std::min(std::max(whole, 0.0), static_cast<double>(range.maximum));
+    const auto expected = static_cast<float>(inside - static_cast<double>(p.zero_point)) * p.scale;
+    ASSERT_EQ(y.const_data_ptr<float>()[i], expected) << i;
+    ASSERT_EQ(x.grad().const_data_ptr<float>()[i], whole == inside ? dy.const_data_ptr<float>()[i] : 0.0F) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranges, FakeQuant, testing::Values(Case{0, 8, false}, Case{2, 8, false}, Case{0, 8, true}, Case{0.3, 4, false},
+                                                            Case{0, 4, true}, Case{0, 2, false}));
+
+TEST(FakeQuantActivation, EqualsLibTorchInEveryMemoryFormat) {
+  const QuantRange range = activation_quant_range(8);
+  const QuantParams p = choose_quant_params(-1, 2, range, false);
+  for (const at::Tensor& x : {test::noise({4, 6, 9, 9}, 1), test::noise({4, 6, 9, 9}, 1).contiguous(at::MemoryFormat::ChannelsLast),
+                              test::noise({4, 9, 9, 6}, 1).slice(1, 2, 7)}) {
+    const at::Tensor y = observe_fake_quant(x, state_of(-1, 2), 0.9, range, false, false);
+    EXPECT_TRUE(y.equal(at::fake_quantize_per_tensor_affine(x, p.scale, p.zero_point, 0, 255)));
+  }
+}
+
+TEST(FakeQuantActivation, FollowsRangesWithMomentumWhileTraining) {
+  at::Tensor state = make_quant_state();
+  const QuantRange range = activation_quant_range(8);
+  const at::Tensor a = test::noise({3000}, 1), b = test::noise({3000}, 2) * 3;
+  observe_fake_quant(a, state, 0.9, range, false, true);
+  EXPECT_FLOAT_EQ(state[kRangeMin].item<float>(), a.min().item<float>());
+  EXPECT_FLOAT_EQ(state[kRangeMax].item<float>(), a.max().item<float>());
+  observe_fake_quant(b, state, 0.9, range, false, true);
+  EXPECT_FLOAT_EQ(state[kRangeMax].item<float>(), 0.9F * a.max().item<float>() + 0.1F * b.max().item<float>());
+  const at::Tensor before = state.clone();
+  observe_fake_quant(a * 9, state, 0.9, range, false, false);  // evaluation
+  EXPECT_TRUE(state.equal(before));
+  state[kObserve] = 0;
+  observe_fake_quant(a * 9, state, 0.9, range, false, true);   // frozen
+  EXPECT_TRUE(state[kRangeMax].equal(before[kRangeMax]));
+}
+
+TEST(FakeQuantActivation, PassesValuesBeforeItHasSeenAnyAndWhenSwitchedOff) {
+  const at::Tensor x = test::noise({10}, 1);
+  EXPECT_TRUE(observe_fake_quant(x, make_quant_state(), 0.9, {0, 255}, false, false).equal(x));
+  at::Tensor state = state_of(-1, 1);
+  state[kQuantize] = 0;
+  EXPECT_TRUE(observe_fake_quant(x, state, 0.9, {0, 3}, false, true).equal(x));
+}
+
+TEST(FakeQuantActivation, WorksInBf16) {
+  const at::Tensor x = test::noise({4, 6, 9, 9}, 1).to(at::kBFloat16).requires_grad_();
+  at::Tensor state = make_quant_state();
+  const at::Tensor y = observe_fake_quant(x, state, 0.9, {0, 255}, false, true);
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  EXPECT_FLOAT_EQ(state[kRangeMax].item<float>(), x.max().item<float>());
+  const QuantParams p = choose_quant_params(state[kRangeMin].item<float>(), state[kRangeMax].item<float>(), {0, 255}, false);
+  const at::Tensor expected = at::fake_quantize_per_tensor_affine(x.detach().to(at::kFloat), p.scale, p.zero_point, 0, 255).to(at::kBFloat16);
+  EXPECT_TRUE(y.equal(expected));
+  y.backward(at::ones_like(y));
+  EXPECT_EQ(x.grad().to(at::kFloat).sum().item<float>(), static_cast<float>(x.numel()));
+}
+
+TEST(FakeQuantWeight, EqualsLibTorchPerChannelOnAnyAxis) {
+  const QuantRange range = weight_quant_range(8, true);
+  const at::Tensor w = test::noise({6, 5, 3, 3}, 1);
+  for (const std::int64_t axis : {0, 1, 3}) {
+    for (const at::Tensor& weight : {w, w.contiguous(at::MemoryFormat::ChannelsLast)}) {
+      const auto [scale, zero] = choose_channel_params(weight, axis, range, true);
+      const at::Tensor expected = at::fake_quantize_per_channel_affine(weight, scale, zero, axis, range.minimum, range.maximum);
+      EXPECT_TRUE(fake_quant_weight(weight, axis, range, true).equal(expected)) << axis;
+    }
+  }
+  const QuantParams p = choose_quant_params(w.min().item<float>(), w.max().item<float>(), range, true);
+  EXPECT_TRUE(fake_quant_weight(w, -1, range, true).equal(at::fake_quantize_per_tensor_affine(w, p.scale, 0, -127, 127)));
+}
+
+TEST(FakeQuantWeight, PassesTheWholeGradient) {
+  const at::Tensor w = test::noise({6, 5}, 1).requires_grad_();
+  const at::Tensor dy = test::noise({6, 5}, 2);
+  fake_quant_weight(w, 0, weight_quant_range(4, true), true).backward(dy);
+  EXPECT_TRUE(w.grad().equal(dy));
+}
+
+}  // namespace
+}  // namespace dsc
