@@ -142,9 +142,9 @@ def load_weights(module, path):
         state = torch.load(path, map_location="cpu", weights_only=True)
         state = state.get("state_dict", state) if isinstance(state, dict) else state
     missing, unexpected = module.load_state_dict(state, strict=False)
-    tied = {name for name, tensor in module.state_dict(keep_vars=True).items() for other in state if other in module.state_dict()
-            and name in missing and module.state_dict()[other].data_ptr() == tensor.data_ptr()}
-    missing = [name for name in missing if name not in tied]
+    own = module.state_dict()
+    loaded = {tensor.data_ptr() for name, tensor in own.items() if name in state}
+    missing = [name for name in missing if own[name].data_ptr() not in loaded]  # tied weights need one name
     if missing or unexpected:
         lines = [f"  missing in the file: {name}{nearest(name, unexpected)}" for name in missing]
         lines += [f"  unknown to the model: {name}" for name in unexpected]

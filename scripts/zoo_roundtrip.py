@@ -3,6 +3,7 @@
 
   scripts/zoo_roundtrip.py                      all models
   scripts/zoo_roundtrip.py resnet* bert         those whose names match
+  scripts/zoo_roundtrip.py edited               only fixtures with edits as passes make them
   scripts/zoo_roundtrip.py --archive model.pt2  archives of your own
 
 Each model is exported untrained (small variants; MiniLM with its real weights), rewritten, loaded with torch.export.load and
@@ -28,6 +29,7 @@ import export_model
 import make_fixtures
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+TEST_PROGRAM = os.environ.get("DSCOMPRESS_TEST_IO", ROOT / "build/bin/test_io")
 DATA = pathlib.Path(os.environ.get("DSCOMPRESS_DATA", ROOT.parent / "shared/data"))
 
 TEXT = ["--dynamic", "batch,sequence"]
@@ -143,7 +145,7 @@ def rewrite(source, target, program):
         subprocess.run([program, "export", source, "--to", target], check=True, stdout=subprocess.DEVNULL)
         return
     environment = dict(os.environ, DSCOMPRESS_ROUNDTRIP_FROM=str(source), DSCOMPRESS_ROUNDTRIP_TO=str(target))
-    done = subprocess.run([ROOT / "build/bin/test_io", "--gtest_filter=RoundTrip.*"], env=environment, capture_output=True, text=True)
+    done = subprocess.run([TEST_PROGRAM, "--gtest_filter=RoundTrip.*"], env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
 
@@ -210,6 +212,29 @@ def check(name, folder, arguments, program):
     return problem is None
 
 
+def check_edited(folder):
+    """The fixtures after edits as passes make them (tests/io/convert_test.cpp): what they compute now."""
+    environment = dict(os.environ, DSCOMPRESS_EDITED_FOLDER=str(folder))
+    subprocess.run([TEST_PROGRAM, "--gtest_filter=RoundTrip.WritesEdited*"], env=environment, check=True, capture_output=True)
+    load = lambda path: torch.export.load(path).module()
+    fixtures = ROOT / "tests/fixtures/io"
+    x, a, gain = torch.randn(2, 3), torch.randn(2, 3), torch.randn(3)
+    image, ids = torch.randn(5, 3, 8, 8), torch.randint(8, (3, 7))
+    with torch.no_grad():
+        calls = load(folder / "calls.pt2")(x, (a,), options={"gain": gain})
+        head, positive = load(folder / "tiny.pt2")(image)
+        whole = load(fixtures / "tiny.pt2")(image)
+        regions, expected = load(folder / "regions.pt2")(ids), load(fixtures / "regions.pt2")(ids)
+    results = {
+        "edited:calls": same_bits(calls["sum"], x + a * 2) and same_bits(calls["gain"][0], (x + a * 2) * gain) and calls["gain"][1] == 3,
+        "edited:tiny": torch.allclose(head, whole[:, :1], atol=1e-6) and same_bits(positive, head.relu()),
+        "edited:regions": all(map(same_bits, regions, expected)),
+    }
+    for name, passed in results.items():
+        print(f"{name:20} {'ok' if passed else 'FAILED'}", flush=True)
+    return list(results.values())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=["*"], help="patterns of model names")
@@ -230,7 +255,9 @@ def main():
         cases = {name: case for name, case in cases.items() if any(fnmatch.fnmatch(name, pattern) for pattern in options.names)}
     with tempfile.TemporaryDirectory() as folder:
         passed = [check(name.replace("/", "_"), pathlib.Path(folder), case, options.program) for name, case in cases.items()]
-    print(f"{sum(passed)} of {len(passed)} models compute the same bits")
+        if not options.archive and options.names == ["*"] or "edited" in options.names:
+            passed += check_edited(pathlib.Path(folder))
+    print(f"{sum(passed)} of {len(passed)} archives compute what they should")
     sys.exit(0 if all(passed) and passed else 1)
 
 

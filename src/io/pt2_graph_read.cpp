@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -13,52 +12,12 @@
 #include "dscompress/error.h"
 #include "io/pt2_schema.h"
 #include "io/pt2_treespec.h"
+#include "io/pt2_type_read.h"
 
 namespace dsc::pt2 {
 namespace {
 
 using Json = nlohmann::json;
-
-// The only member of a union such as {"as_int": 3}.
-std::pair<std::string, const Json&> only_member(const Json& object) {
-  if (!object.is_object() || object.size() != 1) throw Json::type_error::create(302, "a union with one member was expected", &object);
-  return {object.begin().key(), object.begin().value()};
-}
-
-// Floats that JSON cannot write are the strings "Infinity", "-Infinity" and "NaN".
-double read_number(const Json& value) {
-  if (!value.is_string()) return value.get<double>();
-  const auto& text = value.get_ref<const std::string&>();
-  if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  return text.starts_with("-") ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-}
-
-Dim read_dim(const Json& value) {
-  const auto [kind, content] = only_member(value);
-  if (kind == "as_int") return {content.get<std::int64_t>(), {}};
-  Dim dim{-1, content.at("expr_str").get<std::string>()};
-  const auto hint = content.find("hint");
-  if (hint != content.end() && !hint->is_null()) dim.size = only_member(*hint).second.get<std::int64_t>();
-  return dim;
-}
-
-SymbolType read_symbol(ScalarKind kind, const Json& value) {
-  SymbolType type{kind, {-1, {}}, {}};
-  const auto [member, content] = only_member(value);
-  if (kind == ScalarKind::sym_int) {
-    type.expression = read_dim(value);
-  } else if (member == "as_expr") {
-    type.expression.expression = content.at("expr_str").get<std::string>();
-    const auto hint = content.find("hint");
-    if (hint != content.end() && !hint->is_null()) {
-      const auto& known = only_member(*hint).second;
-      type.hint = known.is_boolean() ? static_cast<double>(known.get<bool>()) : read_number(known);
-    }
-  } else {
-    type.hint = content.is_boolean() ? static_cast<double>(content.get<bool>()) : read_number(content);
-  }
-  return type;
-}
 
 // The names of one graph or sub-graph.
 struct Scope {
@@ -84,7 +43,8 @@ class GraphReader {
   // --- problems ---
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorCode::model_file, what, {.file = file_, .pointer = "models/model.json"}, "the archive contradicts itself: export the model again");
+    throw Error(ErrorCode::model_file, what, {.file = file_, .pointer = "models/model.json"},
+                "the archive contradicts itself: export the model again");
   }
 
   void refuse(const Node* node, const std::string& what, std::string hint) {
@@ -93,31 +53,17 @@ class GraphReader {
   }
 
   void refuse_input(const std::string& what) {
-    problems_.push_back({what, {.file = file_, .pointer = "models/model.json"}, "export a model whose inputs and outputs are tensors, numbers and strings"});
+    problems_.push_back(
+        {what, {.file = file_, .pointer = "models/model.json"}, "export a model whose inputs and outputs are tensors, numbers and strings"});
   }
 
   // --- types ---
 
-  // What a tensor named `name` looks like; problems are reported against `what`.
-  TensorType read_tensor(const Scope& scope, const std::string& name) {
-    const auto& meta = scope.graph.at("tensor_values").at(name);
-    TensorType type;
-    const auto number = meta.at("dtype").get<std::int64_t>();
-    if (const auto dtype = scalar_type(number)) type.dtype = *dtype;
-    else refuse_input("tensor %" + name + " has the element type number " + std::to_string(number) + ", which dscompress does not know");
-    if (meta.at("layout").get<std::int64_t>() != kStrided) refuse_input("tensor %" + name + " is sparse");
-    for (const auto& size : meta.at("sizes")) type.sizes.push_back(read_dim(size));
-    for (const auto& stride : meta.at("strides")) type.strides.push_back(read_dim(stride));
-    type.device = read_device(meta.at("device"));
-    type.requires_grad = meta.at("requires_grad").get<bool>();
+  TensorType tensor_named(const Scope& scope, const std::string& name) {
+    std::vector<std::string> odd;
+    auto type = read_tensor(scope.graph.at("tensor_values").at(name), odd);
+    for (const auto& what : odd) refuse_input("tensor %" + name + " " + what);
     return type;
-  }
-
-  static Device read_device(const Json& value) {
-    Device device{value.at("type").get<std::string>(), {}};
-    const auto index = value.find("index");
-    if (index != value.end() && !index->is_null()) device.index = index->get<std::int64_t>();
-    return device;
   }
 
   struct Named {
@@ -125,11 +71,11 @@ class GraphReader {
     Type type;
   };
   // The name and type behind as_tensor, as_sym_int, as_sym_float or as_sym_bool; none for anything else.
-  std::optional<Named> read_named(const Scope& scope, const Json& argument) {
-    const auto [kind, content] = only_member(argument);
+  std::optional<Named> read_named(const Scope& scope, const Json& json) {
+    const auto [kind, content] = only_member(json);
     if (kind == "as_tensor") {
       auto name = content.at("name").get<std::string>();
-      auto type = read_tensor(scope, name);
+      auto type = tensor_named(scope, name);
       return Named{std::move(name), std::move(type)};
     }
     static constexpr std::pair<std::string_view, ScalarKind> kKinds[] = {
@@ -151,67 +97,8 @@ class GraphReader {
     return found->second;
   }
 
-  IntOrValue read_int(const Scope& scope, const Json& value) const {
-    const auto [kind, content] = only_member(value);
-    if (kind == "as_int") return content.get<std::int64_t>();
-    return value_named(scope, content.get<std::string>());
-  }
-
-  // A symbolic number: a plain one, or a reference to a value.
-  Argument read_symbolic(const Scope& scope, const Json& value) const {
-    const auto [kind, content] = only_member(value);
-    if (kind == "as_name") return value_named(scope, content.get<std::string>());
-    if (kind == "as_bool") return content.get<bool>();
-    if (kind == "as_float") return read_number(content);
-    return content.get<std::int64_t>();
-  }
-
-  // None: a kind of argument that Graph cannot hold.
-  std::optional<Argument> read_argument(const Scope& scope, const Json& argument) const {
-    const auto [kind, content] = only_member(argument);
-    if (kind == "as_none") return NoneArgument{};
-    if (kind == "as_tensor") return value_named(scope, content.at("name").get<std::string>());
-    if (kind == "as_int") return content.get<std::int64_t>();
-    if (kind == "as_float") return read_number(content);
-    if (kind == "as_bool") return content.get<bool>();
-    if (kind == "as_string") return content.get<std::string>();
-    if (kind == "as_device") return read_device(content);
-    if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") return read_symbolic(scope, content);
-    if (kind == "as_complex") return Complex{read_number(content.at("real")), read_number(content.at("imag"))};
-    if (kind == "as_optional_tensor") return read_argument(scope, content);
-    if (kind == "as_layout") return content.get<std::int64_t>() == kStrided ? std::optional<Argument>(Layout::strided) : std::nullopt;
-    if (kind == "as_scalar_type") return optional_argument(scalar_type(content.get<std::int64_t>()));
-    if (kind == "as_memory_format") return optional_argument(memory_format(content.get<std::int64_t>()));
-    return read_list(scope, kind, content);
-  }
-
-  template <class T>
-  static std::optional<Argument> optional_argument(std::optional<T> value) {
-    return value ? std::optional<Argument>(*value) : std::nullopt;
-  }
-
-  std::optional<Argument> read_list(const Scope& scope, const std::string& kind, const Json& content) const {
-    if (kind == "as_ints" || kind == "as_sym_ints") {
-      IntList list;
-      for (const auto& item : content) list.push_back(item.is_object() ? read_int(scope, item) : IntOrValue(item.get<std::int64_t>()));
-      return list;
-    }
-    if (kind == "as_tensors" || kind == "as_optional_tensors") {
-      ValueList list;
-      for (const auto& item : content) {
-        const auto& tensor = item.contains("as_tensor") ? item.at("as_tensor") : item;
-        list.push_back(tensor.contains("as_none") ? nullptr : value_named(scope, tensor.at("name").get<std::string>()));
-      }
-      return list;
-    }
-    if (kind == "as_floats") {
-      std::vector<double> list;
-      for (const auto& item : content) list.push_back(read_number(item));
-      return list;
-    }
-    if (kind == "as_bools") return content.get<std::vector<bool>>();
-    if (kind == "as_strings") return content.get<std::vector<std::string>>();
-    return std::nullopt;
+  std::optional<Argument> argument(const Scope& scope, const Json& json) const {
+    return read_argument(json, [&](const std::string& name) { return value_named(scope, name); });
   }
 
   // --- graph inputs and outputs ---
@@ -232,7 +119,8 @@ class GraphReader {
         add_user_input(scope, kind, content, user_inputs < names.size() ? names[user_inputs] : "");
         ++user_inputs;
       } else if (kind == "custom_obj") {
-        refuse_input("custom object `" + content.at("custom_obj_name").get<std::string>() + "` of class " + content.at("arg").at("class_fqn").get<std::string>());
+        refuse_input("custom object `" + content.at("custom_obj_name").get<std::string>() + "` of class " +
+                     content.at("arg").at("class_fqn").get<std::string>());
       } else {
         refuse_input("graph input of kind `" + kind + "`");
       }
@@ -253,7 +141,7 @@ class GraphReader {
 
   void add_weight(Scope& scope, InputKind kind, const Json& spec, const char* target, bool persistent = true) {
     const auto name = spec.at("arg").at("name").get<std::string>();
-    scope.values[name] = graph_.add_input(kind, name, spec.at(target).get<std::string>(), read_tensor(scope, name), persistent);
+    scope.values[name] = graph_.add_input(kind, name, spec.at(target).get<std::string>(), tensor_named(scope, name), persistent);
   }
 
   void add_user_input(Scope& scope, const std::string& kind, const Json& spec, const std::string& argument_name) {
@@ -266,16 +154,20 @@ class GraphReader {
     }
     const auto& literal = kind == "user_input" ? spec.at("arg") : spec.at("value");
     auto name = kind == "constant_input" ? spec.at("name").get<std::string>() : argument_name;
-    if (auto value = read_argument(scope, literal)) graph_.add_literal_input(std::move(name), std::move(*value));
-    else refuse_input("input `" + name + "` is of kind `" + only_member(literal).first + "`");
+    if (auto value = argument(scope, literal))
+      graph_.add_literal_input(std::move(name), std::move(*value));
+    else
+      refuse_input("input `" + name + "` is of kind `" + only_member(literal).first + "`");
   }
 
   void read_outputs(const Json& specs, const Scope& scope) {
     for (const auto& spec : specs) {
       const auto [kind, content] = only_member(spec);
       if (kind == "user_output") {
-        if (auto value = read_argument(scope, content.at("arg"))) graph_.add_output(OutputKind::user, std::move(*value));
-        else refuse_input("an output is of kind `" + only_member(content.at("arg")).first + "`");
+        if (auto value = argument(scope, content.at("arg")))
+          graph_.add_output(OutputKind::user, std::move(*value));
+        else
+          refuse_input("an output is of kind `" + only_member(content.at("arg")).first + "`");
       } else if (kind == "loss_output") {
         graph_.add_output(OutputKind::loss, named_output(scope, content));
       } else if (kind == "buffer_mutation") {
@@ -298,8 +190,10 @@ class GraphReader {
   void read_nodes(Scope& scope) {
     for (const auto& node : scope.graph.at("nodes")) {
       const auto& target = node.at("target").get_ref<const std::string&>();
-      if (target == kAutocast || target == kSetGrad) read_region(scope, node, target == kAutocast ? Region::Kind::autocast : Region::Kind::set_grad);
-      else read_node(scope, node, target);
+      if (target == kAutocast || target == kSetGrad)
+        read_region(scope, node, target == kAutocast ? Region::Kind::autocast : Region::Kind::set_grad);
+      else
+        read_node(scope, node, target);
     }
   }
 
@@ -324,7 +218,7 @@ class GraphReader {
     std::vector<std::string> odd_arguments;
     for (const auto& input : json.at("inputs")) {
       auto name = input.at("name").get<std::string>();
-      auto value = is_known ? read_argument(scope, input.at("arg")) : std::nullopt;
+      auto value = is_known ? argument(scope, input.at("arg")) : std::nullopt;
       if (!value) {
         if (is_known) odd_arguments.push_back("`" + name + "` of kind " + only_member(input.at("arg")).first);
         continue;
@@ -336,8 +230,11 @@ class GraphReader {
     graph_.set_metadata(node, json.at("metadata").get<std::map<std::string, std::string>>());
     graph_.set_region(node, scope.region);
     for (std::size_t i = 0; i < names.size(); ++i) scope.values[names[i]] = node->output(i);
-    if (!is_known) refuse(node, "operator `" + std::string(short_target(target)) + "`", "control flow and Python callables cannot be compressed: export the model without them");
-    for (const auto& kind : odd_outputs) refuse(node, "`" + node->target() + "` returns a value of kind `" + kind + "`", "export the model without this call");
+    if (!is_known)
+      refuse(node, "operator `" + std::string(short_target(target)) + "`",
+             "control flow and Python callables cannot be compressed: export the model without them");
+    for (const auto& kind : odd_outputs)
+      refuse(node, "`" + node->target() + "` returns a value of kind `" + kind + "`", "export the model without this call");
     for (const auto& what : odd_arguments) refuse(node, "`" + node->target() + "` has an argument " + what, "export the model without this call");
   }
 
@@ -369,7 +266,7 @@ class GraphReader {
     const auto& wrapped = inputs[graph_at].at("arg").at("as_graph");
     Region region{kind, {}, scope.region, wrapped.at("name").get<std::string>()};
     for (std::size_t i = 0; i < graph_at; ++i) {
-      auto value = read_argument(scope, inputs[i].at("arg"));
+      auto value = argument(scope, inputs[i].at("arg"));
       if (!value) fail("`" + node_name(json) + "` has an argument that is no plain value");
       region.arguments.push_back(std::move(*value));
     }
@@ -392,8 +289,8 @@ class GraphReader {
   }
 
   // The name that a tensor or symbolic argument refers to.
-  static std::optional<std::string> reference(const Json& argument) {
-    const auto [kind, content] = only_member(argument);
+  static std::optional<std::string> reference(const Json& json) {
+    const auto [kind, content] = only_member(json);
     if (!content.is_object()) return std::nullopt;
     const auto name = content.find(kind == "as_tensor" ? "name" : "as_name");
     return name == content.end() ? std::nullopt : std::optional(name->get<std::string>());

@@ -35,16 +35,25 @@ const c10::FunctionSchema* find_schema(const std::string& target) {
 std::string_view member_for(const Value* value) {
   if (value->is_tensor()) return "tensor_values";
   switch (std::get<SymbolType>(value->type()).kind) {
-    case ScalarKind::sym_int: return "sym_int_values";
-    case ScalarKind::sym_float: return "sym_float_values";
-    default: return "sym_bool_values";
+    case ScalarKind::sym_int:
+      return "sym_int_values";
+    case ScalarKind::sym_float:
+      return "sym_float_values";
+    default:
+      return "sym_bool_values";
   }
 }
 
 Json empty_graph() {
-  return {{"inputs", Json::array()}, {"outputs", Json::array()}, {"nodes", Json::array()}, {"tensor_values", Json::object()},
-          {"sym_int_values", Json::object()}, {"sym_bool_values", Json::object()}, {"sym_float_values", Json::object()},
-          {"custom_obj_values", Json::object()}, {"is_single_tensor_return", false}};
+  return {{"inputs", Json::array()},
+          {"outputs", Json::array()},
+          {"nodes", Json::array()},
+          {"tensor_values", Json::object()},
+          {"sym_int_values", Json::object()},
+          {"sym_bool_values", Json::object()},
+          {"sym_float_values", Json::object()},
+          {"custom_obj_values", Json::object()},
+          {"is_single_tensor_return", false}};
 }
 
 class GraphWriter {
@@ -110,11 +119,16 @@ class GraphWriter {
       return {{kind, {{"arg", {{"name", names_.at(input.value)}}}, {member, input.target}}}};
     };
     switch (input.kind) {
-      case InputKind::parameter: return weight("parameter", "parameter_name");
-      case InputKind::constant: return weight("tensor_constant", "tensor_constant_name");
-      case InputKind::user: return {{"user_input", {{"arg", reference_json(input.value, name_of_)}}}};
-      case InputKind::literal: return {{"constant_input", {{"name", unique(identifier(input.target))}, {"value", argument_json(input.literal, name_of_)}}}};
-      case InputKind::buffer: break;
+      case InputKind::parameter:
+        return weight("parameter", "parameter_name");
+      case InputKind::constant:
+        return weight("tensor_constant", "tensor_constant_name");
+      case InputKind::user:
+        return {{"user_input", {{"arg", reference_json(input.value, name_of_)}}}};
+      case InputKind::literal:
+        return {{"constant_input", {{"name", unique(identifier(input.target))}, {"value", argument_json(input.literal, name_of_)}}}};
+      case InputKind::buffer:
+        break;
     }
     auto spec = weight("buffer", "buffer_name");
     spec["buffer"]["persistent"] = input.persistent;
@@ -127,10 +141,14 @@ class GraphWriter {
     if (!value || !*value) throw Error(ErrorCode::internal, "a mutation of `" + output.target + "` has no value");
     const Json name{{"name", names_.at(*value)}};
     switch (output.kind) {
-      case OutputKind::loss: return {{"loss_output", {{"arg", name}}}};
-      case OutputKind::buffer_mutation: return {{"buffer_mutation", {{"arg", name}, {"buffer_name", output.target}}}};
-      case OutputKind::parameter_mutation: return {{"parameter_mutation", {{"arg", name}, {"parameter_name", output.target}}}};
-      default: break;
+      case OutputKind::loss:
+        return {{"loss_output", {{"arg", name}}}};
+      case OutputKind::buffer_mutation:
+        return {{"buffer_mutation", {{"arg", name}, {"buffer_name", output.target}}}};
+      case OutputKind::parameter_mutation:
+        return {{"parameter_mutation", {{"arg", name}, {"parameter_name", output.target}}}};
+      default:
+        break;
     }
     const auto* input = graph_.find_value(output.target);
     if (!input) throw Error(ErrorCode::internal, "input %" + output.target + " is mutated but is not there", {.pointer = "%" + output.target});
@@ -177,8 +195,12 @@ class GraphWriter {
       outputs.push_back({{"as_tensors", std::move(list)}});
     }
     for (const auto* output : node->outputs()) note_type(written, output);
-    written["nodes"].push_back({{"name", node_name(node)}, {"target", full_target(node->target())}, {"inputs", inputs_of(node)},
-                                {"outputs", std::move(outputs)}, {"metadata", node->metadata()}, {"is_hop_single_tensor_return", nullptr}});
+    written["nodes"].push_back({{"name", node_name(node)},
+                                {"target", full_target(node->target())},
+                                {"inputs", inputs_of(node)},
+                                {"outputs", std::move(outputs)},
+                                {"metadata", node->metadata()},
+                                {"is_hop_single_tensor_return", nullptr}});
   }
 
   // Arguments are positional only as long as none before them is left out.
@@ -221,8 +243,11 @@ class GraphWriter {
     std::map<std::string, std::string> metadata;
     if (const auto stack = nodes_[begin]->metadata().find("nn_module_stack"); stack != nodes_[begin]->metadata().end()) metadata.insert(*stack);
     written["nodes"].push_back({{"name", unique(is_autocast ? "wrap_with_autocast" : "wrap_with_set_grad_enabled")},
-                                {"target", is_autocast ? kAutocast : kSetGrad}, {"inputs", std::move(inputs)}, {"outputs", std::move(outputs)},
-                                {"metadata", std::move(metadata)}, {"is_hop_single_tensor_return", false}});
+                                {"target", is_autocast ? kAutocast : kSetGrad},
+                                {"inputs", std::move(inputs)},
+                                {"outputs", std::move(outputs)},
+                                {"metadata", std::move(metadata)},
+                                {"is_hop_single_tensor_return", false}});
   }
 
   static Json hop_input(Json argument) { return {{"name", ""}, {"arg", std::move(argument)}, {"kind", kPositional}}; }

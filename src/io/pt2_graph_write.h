@@ -1,7 +1,6 @@
 // From a Graph to the JSON of an exported program.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,10 +10,9 @@
 namespace dsc::pt2 {
 
 struct WrittenGraph {
-  // Fields "graph" and "signature" of the schema's GraphModule.
-  std::string graph, signature;
-  std::set<std::string> names;         // of all values of the outermost graph
-  std::set<std::string> expressions;   // symbolic expressions in use
+  std::string graph, signature;       // fields of the schema's GraphModule, as JSON text
+  std::set<std::string> names;        // of all values of the outermost graph
+  std::set<std::string> expressions;  // symbolic expressions in use
 };
 // errors: internal (an edit left something that no archive can say).
 WrittenGraph write_graph(const Graph& graph);

@@ -40,8 +40,10 @@ std::optional<std::uint64_t> extent(const Geometry& geometry) {
   bool is_empty = false;
   for (std::size_t i = 0; i < geometry.sizes.size(); ++i) {
     if (geometry.sizes[i] < 0 || geometry.strides[i] < 0) return std::nullopt;
-    if (geometry.sizes[i] == 0) is_empty = true;
-    else last += static_cast<unsigned __int128>(geometry.sizes[i] - 1) * static_cast<unsigned __int128>(geometry.strides[i]);
+    if (geometry.sizes[i] == 0)
+      is_empty = true;
+    else
+      last += static_cast<unsigned __int128>(geometry.sizes[i] - 1) * static_cast<unsigned __int128>(geometry.strides[i]);
     if (last > kLimit) return std::nullopt;
   }
   return is_empty ? 0 : static_cast<std::uint64_t>(last) + 1;
@@ -49,8 +51,7 @@ std::optional<std::uint64_t> extent(const Geometry& geometry) {
 
 class PayloadReader {
  public:
-  PayloadReader(const ZipArchive& archive, std::string_view folder, std::string_view config)
-      : archive_(archive), folder_(folder), config_(config) {}
+  PayloadReader(const ZipArchive& archive, std::string_view folder, std::string_view config) : archive_(archive), folder_(folder), config_(config) {}
 
   std::vector<Payload> read() {
     std::vector<Payload> payloads;
@@ -60,7 +61,8 @@ class PayloadReader {
       if (facts.at("use_pickle").get<bool>() || facts.at("tensor_meta").is_null()) {
         const bool is_object = facts.at("tensor_meta").is_null();
         problems_.push_back({"`" + name + "` is a pickled " + (is_object ? "custom object" : "tensor subclass") + " (entry `" + folder_ + path + "`)",
-                             {.file = archive_.path()}, "export a model whose weights are plain tensors"});
+                             {.file = archive_.path()},
+                             "export a model whose weights are plain tensors"});
         continue;
       }
       if (auto geometry = read_geometry(name, facts.at("tensor_meta"))) payloads.push_back({name, make(name, path, *geometry)});
@@ -75,10 +77,12 @@ class PayloadReader {
     const auto dtype = scalar_type(number);
     if (!dtype || meta.at("layout").get<std::int64_t>() != kStrided) {
       problems_.push_back({dtype ? "`" + name + "` is a sparse tensor" : "`" + name + "` has the unknown element type " + std::to_string(number),
-                           {.file = archive_.path()}, "export a model whose weights are dense tensors of a usual type"});
+                           {.file = archive_.path()},
+                           "export a model whose weights are dense tensors of a usual type"});
       return std::nullopt;
     }
-    return Geometry{*dtype, read_integers(meta.at("sizes")), read_integers(meta.at("strides")), meta.at("storage_offset").at("as_int").get<std::int64_t>()};
+    return Geometry{*dtype, read_integers(meta.at("sizes")), read_integers(meta.at("strides")),
+                    meta.at("storage_offset").at("as_int").get<std::int64_t>()};
   }
 
   at::Tensor make(const std::string& name, const std::string& path, const Geometry& geometry) {
@@ -92,7 +96,8 @@ class PayloadReader {
     if (!elements || *elements > entry.size / width) {
       throw Error(ErrorCode::model_file,
                   "`" + name + "` does not fit its payload `" + entry.name + "` of " + std::to_string(entry.size) + " bytes" +
-                      (elements ? ": it needs " + std::to_string(*elements) + " elements of " + std::to_string(width) + " bytes" : ": its sizes make no sense"),
+                      (elements ? ": it needs " + std::to_string(*elements) + " elements of " + std::to_string(width) + " bytes"
+                                : ": its sizes make no sense"),
                   {.file = archive_.path()}, "the archive is damaged: export it again");
     }
     auto tensor = at::empty({0}, at::TensorOptions().dtype(to_aten(geometry.dtype)));
@@ -139,8 +144,7 @@ std::pair<const char*, const char*> range_of(const at::Tensor& tensor) {
 
 class PayloadWriter {
  public:
-  PayloadWriter(std::string_view folder, std::string_view prefix,
-                const std::function<void(const std::string&, const void*, std::size_t)>& write)
+  PayloadWriter(std::string_view folder, std::string_view prefix, const std::function<void(const std::string&, const void*, std::size_t)>& write)
       : folder_(folder), prefix_(prefix), write_(write) {}
 
   std::string write(std::vector<PayloadFacts> tensors) {
@@ -199,10 +203,16 @@ class PayloadWriter {
       offset = (begin - stretch->begin) / static_cast<std::int64_t>(tensor.element_size());
     }
     const auto dtype = from_aten(tensor.scalar_type());
-    if (!dtype) throw Error(ErrorCode::unsupported, "`" + facts.name + "` has an element type that .pt2 files cannot hold: " + c10::toString(tensor.scalar_type()));
-    Json meta{{"dtype", number_of(*dtype)}, {"sizes", integers(tensor.sizes())}, {"requires_grad", facts.requires_grad},
-              {"device", {{"type", facts.device}, {"index", nullptr}}}, {"strides", integers(tensor.strides())},
-              {"storage_offset", {{"as_int", offset}}}, {"layout", kStrided}};
+    if (!dtype)
+      throw Error(ErrorCode::unsupported,
+                  "`" + facts.name + "` has an element type that .pt2 files cannot hold: " + c10::toString(tensor.scalar_type()));
+    Json meta{{"dtype", number_of(*dtype)},
+              {"sizes", integers(tensor.sizes())},
+              {"requires_grad", facts.requires_grad},
+              {"device", {{"type", facts.device}, {"index", nullptr}}},
+              {"strides", integers(tensor.strides())},
+              {"storage_offset", {{"as_int", offset}}},
+              {"layout", kStrided}};
     return {{"path_name", path}, {"is_param", facts.is_parameter}, {"use_pickle", false}, {"tensor_meta", std::move(meta)}};
   }
 

@@ -29,7 +29,8 @@ constexpr const char* kExportAgain = "export the model again with torch 2.11 to 
 void check_kind(const ZipArchive& archive) {
   if (archive.find("serialized_exported_program.json")) refuse(archive, "the archive is in the format of torch 2.7 and older");
   if (archive.find("constants.pkl")) refuse(archive, "the archive is TorchScript, not torch.export");
-  if (archive.find("data.pkl")) refuse(archive, "the file is a pickled checkpoint (torch.save), not an exported program", "export the model with scripts/export_model.py");
+  if (archive.find("data.pkl"))
+    refuse(archive, "the file is a pickled checkpoint (torch.save), not an exported program", "export the model with scripts/export_model.py");
   if (archive.read_text("archive_format") != "pt2") refuse(archive, "the archive is not of format pt2");
   const auto version = archive.read_text("archive_version");
   if (version != "0") refuse(archive, "the archive has version " + version + "; dscompress reads version 0");
@@ -133,14 +134,17 @@ void read_weights(const ZipArchive& archive, const std::string& name, Model& mod
     if (payload.tensor.scalar_type() != pt2::to_aten(type.dtype) || !same_sizes(payload.tensor, type)) {
       std::vector<Dim> sizes;
       for (const auto size : payload.tensor.sizes()) sizes.push_back({size, {}});
-      problems.push_back({"`" + payload.name + "` is " + std::string(to_string(type.dtype)) + shape_text(type.sizes) + " in the graph but its payload is " +
-                              c10::toString(payload.tensor.scalar_type()) + shape_text(sizes), {.file = archive.path()}, kExportAgain});
+      problems.push_back({"`" + payload.name + "` is " + std::string(to_string(type.dtype)) + shape_text(type.sizes) +
+                              " in the graph but its payload is " + c10::toString(payload.tensor.scalar_type()) + shape_text(sizes),
+                          {.file = archive.path()},
+                          kExportAgain});
     }
     model.weights.set(payload.name, payload.tensor);
   }
   for (const auto& input : model.graph.inputs()) {
     if (!input.value || input.kind == InputKind::user || model.weights.has(input.target)) continue;
-    problems.push_back({"the archive has no tensor for `" + input.target + "`", {.file = archive.path(), .pointer = "%" + input.value->name()}, kExportAgain});
+    problems.push_back(
+        {"the archive has no tensor for `" + input.target + "`", {.file = archive.path(), .pointer = "%" + input.value->name()}, kExportAgain});
   }
   if (!problems.empty()) throw Error(ErrorCode::model_file, std::move(problems));
   note_aliases(unused, model);

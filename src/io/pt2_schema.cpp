@@ -12,16 +12,29 @@ struct TypeRow {
   at::ScalarType aten;
 };
 constexpr std::array<TypeRow, 20> kTypes = {{
-    {ScalarType::u8, 1, at::kByte}, {ScalarType::i8, 2, at::kChar}, {ScalarType::i16, 3, at::kShort},
-    {ScalarType::i32, 4, at::kInt}, {ScalarType::i64, 5, at::kLong}, {ScalarType::f16, 6, at::kHalf},
-    {ScalarType::f32, 7, at::kFloat}, {ScalarType::f64, 8, at::kDouble}, {ScalarType::c32, 9, at::kComplexHalf},
-    {ScalarType::c64, 10, at::kComplexFloat}, {ScalarType::c128, 11, at::kComplexDouble}, {ScalarType::boolean, 12, at::kBool},
-    {ScalarType::bf16, 13, at::kBFloat16}, {ScalarType::u16, 28, at::kUInt16}, {ScalarType::f8e4m3fn, 29, at::kFloat8_e4m3fn},
-    {ScalarType::f8e5m2, 30, at::kFloat8_e5m2}, {ScalarType::f8e4m3fnuz, 31, at::kFloat8_e4m3fnuz},
-    {ScalarType::f8e5m2fnuz, 32, at::kFloat8_e5m2fnuz}, {ScalarType::u32, 34, at::kUInt32}, {ScalarType::u64, 35, at::kUInt64},
+    {ScalarType::u8, 1, at::kByte},
+    {ScalarType::i8, 2, at::kChar},
+    {ScalarType::i16, 3, at::kShort},
+    {ScalarType::i32, 4, at::kInt},
+    {ScalarType::i64, 5, at::kLong},
+    {ScalarType::f16, 6, at::kHalf},
+    {ScalarType::f32, 7, at::kFloat},
+    {ScalarType::f64, 8, at::kDouble},
+    {ScalarType::c32, 9, at::kComplexHalf},
+    {ScalarType::c64, 10, at::kComplexFloat},
+    {ScalarType::c128, 11, at::kComplexDouble},
+    {ScalarType::boolean, 12, at::kBool},
+    {ScalarType::bf16, 13, at::kBFloat16},
+    {ScalarType::u16, 28, at::kUInt16},
+    {ScalarType::f8e4m3fn, 29, at::kFloat8_e4m3fn},
+    {ScalarType::f8e5m2, 30, at::kFloat8_e5m2},
+    {ScalarType::f8e4m3fnuz, 31, at::kFloat8_e4m3fnuz},
+    {ScalarType::f8e5m2fnuz, 32, at::kFloat8_e5m2fnuz},
+    {ScalarType::u32, 34, at::kUInt32},
+    {ScalarType::u64, 35, at::kUInt64},
 }};
-constexpr std::array<std::pair<MemoryFormat, std::int64_t>, 4> kMemoryFormats = {{
-    {MemoryFormat::contiguous, 1}, {MemoryFormat::channels_last, 2}, {MemoryFormat::channels_last_3d, 3}, {MemoryFormat::preserve, 4}}};
+constexpr std::array<std::pair<MemoryFormat, std::int64_t>, 4> kMemoryFormats = {
+    {{MemoryFormat::contiguous, 1}, {MemoryFormat::channels_last, 2}, {MemoryFormat::channels_last_3d, 3}, {MemoryFormat::preserve, 4}}};
 constexpr std::string_view kOps = "torch.ops.";
 
 }  // namespace
@@ -68,9 +81,7 @@ std::optional<ScalarType> from_aten(at::ScalarType type) {
   return std::nullopt;
 }
 
-std::string_view short_target(std::string_view serialized) {
-  return serialized.starts_with(kOps) ? serialized.substr(kOps.size()) : serialized;
-}
+std::string_view short_target(std::string_view serialized) { return serialized.starts_with(kOps) ? serialized.substr(kOps.size()) : serialized; }
 
 std::string full_target(std::string_view target) {
   const bool is_builtin = target.starts_with("torch.") || target.starts_with("_operator.") || target.starts_with("math.");

@@ -18,9 +18,7 @@ Json number_json(double number) {
   return number;
 }
 
-Json device_json(const Device& device) {
-  return {{"type", device.type}, {"index", device.index ? Json(*device.index) : Json(nullptr)}};
-}
+Json device_json(const Device& device) { return {{"type", device.type}, {"index", device.index ? Json(*device.index) : Json(nullptr)}}; }
 
 std::string factor(const Dim& dim) { return dim.is_fixed() ? "Integer(" + std::to_string(dim.size) + ")" : dim.expression; }
 
@@ -83,9 +81,12 @@ struct ArgumentWriter {
     const bool is_symbolic = std::any_of(list.begin(), list.end(), [](const auto& item) { return std::holds_alternative<Value*>(item); });
     auto numbers = Json::array();
     for (const auto& item : list) {
-      if (const auto* value = std::get_if<Value*>(&item)) numbers.push_back({{"as_name", name_of(*value)}});
-      else if (is_symbolic) numbers.push_back({{"as_int", std::get<std::int64_t>(item)}});
-      else numbers.push_back(std::get<std::int64_t>(item));
+      if (const auto* value = std::get_if<Value*>(&item))
+        numbers.push_back({{"as_name", name_of(*value)}});
+      else if (is_symbolic)
+        numbers.push_back({{"as_int", std::get<std::int64_t>(item)}});
+      else
+        numbers.push_back(std::get<std::int64_t>(item));
     }
     return {{is_symbolic ? "as_sym_ints" : "as_ints", std::move(numbers)}};
   }
@@ -106,10 +107,13 @@ Json tensor_json(const TensorType& type, std::set<std::string>& expressions) {
   };
   const bool has_strides = type.strides.size() == type.sizes.size();
   const bool is_complex = type.dtype == ScalarType::c32 || type.dtype == ScalarType::c64 || type.dtype == ScalarType::c128;
-  return {{"dtype", number_of(type.dtype)}, {"sizes", dims(type.sizes)},
+  return {{"dtype", number_of(type.dtype)},
+          {"sizes", dims(type.sizes)},
           {"requires_grad", type.requires_grad && (is_floating(type.dtype) || is_complex)},  // autograd refuses integers
-          {"device", device_json(type.device)}, {"strides", dims(has_strides ? type.strides : contiguous_strides(type.sizes))},
-          {"storage_offset", {{"as_int", 0}}}, {"layout", kStrided}};
+          {"device", device_json(type.device)},
+          {"strides", dims(has_strides ? type.strides : contiguous_strides(type.sizes))},
+          {"storage_offset", {{"as_int", 0}}},
+          {"layout", kStrided}};
 }
 
 Json symbol_json(const SymbolType& type, std::set<std::string>& expressions) {

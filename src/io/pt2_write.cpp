@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/file.h"
@@ -57,11 +58,15 @@ Json call_signature(const Model& model, const Json& exported) {
   const auto targets = pt2::user_input_targets(model.graph);
   Json names = Json::array();
   for (const auto& target : targets) names.push_back(pt2::identifier(target));
-  Json signature{{"inputs", Json::array()}, {"outputs", Json::array()}, {"in_spec", pt2::plain_input_spec(targets.size())},
-                 {"out_spec", ""}, {"forward_arg_names", names}};
-  const auto outputs = static_cast<std::size_t>(std::count_if(model.graph.outputs().begin(), model.graph.outputs().end(), [](const GraphOutput& output) {
-    return output.kind == OutputKind::user || output.kind == OutputKind::loss;
-  }));
+  Json signature{{"inputs", Json::array()},
+                 {"outputs", Json::array()},
+                 {"in_spec", pt2::plain_input_spec(targets.size())},
+                 {"out_spec", ""},
+                 {"forward_arg_names", names}};
+  const auto outputs =
+      static_cast<std::size_t>(std::count_if(model.graph.outputs().begin(), model.graph.outputs().end(), [](const GraphOutput& output) {
+        return output.kind == OutputKind::user || output.kind == OutputKind::loss;
+      }));
   signature["out_spec"] = pt2::plain_output_spec(outputs);
   if (!exported.is_object()) return signature;
 
@@ -77,7 +82,8 @@ Json call_signature(const Model& model, const Json& exported) {
     return signature;
   }
   std::vector<std::string> forward_names;
-  if (exported.contains("forward_arg_names") && !exported.at("forward_arg_names").is_null()) forward_names = exported.at("forward_arg_names").get<std::vector<std::string>>();
+  if (exported.contains("forward_arg_names") && !exported.at("forward_arg_names").is_null())
+    forward_names = exported.at("forward_arg_names").get<std::vector<std::string>>();
   if (const auto trimmed = pt2::without_leaves(in_spec, forward_names, *removed)) {
     signature["in_spec"] = trimmed->spec;
     signature["forward_arg_names"] = forward_names.empty() ? Json(nullptr) : Json(trimmed->forward_names);
@@ -102,8 +108,10 @@ Json call_graph(const Model& model, const pt2::WrittenGraph& written) {
   auto entries = kept_json(model, "module_call_graph", Json::array({{{"fqn", ""}, {"signature", nullptr}}}));
   for (auto& entry : entries) {
     auto& signature = entry.at("signature");
-    if (entry.at("fqn") == "") signature = call_signature(model, signature);
-    else if (!signature.is_null() && !names_exist(signature, written.names)) signature = nullptr;
+    if (entry.at("fqn") == "")
+      signature = call_signature(model, signature);
+    else if (!signature.is_null() && !names_exist(signature, written.names))
+      signature = nullptr;
   }
   return entries;
 }
@@ -114,34 +122,45 @@ Json range_constraints(const Model& model, const std::set<std::string>& expressi
   const auto all = kept_json(model, "range_constraints", Json::object());
   for (const auto& [symbol, range] : all.items()) {
     const auto quoted = "'" + symbol + "'";
-    const bool is_used = std::any_of(expressions.begin(), expressions.end(), [&](const std::string& text) {
-      return text == symbol || text.find(quoted) != std::string::npos;
-    });
+    const bool is_used = std::any_of(expressions.begin(), expressions.end(),
+                                     [&](const std::string& text) { return text == symbol || text.find(quoted) != std::string::npos; });
     if (is_used) kept[symbol] = range;
   }
   return kept;
 }
 
-std::string program_json(const Model& model) {
+// {"name": text, ...} of texts that are JSON already: the graph can be large, and is made once.
+std::string object_text(const std::vector<std::pair<std::string, std::string>>& members) {
+  std::string text;
+  for (const auto& [name, value] : members) text += (text.empty() ? "{\"" : ", \"") + name + "\": " + value;
+  return text + "}";
+}
+
+std::string kept_text(const Model& model, const std::string& key, const std::string& otherwise) {
+  const auto found = model.archive.json.find(key);
+  return found == model.archive.json.end() ? otherwise : found->second;
+}
+
+std::string program_text(const Model& model) {
   const auto written = pt2::write_graph(model.graph);
-  Json module{{"graph", Json::parse(written.graph)}, {"signature", Json::parse(written.signature)}, {"module_call_graph", call_graph(model, written)},
-              {"metadata", kept_json(model, "metadata", Json::object())},
-              {"treespec_namedtuple_fields", kept_json(model, "treespec_namedtuple_fields", Json::object())}};
-  const Json program{{"graph_module", std::move(module)},
-                     {"opset_version", kept_json(model, "opset_version", {{"aten", 10}})},
-                     {"range_constraints", range_constraints(model, written.expressions)},
-                     {"schema_version", {{"major", model.archive.schema_major}, {"minor", model.archive.schema_minor}}},
-                     {"verifiers", kept_json(model, "verifiers", Json::array({"TRAINING"}))},
-                     {"torch_version", model.archive.torch_version},
-                     // Guards compare the inputs as they were exported.
-                     {"guards_code", has_same_user_inputs(model) ? kept_json(model, "guards_code", Json::array()) : Json::array()}};
-  return program.dump(-1, ' ', true);
+  const auto module = object_text({{"graph", written.graph},
+                                   {"signature", written.signature},
+                                   {"module_call_graph", call_graph(model, written).dump(-1, ' ', true)},
+                                   {"metadata", kept_text(model, "metadata", "{}")},
+                                   {"treespec_namedtuple_fields", kept_text(model, "treespec_namedtuple_fields", "{}")}});
+  const Json version{{"major", model.archive.schema_major}, {"minor", model.archive.schema_minor}};
+  return object_text({{"graph_module", module},
+                      {"opset_version", kept_text(model, "opset_version", R"({"aten": 10})")},
+                      {"range_constraints", range_constraints(model, written.expressions).dump()},
+                      {"schema_version", version.dump()},
+                      {"verifiers", kept_text(model, "verifiers", R"(["TRAINING"])")},
+                      {"torch_version", Json(model.archive.torch_version).dump()},
+                      // Guards compare the inputs as they were exported.
+                      {"guards_code", has_same_user_inputs(model) ? kept_text(model, "guards_code", "[]") : "[]"}});
 }
 
 // State that is saved with a model lives in one folder, constants and other buffers in another.
-bool is_state(const GraphInput& input) {
-  return input.kind == InputKind::parameter || (input.kind == InputKind::buffer && input.persistent);
-}
+bool is_state(const GraphInput& input) { return input.kind == InputKind::parameter || (input.kind == InputKind::buffer && input.persistent); }
 
 // Tensors in their order, then further names of tied ones.
 std::vector<PayloadFacts> payload_facts(const Model& model, bool state) {
@@ -173,7 +192,7 @@ void write_records(const Model& model, const std::function<void(const std::strin
   const auto weights = std::string(pt2::kWeightsFolder), constants = std::string(pt2::kConstantsFolder);
   write_text(weights + "model_weights_config.json", pt2::write_payloads(payload_facts(model, true), weights, "weight_", write));
   write_text(constants + "model_constants_config.json", pt2::write_payloads(payload_facts(model, false), constants, "tensor_", write));
-  write_text("models/model.json", program_json(model));
+  write_text("models/model.json", program_text(model));
   write_text("data/sample_inputs/model.pt", has_same_user_inputs(model) ? model.archive.sample_inputs : std::string());
   for (const auto& [name, content] : model.archive.extra_files) write_text(std::string(pt2::kExtraFolder) + name, content);
   write_text("archive_format", "pt2");

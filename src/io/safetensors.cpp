@@ -37,10 +37,23 @@ struct TypeRow {
   std::string_view name;
   at::ScalarType type;
 };
-constexpr std::array<TypeRow, 17> kTypes = {{
-    {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong}, {"I32", at::kInt},
-    {"I16", at::kShort}, {"I8", at::kChar}, {"U8", at::kByte}, {"U16", at::kUInt16}, {"U32", at::kUInt32}, {"U64", at::kUInt64},
-    {"BOOL", at::kBool}, {"F8_E4M3", at::kFloat8_e4m3fn}, {"F8_E5M2", at::kFloat8_e5m2}, {"C64", at::kComplexFloat}, {"F8_E8M0", at::kFloat8_e8m0fnu}}};
+constexpr std::array<TypeRow, 17> kTypes = {{{"F64", at::kDouble},
+                                             {"F32", at::kFloat},
+                                             {"F16", at::kHalf},
+                                             {"BF16", at::kBFloat16},
+                                             {"I64", at::kLong},
+                                             {"I32", at::kInt},
+                                             {"I16", at::kShort},
+                                             {"I8", at::kChar},
+                                             {"U8", at::kByte},
+                                             {"U16", at::kUInt16},
+                                             {"U32", at::kUInt32},
+                                             {"U64", at::kUInt64},
+                                             {"BOOL", at::kBool},
+                                             {"F8_E4M3", at::kFloat8_e4m3fn},
+                                             {"F8_E5M2", at::kFloat8_e5m2},
+                                             {"C64", at::kComplexFloat},
+                                             {"F8_E8M0", at::kFloat8_e8m0fnu}}};
 
 // The file in memory, read on demand. Pages that are written to (training) become private copies.
 class MappedFile {
@@ -48,7 +61,7 @@ class MappedFile {
   explicit MappedFile(const std::string& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) throw Error(ErrorCode::io, std::string("cannot open the file: ") + std::strerror(errno), {.file = path});
-    struct stat status {};
+    struct stat status{};
     const bool is_file = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
     size_ = is_file ? static_cast<std::size_t>(status.st_size) : 0;
     if (size_ > 0) address_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
@@ -103,8 +116,10 @@ class Reader {
       TensorFile result;
       std::vector<Row> rows;
       for (const auto& [name, facts] : header.items()) {
-        if (name == "__metadata__") result.metadata = facts.get<std::map<std::string, std::string>>();
-        else rows.push_back(read_row(name, facts));
+        if (name == "__metadata__")
+          result.metadata = facts.get<std::map<std::string, std::string>>();
+        else
+          rows.push_back(read_row(name, facts));
       }
       check_layout(rows, 8 + header_size);
       for (const auto& row : rows) result.tensors.emplace_back(row.name, make(row, 8 + header_size));
@@ -116,11 +131,14 @@ class Reader {
 
  private:
   std::uint64_t read_header_size() const {
-    if (file_->size() < 8) fail(path_, 0, "the file has " + std::to_string(file_->size()) + " bytes; a safetensors file starts with 8 bytes of header length");
+    if (file_->size() < 8)
+      fail(path_, 0, "the file has " + std::to_string(file_->size()) + " bytes; a safetensors file starts with 8 bytes of header length");
     std::uint64_t size = 0;
     std::memcpy(&size, file_->data(), 8);
     if (size > kLongestHeader || size > file_->size() - 8) {
-      fail(path_, 0, "the header should have " + std::to_string(size) + " bytes, but the file has " + std::to_string(file_->size()) + ": cut short, or no safetensors file");
+      fail(path_, 0,
+           "the header should have " + std::to_string(size) + " bytes, but the file has " + std::to_string(file_->size()) +
+               ": cut short, or no safetensors file");
     }
     return size;
   }
@@ -129,7 +147,9 @@ class Reader {
     Row row{name, {}, {}, 0, 0};
     const auto type = facts.at("dtype").get<std::string>();
     const auto* found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeRow& known) { return known.name == type; });
-    if (found == kTypes.end()) throw Error(ErrorCode::unsupported, "tensor `" + name + "` has the element type " + type, {.file = path_}, "convert the file to F32, F16, BF16 or an integer type");
+    if (found == kTypes.end())
+      throw Error(ErrorCode::unsupported, "tensor `" + name + "` has the element type " + type, {.file = path_},
+                  "convert the file to F32, F16, BF16 or an integer type");
     row.type = found->type;
     for (const auto& size : facts.at("shape")) {
       if (!size.is_number_integer() || size < 0) fail(path_, 8, "tensor `" + name + "` has the impossible size " + size.dump());
@@ -157,8 +177,9 @@ class Reader {
       }
       const auto bytes = bytes_of(row.shape, c10::elementSize(row.type));
       if (!bytes || *bytes != row.end - row.begin) {
-        fail(path_, start + row.begin, "tensor `" + row.name + "` has " + std::to_string(row.end - row.begin) + " bytes, its shape needs " +
-                                           (bytes ? std::to_string(*bytes) : std::string("more than there can be")));
+        fail(path_, start + row.begin,
+             "tensor `" + row.name + "` has " + std::to_string(row.end - row.begin) + " bytes, its shape needs " +
+                 (bytes ? std::to_string(*bytes) : std::string("more than there can be")));
       }
       position = row.end;
     }
@@ -189,7 +210,8 @@ TensorFile read_sharded(const std::string& index_path) {
     const auto index = Json::parse(read_file(index_path));
     for (const auto& [name, shard] : index.at("weight_map").items()) names_by_shard[shard.get<std::string>()].push_back(name);
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::model_file, std::string("not an index of safetensors shards: ") + error.what(), {.file = index_path}, "expected {\"weight_map\": {tensor: file}}");
+    throw Error(ErrorCode::model_file, std::string("not an index of safetensors shards: ") + error.what(), {.file = index_path},
+                "expected {\"weight_map\": {tensor: file}}");
   }
   TensorFile result;
   std::vector<Problem> problems;
@@ -204,7 +226,8 @@ TensorFile read_sharded(const std::string& index_path) {
     for (auto& [name, tensor] : file.tensors) {
       if (wanted.erase(name)) result.tensors.emplace_back(name, std::move(tensor));
     }
-    for (const auto& name : wanted) problems.push_back({"tensor `" + name + "` is not in shard `" + shard + "`", {.file = index_path}, "write index and shards again"});
+    for (const auto& name : wanted)
+      problems.push_back({"tensor `" + name + "` is not in shard `" + shard + "`", {.file = index_path}, "write index and shards again"});
     result.metadata.merge(file.metadata);
   }
   if (!problems.empty()) throw Error(ErrorCode::model_file, std::move(problems));
@@ -214,7 +237,8 @@ TensorFile read_sharded(const std::string& index_path) {
 std::string file_in_folder(const fs::path& folder) {
   if (fs::exists(folder / kIndexName)) return (folder / kIndexName).string();
   if (fs::exists(folder / "model.safetensors")) return (folder / "model.safetensors").string();
-  throw Error(ErrorCode::model_file, "the folder holds neither `" + std::string(kIndexName) + "` nor `model.safetensors`", {.file = folder.string()}, "name the file itself");
+  throw Error(ErrorCode::model_file, "the folder holds neither `" + std::string(kIndexName) + "` nor `model.safetensors`", {.file = folder.string()},
+              "name the file itself");
 }
 
 std::string_view type_name(const std::string& name, at::ScalarType type) {

@@ -84,8 +84,8 @@ std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t previous) 
     std::memcpy(&low, bytes, 4);
     std::memcpy(&high, bytes + 4, 4);
     low ^= crc;
-    crc = tables[7][low & 255] ^ tables[6][(low >> 8) & 255] ^ tables[5][(low >> 16) & 255] ^ tables[4][low >> 24] ^
-          tables[3][high & 255] ^ tables[2][(high >> 8) & 255] ^ tables[1][(high >> 16) & 255] ^ tables[0][high >> 24];
+    crc = tables[7][low & 255] ^ tables[6][(low >> 8) & 255] ^ tables[5][(low >> 16) & 255] ^ tables[4][low >> 24] ^ tables[3][high & 255] ^
+          tables[2][(high >> 8) & 255] ^ tables[1][(high >> 16) & 255] ^ tables[0][high >> 24];
   }
   for (; size > 0; --size, ++bytes) crc = (crc >> 8) ^ tables[0][(crc ^ *bytes) & 255];
   return ~crc;
@@ -95,7 +95,7 @@ ZipArchive::ZipArchive(std::string path) : path_(std::move(path)) {
   file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0) throw Error(ErrorCode::io, std::string("cannot open the file: ") + std::strerror(errno), {.file = path_});
   try {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
       throw Error(ErrorCode::model_file, "not a regular file", {.file = path_}, "give the path of a .pt2 file");
     }
@@ -218,12 +218,14 @@ const ZipEntry& ZipArchive::get(std::string_view name) const {
 void ZipArchive::read(const ZipEntry& entry, void* to) const {
   std::array<char, kLocalSize> header{};
   read_at(entry.header_offset, header.data(), header.size());
-  if (field<std::uint32_t>(header.data(), 0) != kLocalHeader) fail(entry.header_offset, "entry `" + entry.name + "` does not start where the directory says");
+  if (field<std::uint32_t>(header.data(), 0) != kLocalHeader)
+    fail(entry.header_offset, "entry `" + entry.name + "` does not start where the directory says");
   const auto data = entry.header_offset + kLocalSize + field<std::uint16_t>(header.data(), 26) + field<std::uint16_t>(header.data(), 28);
   read_at(data, to, static_cast<std::size_t>(entry.size));
   const auto found = crc32(to, static_cast<std::size_t>(entry.size));
   if (found != entry.crc) {
-    fail(data, "entry `" + entry.name + "` (" + std::to_string(entry.size) + " bytes) is damaged: checksum " + hex(found) + ", expected " + hex(entry.crc));
+    fail(data,
+         "entry `" + entry.name + "` (" + std::to_string(entry.size) + " bytes) is damaged: checksum " + hex(found) + ", expected " + hex(entry.crc));
   }
 }
 

@@ -17,11 +17,11 @@ namespace dsc {
 std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t previous = 0);
 
 struct ZipEntry {
-  std::string name;                // without the archive's root folder: "models/model.json"
+  std::string name;  // without the archive's root folder: "models/model.json"
   std::uint64_t header_offset = 0;
   std::uint64_t size = 0;
   std::uint32_t crc = 0;
-  std::uint16_t method = 0;        // 0: stored
+  std::uint16_t method = 0;  // 0: stored
 };
 
 class ZipArchive {

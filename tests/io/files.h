@@ -43,12 +43,11 @@ inline std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-inline void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
+inline void write_bytes(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 // A copy of the archive in which `change` may edit each entry's content; entries that it empties are left out.
-inline void rewrite_archive(const std::string& from, const std::string& to, const std::function<void(const std::string& name, std::string& content)>& change) {
+inline void rewrite_archive(const std::string& from, const std::string& to,
+                            const std::function<void(const std::string& name, std::string& content)>& change) {
   const ZipArchive archive(from);
   std::ofstream file(to, std::ios::binary);
   caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, std::size_t size) {

@@ -119,18 +119,25 @@ TEST_P(ReadPt2Wrong, IsTold) {
 
 constexpr const char* kWeights = "data/weights/model_weights_config.json";
 constexpr const char* kProgram = "models/model.json";
-INSTANTIATE_TEST_SUITE_P(Archives, ReadPt2Wrong, testing::Values(
-    Wrong{"Format", "archive_format", "pt2", "pt3", ErrorCode::model_file, "not of format pt2"},
-    Wrong{"Json", kProgram, "{", "[", ErrorCode::model_file, "is not JSON"},
-    Wrong{"Field", kProgram, "\"graph_module\"", "\"graph_modul\"", ErrorCode::model_file, "does not follow export schema 8"},
-    Wrong{"UndefinedValue", kProgram, R"("arg": {"as_tensor": {"name": "relu"}})", R"("arg": {"as_tensor": {"name": "rely"}})", ErrorCode::model_file, "%rely is used before it is defined"},
-    Wrong{"ElementType", kProgram, R"("dtype": 7)", R"("dtype": 33)", ErrorCode::unsupported, "element type number 33"},
-    Wrong{"Pickle", kWeights, R"("use_pickle": false)", R"("use_pickle": true)", ErrorCode::unsupported, "`conv1.weight` is a pickled"},
-    Wrong{"Payload", kWeights, R"("path_name": "weight_0")", R"("path_name": "weight_77")", ErrorCode::model_file, "no entry `data/weights/weight_77`"},
-    Wrong{"TooLarge", kWeights, R"("sizes": [{"as_int": 4})", R"("sizes": [{"as_int": 4611686018427387904})", ErrorCode::model_file, "does not fit its payload"},
-    Wrong{"Negative", kWeights, R"("storage_offset": {"as_int": 0})", R"("storage_offset": {"as_int": -1})", ErrorCode::model_file, "does not fit its payload"},
-    Wrong{"Missing", kWeights, R"("conv1.weight")", R"("conv1.wait")", ErrorCode::model_file, "no tensor for `conv1.weight`"},
-    Wrong{"OtherShape", kWeights, R"("sizes": [{"as_int": 4})", R"("sizes": [{"as_int": 2})", ErrorCode::model_file, "`conv1.weight` is f32[4, 3, 3, 3] in the graph"}),
+INSTANTIATE_TEST_SUITE_P(
+    Archives, ReadPt2Wrong,
+    testing::Values(Wrong{"Format", "archive_format", "pt2", "pt3", ErrorCode::model_file, "not of format pt2"},
+                    Wrong{"Json", kProgram, "{", "[", ErrorCode::model_file, "is not JSON"},
+                    Wrong{"Field", kProgram, "\"graph_module\"", "\"graph_modul\"", ErrorCode::model_file, "does not follow export schema 8"},
+                    Wrong{"UndefinedValue", kProgram, R"("arg": {"as_tensor": {"name": "relu"}})", R"("arg": {"as_tensor": {"name": "rely"}})",
+                          ErrorCode::model_file, "%rely is used before it is defined"},
+                    Wrong{"ElementType", kProgram, R"("dtype": 7)", R"("dtype": 33)", ErrorCode::unsupported, "element type number 33"},
+                    Wrong{"Pickle", kWeights, R"("use_pickle": false)", R"("use_pickle": true)", ErrorCode::unsupported,
+                          "`conv1.weight` is a pickled"},
+                    Wrong{"Payload", kWeights, R"("path_name": "weight_0")", R"("path_name": "weight_77")", ErrorCode::model_file,
+                          "no entry `data/weights/weight_77`"},
+                    Wrong{"TooLarge", kWeights, R"("sizes": [{"as_int": 4})", R"("sizes": [{"as_int": 4611686018427387904})", ErrorCode::model_file,
+                          "does not fit its payload"},
+                    Wrong{"Negative", kWeights, R"("storage_offset": {"as_int": 0})", R"("storage_offset": {"as_int": -1})", ErrorCode::model_file,
+                          "does not fit its payload"},
+                    Wrong{"Missing", kWeights, R"("conv1.weight")", R"("conv1.wait")", ErrorCode::model_file, "no tensor for `conv1.weight`"},
+                    Wrong{"OtherShape", kWeights, R"("sizes": [{"as_int": 4})", R"("sizes": [{"as_int": 2})", ErrorCode::model_file,
+                          "`conv1.weight` is f32[4, 3, 3, 3] in the graph"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ReadPt2, TellsOtherFilesApart) {

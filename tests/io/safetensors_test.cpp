@@ -26,9 +26,15 @@ std::string with_header(const std::string& header, std::size_t data) {
 
 TEST(Safetensors, ReadsBackWhatWasWritten) {
   const TemporaryFolder folder;
-  const TensorFile file{{{"weight", at::randn({3, 4})}, {"half", at::randn({5}).to(at::kHalf)}, {"brain", at::randn({2}).to(at::kBFloat16)},
-                         {"ids", at::arange(7)}, {"mask", at::ones({3}, at::kBool)}, {"scalar", at::full({}, 2.5)}, {"empty", at::zeros({0, 3})},
-                         {"turned", at::randn({4, 3}).t()}}, {{"recipe", "a: 1\nb: \"ü\""}}};
+  const TensorFile file{{{"weight", at::randn({3, 4})},
+                         {"half", at::randn({5}).to(at::kHalf)},
+                         {"brain", at::randn({2}).to(at::kBFloat16)},
+                         {"ids", at::arange(7)},
+                         {"mask", at::ones({3}, at::kBool)},
+                         {"scalar", at::full({}, 2.5)},
+                         {"empty", at::zeros({0, 3})},
+                         {"turned", at::randn({4, 3}).t()}},
+                        {{"recipe", "a: 1\nb: \"ü\""}}};
   write_safetensors(folder.file("x.safetensors"), file);
   const auto back = read_safetensors(folder.file("x.safetensors"));
   EXPECT_EQ(back.metadata, file.metadata);
@@ -73,19 +79,21 @@ TEST_P(SafetensorsHeader, IsRefusedWithAReason) {
   EXPECT_NE(error.to_text().find(GetParam().expected), std::string::npos) << error.to_text();
 }
 
-INSTANTIATE_TEST_SUITE_P(Bad, SafetensorsHeader, testing::Values(
-    BadHeader{"NoJson", "{\"a\":", 0, "does not follow the safetensors format"},
-    BadHeader{"List", "[]", 0, "no JSON object"},
-    BadHeader{"Type", R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]}})", 4, "element type F4"},
-    BadHeader{"Gap", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "expected a start at 0"},
-    BadHeader{"Overlap", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "expected a start at 8"},
-    BadHeader{"Beyond", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4, "an end within 4 bytes"},
-    BadHeader{"Rest", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "4 bytes follow the last tensor"},
-    BadHeader{"Shape", R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8, "its shape needs 12"},
-    BadHeader{"Overflow", R"({"a":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,8]}})", 8, "more than there can be"},
-    BadHeader{"Negative", R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}})", 8, "impossible size -1"},
-    BadHeader{"Fraction", R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}})", 8, "impossible size 1.5"},
-    BadHeader{"Offsets", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}})", 8, "no pair of offsets"}),
+INSTANTIATE_TEST_SUITE_P(
+    Bad, SafetensorsHeader,
+    testing::Values(
+        BadHeader{"NoJson", "{\"a\":", 0, "does not follow the safetensors format"}, BadHeader{"List", "[]", 0, "no JSON object"},
+        BadHeader{"Type", R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,4]}})", 4, "element type F4"},
+        BadHeader{"Gap", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8, "expected a start at 0"},
+        BadHeader{"Overlap", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8,
+                  "expected a start at 8"},
+        BadHeader{"Beyond", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 4, "an end within 4 bytes"},
+        BadHeader{"Rest", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "4 bytes follow the last tensor"},
+        BadHeader{"Shape", R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8, "its shape needs 12"},
+        BadHeader{"Overflow", R"({"a":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,8]}})", 8, "more than there can be"},
+        BadHeader{"Negative", R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}})", 8, "impossible size -1"},
+        BadHeader{"Fraction", R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}})", 8, "impossible size 1.5"},
+        BadHeader{"Offsets", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}})", 8, "no pair of offsets"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Safetensors, RefusesAHeaderLongerThanTheFile) {
@@ -184,7 +192,8 @@ TEST(SwapWeights, AcceptsTiedWeightsUnderEitherName) {
 TEST(SwapWeights, RefusesTiedWeightsThatDiffer) {
   const TemporaryFolder folder;
   auto model = read_pt2(fixture("regions.pt2"));
-  write_safetensors(folder.file("untied"), {{{"calls", at::zeros({}, at::kLong)}, {"embed.weight", at::randn({8, 4})}, {"head.weight", at::randn({8, 4})}}, {}});
+  write_safetensors(folder.file("untied"),
+                    {{{"calls", at::zeros({}, at::kLong)}, {"embed.weight", at::randn({8, 4})}, {"head.weight", at::randn({8, 4})}}, {}});
   const auto error = error_of([&] { swap_weights(model, folder.file("untied")); });
   EXPECT_NE(error.to_text().find("are one tensor in the model but differ in the file"), std::string::npos);
 }
