@@ -36,15 +36,18 @@ std::vector<std::int64_t> read_integers(const Json& list) {
 std::optional<std::uint64_t> extent(const Geometry& geometry) {
   if (geometry.sizes.size() != geometry.strides.size() || geometry.offset < 0) return std::nullopt;
   constexpr auto kLimit = static_cast<unsigned __int128>(std::numeric_limits<std::int64_t>::max());
-  unsigned __int128 last = static_cast<unsigned __int128>(geometry.offset);
+  auto last = static_cast<unsigned __int128>(geometry.offset);
+  unsigned __int128 elements = 1;
   bool is_empty = false;
   for (std::size_t i = 0; i < geometry.sizes.size(); ++i) {
-    if (geometry.sizes[i] < 0 || geometry.strides[i] < 0) return std::nullopt;
-    if (geometry.sizes[i] == 0)
-      is_empty = true;
-    else
-      last += static_cast<unsigned __int128>(geometry.sizes[i] - 1) * static_cast<unsigned __int128>(geometry.strides[i]);
-    if (last > kLimit) return std::nullopt;
+    const auto size = geometry.sizes[i];
+    if (size < 0 || geometry.strides[i] < 0) return std::nullopt;
+    is_empty |= size == 0;
+    if (size > 0) {
+      elements *= static_cast<unsigned __int128>(size);
+      last += static_cast<unsigned __int128>(size - 1) * static_cast<unsigned __int128>(geometry.strides[i]);
+    }
+    if (last > kLimit || elements > kLimit) return std::nullopt;
   }
   return is_empty ? 0 : static_cast<std::uint64_t>(last) + 1;
 }

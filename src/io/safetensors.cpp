@@ -97,11 +97,13 @@ struct Row {
 
 // Bytes of a shape; none when negative or beyond 64 bits.
 std::optional<std::uint64_t> bytes_of(const std::vector<std::int64_t>& shape, std::size_t width) {
-  std::uint64_t bytes = width;
+  std::int64_t bytes = static_cast<std::int64_t>(width);
+  bool is_empty = false;
   for (const auto size : shape) {
-    if (size < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) return std::nullopt;
+    is_empty |= size == 0;
+    if (size < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) return std::nullopt;
   }
-  return bytes;
+  return is_empty ? 0 : static_cast<std::uint64_t>(bytes);
 }
 
 class Reader {

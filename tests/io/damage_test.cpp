@@ -68,6 +68,23 @@ TEST(DamagedPt2, FlippedBitsGiveAnErrorOrTheSameTensors) {
   EXPECT_LT(loaded, kTrials / 2);  // only padding and fields that nobody reads may be hit unnoticed
 }
 
+// A checksum that fits says nothing about the content: programs and configurations with a changed character.
+TEST(DamagedPt2, ChangedTextGivesAnErrorOrALoad) {
+  const TemporaryFolder folder;
+  Random random(5);
+  for (int i = 0; i < kTrials; ++i) {
+    const std::string source = fixture(i % 2 ? "regions.pt2" : "calls.pt2");
+    rewrite_archive(source, folder.file("text.pt2"), [&](const std::string& name, std::string& content) {
+      if (name.ends_with(".json")) content = flip(content, random);
+    });
+    try {
+      write_pt2(read_pt2(folder.file("text.pt2")), folder.file("again.pt2"));
+    } catch (const Error& error) {
+      EXPECT_FALSE(std::string(error.what()).empty());
+    }
+  }
+}
+
 TEST(DamagedPt2, FlippedWeightIsNamed) {
   const TemporaryFolder folder;
   auto bytes = bytes_of(fixture("tiny.pt2"));
