@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/argmin.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/topk.h>
@@ -120,12 +121,16 @@ class Evaluator {
     const std::vector<at::Tensor> outputs = engine.run(batch.inputs);
     if (outputs.empty()) throw Error(ErrorCode::data, "the model has no tensor output to evaluate");
     const at::Tensor output = outputs.front().to(at::kCPU, at::kFloat);
-    if (!at::isfinite(output).all().item<bool>()) {
-      const std::int64_t first = batch.indices.empty() ? 0 : batch.indices.front();
-      throw Error(ErrorCode::numeric, engine.name() + " gives outputs that are not finite, in the batch that starts with example " +
-                                          std::to_string(first), {}, "lower the learning rate of the step before, or its precision settings");
-    }
+    if (!at::isfinite(output).all().item<bool>()) fail_not_finite(engine, output, batch);
     return output;
+  }
+
+  [[noreturn]] static void fail_not_finite(const Engine& engine, const at::Tensor& output, const Batch& batch) {
+    const at::Tensor finite = at::isfinite(output.reshape({output.dim() ? output.size(0) : 1, -1})).all(1);
+    const auto row = static_cast<std::size_t>(finite.to(at::kLong).argmin().item<std::int64_t>());
+    const std::int64_t example = row < batch.indices.size() ? batch.indices[row] : static_cast<std::int64_t>(row);
+    throw Error(ErrorCode::numeric, engine.name() + " gives an output that is not finite for example " + std::to_string(example), {},
+                "the weights have diverged, or the inputs are not normalised as the model expects");
   }
 
   [[noreturn]] static void fail_without_labels() {

@@ -12,6 +12,7 @@
 
 #include "core/names.h"
 #include "dscompress/error.h"
+#include "exec/fake_quant.h"
 
 namespace dsc {
 namespace {
@@ -120,13 +121,23 @@ class Planner {
     plan_.steps.push_back(std::move(step));
   }
 
+  // A batch norm with a frozen weight is part of something that stays as it is, statistics included.
+  ExecutorOptions options_for(const Node& node) const {
+    auto options = options_;
+    const Value* weight = options.frozen.empty() ? nullptr : node.find_value("weight");
+    const GraphInput* input = weight ? graph_.find_input(weight) : nullptr;
+    if (input && options.frozen.contains(input->target)) options.freeze_batch_norm = true;
+    return options;
+  }
+
   // returns: false when the dispatcher does not know the operator.
   bool bind_operator(Step& step) {
     auto& dispatcher = c10::Dispatcher::singleton();
+    if (step.node->target().starts_with("dscompress.")) register_fake_quant_operators();
     step.op = dispatcher.findSchema(operator_name(step.node->target()));
     if (!step.op) return false;
     step.stack = make_stack(*step.node, step.op->schema(), plan_.slots, device_);
-    set_training(step.op->schema(), step.stack, options_);
+    set_training(step.op->schema(), step.stack, options_for(*step.node));
     // Strides differ from the example's in NHWC memory, and a plain view may then be impossible: copy in that case.
     const bool is_view = step.node->is("aten.view.default") || step.node->is("aten._unsafe_view.default");
     if (options_.channels_last && is_view) step.op = dispatcher.findSchemaOrThrow("aten::reshape", "");
