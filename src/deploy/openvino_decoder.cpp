@@ -44,6 +44,11 @@ ov::Any type_of(const TorchValue& value) {
   return {};
 }
 
+ov::PartialShape to_partial_shape(const TorchValue& value) {
+  if (value.kind != TorchValue::Kind::tensor) return ov::PartialShape::dynamic();
+  return ov::PartialShape(std::vector<ov::Dimension>(value.sizes.begin(), value.sizes.end()));
+}
+
 // Shares the tensor's memory and keeps it alive.
 ov::OutputVector to_constant(const at::Tensor& tensor, const std::string& name) {
   const auto kept = std::make_shared<at::Tensor>(tensor.detach().contiguous());
@@ -116,10 +121,6 @@ class ProgramPart : public TorchDecoder {
   ov::OutputVector convert(const ov::frontend::NodeContext*) const override { return {}; }
 
  protected:
-  static ov::PartialShape to_partial_shape(const TorchValue& value) {
-    if (value.kind != TorchValue::Kind::tensor) return ov::PartialShape::dynamic();
-    return ov::PartialShape(std::vector<ov::Dimension>(value.sizes.begin(), value.sizes.end()));
-  }
   const TorchValue& input(std::size_t i) const { return program_->values[inputs_.at(i)]; }
   const TorchValue& result(std::size_t i) const { return program_->values[outputs_.at(i)]; }
 
@@ -208,6 +209,34 @@ void check_converted(const ov::Model& converted, const Model& model) {
   throw Error(ErrorCode::unsupported, std::move(all));
 }
 
+// The frontend drops a first input that nothing uses, taking it for a module's `self`. The model takes all of the graph's.
+std::shared_ptr<ov::Model> restore_inputs(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program) {
+  std::map<std::string, std::shared_ptr<ov::op::v0::Parameter>> found;
+  for (const auto& parameter : converted->get_parameters()) found[parameter->get_friendly_name()] = parameter;
+  ov::ParameterVector parameters;
+  for (std::size_t i = 0; i < program.inputs.size(); ++i) {
+    auto& parameter = found[program.input_names[i]];
+    if (!parameter) {
+      const TorchValue& value = program.values[program.inputs[i]];
+      parameter = std::make_shared<ov::op::v0::Parameter>(to_openvino(value.dtype), to_partial_shape(value));
+      parameter->set_friendly_name(program.input_names[i]);
+    }
+    parameter->get_output_tensor(0).set_names({program.input_names[i]});
+    parameters.push_back(parameter);
+  }
+  return std::make_shared<ov::Model>(converted->get_results(), parameters);
+}
+
+// Names that OpenVINO makes up count up through the process; the written file must not depend on what ran before.
+void name_the_nameless(ov::Model& converted) {
+  converted.set_friendly_name("model");
+  std::size_t count = 0;
+  for (const auto& node : converted.get_ordered_ops()) {
+    if (node->get_friendly_name() != node->get_name()) continue;
+    node->set_friendly_name(std::string(node->get_type_name()) + "_" + std::to_string(count++));
+  }
+}
+
 // Tensors get the graph's names and declared types: the frontend leaves numbers, and may compute in another type.
 void name_results(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program) {
   const auto results = converted->get_results();
@@ -232,14 +261,16 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
   return translating([&] {
     const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
     const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
-    const auto converted = frontend->convert_partially(input);
+    auto converted = frontend->convert_partially(input);
     frontend->normalize(converted);
     check_converted(*converted, model);
+    converted = restore_inputs(converted, *program);
     name_results(converted, *program);
     ov::pass::Manager manager;
     manager.register_pass<ov::pass::ConstantFolding>();
     manager.run_passes(converted);
     store_integer_weights(*converted);
+    name_the_nameless(*converted);
     return converted;
   });
 }

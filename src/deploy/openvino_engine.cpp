@@ -81,14 +81,15 @@ std::string text_of(const ov::RTMap& facts, const std::string& key) {
   return found == facts.end() ? "" : found->second.as<std::string>();
 }
 
-// "conv2d/Convolution,relu/Relu" as "conv2d,relu".
+// "conv2d/Convolution,Multiply_27,relu/Relu" as "conv2d,relu": names with a slash come from the graph's nodes.
 std::string graph_names(const std::string& layers) {
   std::istringstream list(layers);
   std::string names;
   std::set<std::string> seen;
   for (std::string layer; std::getline(list, layer, ',');) {
-    const std::string name = layer.substr(0, layer.find('/'));
-    if (seen.insert(name).second) names += (names.empty() ? "" : ",") + name;
+    const auto slash = layer.find('/');
+    if (slash == std::string::npos || !seen.insert(layer.substr(0, slash)).second) continue;
+    names += (names.empty() ? "" : ",") + layer.substr(0, slash);
   }
   return names;
 }

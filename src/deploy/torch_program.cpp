@@ -129,7 +129,7 @@ void TorchProgramBuilder::add_input(const GraphInput& input) {
 
 void TorchProgramBuilder::add_node(const Node& node) {
   node_ = &node;
-  if (const TorchRule rule = find_torch_rule(node)) return rule(*this, node);
+  if (const TorchRule rule = find_torch_rule(node, model_.graph)) return rule(*this, node);
   if (const auto* schema = find_schema(node)) return add_operator(node, *schema);
   refuse("it is not registered with LibTorch, and there is no rule for it");
 }
@@ -272,8 +272,9 @@ TorchCall TorchProgramBuilder::make_call(std::string op, std::vector<ValueId> in
   return {.op = std::move(op), .inputs = std::move(inputs), .origin = node_, .name = node_ ? node_->name() : ""};
 }
 
-ValueId TorchProgramBuilder::call_like(std::string op, std::vector<ValueId> inputs, const Value* like) {
+ValueId TorchProgramBuilder::call_like(std::string op, std::vector<ValueId> inputs, const Value* like, std::string name) {
   TorchCall made = make_call(std::move(op), std::move(inputs));
+  if (!name.empty()) made.name = std::move(name);
   const ValueId id = new_value(like);
   made.outputs.push_back(id);
   program_.calls.push_back(std::move(made));

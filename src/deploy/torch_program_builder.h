@@ -25,9 +25,10 @@ class TorchProgramBuilder {
   ValueId constant(TorchConstant value);
   ValueId weight(at::Tensor tensor, std::string name);
   ValueId argument(const Argument& argument);
-  // Appends a call whose result has `like`'s type, and makes `output` the new value when not null.
+  // Appends a call whose result is `output`, or is only of its type.
   ValueId call(std::string op, std::vector<ValueId> inputs, const Value* output);
-  ValueId call_like(std::string op, std::vector<ValueId> inputs, const Value* like);
+  // `name` empty: the current node's.
+  ValueId call_like(std::string op, std::vector<ValueId> inputs, const Value* like, std::string name = {});
   void calls_list(std::string op, std::vector<ValueId> inputs, const std::vector<Value*>& outputs);
   void bind(const Value* value, ValueId id) { ids_[value] = id; }
   // The tensor of a parameter, buffer or constant; undefined for anything else.
@@ -64,7 +65,7 @@ class TorchProgramBuilder {
 
 // A way to write one operator that is not "same name, all schema arguments".
 using TorchRule = void (*)(TorchProgramBuilder&, const Node&);
-TorchRule find_torch_rule(const Node& node);  // null: none
+TorchRule find_torch_rule(const Node& node, const Graph& graph);  // null: none
 
 // The value an argument has in evaluation ("training" of batch norm is false), or null when it stays.
 const Argument* find_evaluation_argument(const Node& node, std::string_view name);

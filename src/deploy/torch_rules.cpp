@@ -12,6 +12,7 @@
 #include <string>
 
 #include "deploy/torch_program_builder.h"
+#include "exec/convert.h"
 
 namespace dsc {
 namespace {
@@ -28,6 +29,13 @@ Value* get_value(const Node& node, std::size_t position, std::string_view name) 
   const Argument& argument = get_argument(node, position, name);
   if (auto* const* value = std::get_if<Value*>(&argument); value && *value) return *value;
   throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a tensor");
+}
+
+double get_number(const Node& node, std::size_t position, std::string_view name) {
+  const Argument& argument = get_argument(node, position, name);
+  if (const auto* value = std::get_if<double>(&argument)) return *value;
+  if (const auto* value = std::get_if<std::int64_t>(&argument)) return static_cast<double>(*value);
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed number");
 }
 
 void skip(Builder&, const Node&) {}
@@ -136,6 +144,35 @@ void split(Builder& builder, const Node& node) {
   auto sizes = *split_sizes(node, dim);
   const ValueId self = builder.id_of(get_value(node, 0, "self"));
   builder.calls_list("aten::split_with_sizes", {self, builder.constant(std::move(sizes)), builder.constant(dim)}, node.outputs());
+}
+
+// Batch norm with fixed statistics is x * scale + shift. OpenVINO would write the same, but without names: a product
+// that is folded into a convolution gives it its own name, so it is named after what it will be folded into.
+void batch_norm(Builder& builder, const Node& node) {
+  const Value* input = get_value(node, 0, "input");
+  const at::Tensor mean = builder.weight_of(node.find_value("running_mean")).to(at::kDouble);
+  at::Tensor scale = (builder.weight_of(node.find_value("running_var")).to(at::kDouble) + get_number(node, 7, "eps")).rsqrt();
+  if (const Value* gain = node.find_value("weight")) scale = scale * builder.weight_of(gain).to(at::kDouble);
+  at::Tensor shift = -mean * scale;
+  if (const Value* bias = node.find_value("bias")) shift = shift + builder.weight_of(bias).to(at::kDouble);
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(input->tensor().rank() - 1), 1);
+  sizes.front() = mean.numel();
+  const auto dtype = to_c10(input->tensor().dtype);
+  const ValueId factor = builder.weight(scale.detach().to(dtype).reshape(sizes), node.name() + ".scale");
+  const ValueId offset = builder.weight(shift.detach().to(dtype).reshape(sizes), node.name() + ".shift");
+  const Node* producer = input->producer();
+  const ValueId product = builder.call_like("aten::mul", {builder.id_of(input), factor}, node.output(), producer ? producer->name() : "");
+  builder.call("aten::add", {product, offset}, node.output());
+}
+
+bool has_fixed_statistics(const Node& node, const Graph& graph) {
+  const auto is_fixed = [&](const char* name, bool needed) {
+    const Value* value = node.find_value(name);
+    return value ? !value->producer() && graph.find_input(value)->kind != InputKind::user : !needed;
+  };
+  const Value* input = node.find_value("input");
+  return input && input->tensor().rank() >= 2 && is_floating(input->tensor().dtype) && is_fixed("running_mean", true) &&
+         is_fixed("running_var", true) && is_fixed("weight", false) && is_fixed("bias", false);
 }
 
 // --- fake quantisation ---
@@ -280,7 +317,7 @@ const std::map<std::string_view, TorchRule>& rules() {
 
 }  // namespace
 
-TorchRule find_torch_rule(const Node& node) {
+TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   const auto op = node.op();
   const auto name = op.substr(op.rfind('.') + 1);
   if (name.starts_with("_assert") || name.starts_with("sym_constrain_range")) return skip;
@@ -289,13 +326,21 @@ TorchRule find_torch_rule(const Node& node) {
     if (renamed_operators().contains(key)) return rename;
   }
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
+  if (op == "aten.batch_norm" && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
   return nullptr;
 }
 
 const Argument* find_evaluation_argument(const Node& node, std::string_view name) {
-  static const Argument no = false, yes = true, zero = 0.0;
+  static const Argument no = false, yes = true, zero = 0.0, none = NoneArgument{};
   const auto op = node.op();
+  // A factor of 1 would be written as a product.
+  if (name == "alpha" && (op == "aten.add" || op == "aten.add_" || op == "aten.sub" || op == "aten.sub_")) {
+    const Argument* alpha = node.find_argument(name);
+    return !alpha || *alpha == Argument(std::int64_t{1}) ? &none : nullptr;
+  }
+  // Without running statistics, those of the batch are all there is; weight standardisation is written so.
+  if (name == "training" && op == "aten.batch_norm") return node.find_value("running_mean") ? &no : &yes;
   if (name == "training" || name == "train") return &no;
   if (name == "use_input_stats" && op == "aten.instance_norm") return node.find_value("running_mean") ? &no : &yes;
   if (name == "dropout_p" && op == "aten.scaled_dot_product_attention") return &zero;

@@ -1,0 +1,259 @@
+#include "deploy/openvino_engine.h"
+
+#include <gtest/gtest.h>
+
+#include "deploy/text_model.h"
+#include "dscompress/error.h"
+#include "exec/executor.h"
+#include "support/tiny_models.h"
+
+namespace dsc {
+namespace {
+
+using test::example_tensors;
+using test::text_model;
+
+// The oracle is LibTorch's dispatcher on the same graph.
+void expect_equal_outputs(const Model& model, const std::vector<at::Tensor>& inputs, Engine& engine, double tolerance = 1e-4) {
+  const auto expected = Executor(model, {}).run(inputs), found = engine.run(inputs);
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(found[i].sizes(), expected[i].sizes()) << "output " << i;
+    ASSERT_EQ(found[i].scalar_type(), expected[i].scalar_type()) << "output " << i;
+    EXPECT_TRUE(at::allclose(found[i].to(at::kFloat), expected[i].to(at::kFloat), tolerance, tolerance))
+        << "output " << i << ": largest difference " << (found[i].to(at::kFloat) - expected[i].to(at::kFloat)).abs().max().item<float>();
+  }
+}
+
+void expect_equal_outputs(const Model& model) {
+  const auto engine = make_openvino_engine(model);
+  for (const std::int64_t symbolic : {2, 5}) expect_equal_outputs(model, example_tensors(model, symbolic), *engine);
+}
+
+struct Case {
+  const char* name;
+  const char* text;
+};
+void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+class SameAsLibTorch : public testing::TestWithParam<Case> {};
+TEST_P(SameAsLibTorch, ForAnyBatch) { expect_equal_outputs(text_model(GetParam().text)); }
+
+INSTANTIATE_TEST_SUITE_P(OpenVino, SameAsLibTorch, testing::Values(
+Case{"LinearGeluLayerNorm", R"text(graph {
+  param %w "w": f32[6, 4]
+  param %b "b": f32[6]
+  param %gain "gain": f32[6]
+  input %x: f32[s0{2}, 4]
+  %linear: f32[s0{2}, 6] = aten.linear.default(input=%x, weight=%w, bias=%b)
+  %gelu: f32[s0{2}, 6] = aten.gelu.default(self=%linear, approximate:="tanh")
+  %norm: f32[s0{2}, 6] = aten.layer_norm.default(input=%gelu, normalized_shape=[6], weight=%gain)
+  output %norm
+})text"},
+Case{"AttentionWithMask", R"text(graph {
+  input %q: f32[s0{2}, 2, 5, 8]
+  input %k: f32[s0{2}, 2, 7, 8]
+  input %v: f32[s0{2}, 2, 7, 8]
+  input %keep: bool[s0{2}, 1, 5, 7]
+  %lowest: f32[] = aten.scalar_tensor.default(s=-10000.0, dtype:=f32)
+  %zero: f32[] = aten.scalar_tensor.default(s=0.0, dtype:=f32)
+  %bias: f32[s0{2}, 1, 5, 7] = aten.where.self(condition=%keep, self=%zero, other=%lowest)
+  %masked: f32[s0{2}, 2, 5, 8] = aten.scaled_dot_product_attention.default(query=%q, key=%k, value=%v, attn_mask=%bias, dropout_p=0.5, scale:=0.25)
+  output %masked
+})text"},
+Case{"GroupedQueryAttention", R"text(graph {
+  input %q: f32[s0{2}, 4, 5, 8]
+  input %k: f32[s0{2}, 2, 5, 8]
+  input %v: f32[s0{2}, 2, 5, 8]
+  %causal: f32[s0{2}, 4, 5, 8] = aten.scaled_dot_product_attention.default(query=%q, key=%k, value=%v, is_causal=true, enable_gqa:=true)
+  output %causal
+})text"},
+Case{"EmbeddingAndPositions", R"text(graph {
+  param %w "w": f32[9, 4]
+  input %ids: i64[s0{2}, 3]
+  %embedding: f32[s0{2}, 3, 4] = aten.embedding.default(weight=%w, indices=%ids, padding_idx=0)
+  %size: sym_int s0{2} = aten.sym_size.int(self=%ids, dim=0)
+  %last: sym_int "s0 - 1"{1} = _operator.sub(%size, 1)
+  %range: i64[s0{2}] = aten.arange.start(start=0, end=%size, dtype:=i64, device:=device(cpu), pin_memory:=false)
+  %column: i64[s0{2}, 1] = aten.unsqueeze.default(self=%range, dim=1)
+  %shifted: i64[s0{2}, 1] = aten.add.Tensor(self=%column, other=%last)
+  %ranks: f32[s0{2}, 1, 1] = aten.to.dtype(self=%shifted, dtype=f32)
+  %deep: f32[s0{2}, 1, 1] = aten.view.default(self=%ranks, size=[%size, 1, 1])
+  %sum: f32[s0{2}, 3, 4] = aten.add.Tensor(self=%embedding, other=%deep)
+  output %sum
+})text"},
+Case{"SplitChunkUnbindCat", R"text(graph {
+  input %x: f32[s0{2}, 6, 3]
+  [%a: f32[s0{2}, 4, 3], %b: f32[s0{2}, 2, 3]] = aten.split.Tensor(self=%x, split_size=4, dim=1)
+  [%c: f32[s0{2}, 2, 3], %d: f32[s0{2}, 2, 3]] = aten.chunk.default(self=%a, chunks=2, dim=-2)
+  [%e: f32[s0{2}, 3], %f: f32[s0{2}, 3]] = aten.unbind.int(self=%c, dim=1)
+  %sum: f32[s0{2}, 3] = aten.add.Tensor(self=%e, other=%f, alpha=2)
+  %row: f32[s0{2}, 1, 3] = aten.unsqueeze.default(self=%sum, dim=1)
+  %cat: f32[s0{2}, 5, 3] = aten.cat.default(tensors=[%d, %row, %b], dim=1)
+  output %cat
+})text"},
+Case{"SizeArithmeticInShapes", R"text(graph {
+  input %x: f32[s0{2}, 6]
+  %size: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
+  %twice: sym_int "2*s0"{4} = _operator.mul(%size, 2)
+  %half: sym_int "((2*s0)//2)"{2} = _operator.floordiv(%twice, 2)
+  %flat: f32["2*s0"{4}, 3] = aten.view.default(self=%x, size=[%twice, 3])
+  %wide: f32[2, s0{2}, 3] = aten.reshape.default(self=%flat, shape=[2, %half, 3])
+  %ones: f32[s0{2}, 3] = aten.full.default(size=[%half, 3], fill_value=1.5, dtype:=f32, device:=device(cpu), pin_memory:=false)
+  %sum: f32[2, s0{2}, 3] = aten.add.Tensor(self=%wide, other=%ones)
+  %top: f32[2, 3], %where: i64[2, 3] = aten.max.dim(self=%sum, dim=1)
+  output %top
+  output %where
+})text"},
+Case{"IndexingWithNone", R"text(graph {
+  input %x: f32[s0{2}, 5, 3]
+  constant %rows "rows": i64[2]
+  %index: f32[s0{2}, 2, 3] = aten.index.Tensor(self=%x, indices=[None, %rows])
+  %cut: f32[s0{2}, 1, 3] = aten.slice.Tensor(self=%index, dim=1, start=1, end=9223372036854775807)
+  output %cut
+})text"},
+Case{"NormalisationByTheBatchAlone", R"text(graph {
+  input %x: f32[s0{2}, 3, 4]
+  %norm: f32[s0{2}, 3, 4] = aten.batch_norm.default(input=%x, weight=None, bias=None, running_mean=None, running_var=None, training=true, momentum=0.0, eps=1e-05, cudnn_enabled=false)
+  output %norm
+})text"},
+Case{"TrainingIsOff", R"text(graph {
+  param %w "w": f32[3]
+  param %b "b": f32[3]
+  buffer %mean "mean": f32[3]
+  buffer %var "var": f32[3]
+  input %x: f32[s0{2}, 3, 4]
+  %norm: f32[s0{2}, 3, 4] = aten.batch_norm.default(input=%x, weight=%w, bias=%b, running_mean=%mean, running_var=%var, training=true, momentum=0.1, eps=1e-05, cudnn_enabled=false)
+  %drop: f32[s0{2}, 3, 4] = aten.dropout.default(input=%norm, p=0.5, train=true)
+  output %drop
+})text"},
+// In place: what is read after the change must see it, through every alias.
+Case{"ChangeThroughASliceReachesTheBase", R"text(graph {
+  input %x: f32[s0{2}, 4, 4]
+  %base: f32[s0{2}, 4, 4] = aten.clone.default(self=%x)
+  %rows: f32[s0{2}, 2, 4] = aten.slice.Tensor(self=%base, dim=1, start=1, end=3)
+  %part: f32[s0{2}, 2, 2] = aten.slice.Tensor(self=%rows, dim=2, start=2, end=4)
+  %fill: f32[s0{2}, 2, 2] = aten.fill_.Scalar(self=%part, value=7.0)
+  %sum: f32[s0{2}, 4, 4] = aten.add.Tensor(self=%base, other=%x)
+  output %sum
+  output %rows
+})text"},
+Case{"ChangeOfTheBaseReachesItsViews", R"text(graph {
+  input %x: f32[s0{2}, 4, 4]
+  %base: f32[s0{2}, 4, 4] = aten.mul.Tensor(self=%x, other=2)
+  %flat: f32[s0{2}, 16] = aten.view.default(self=%base, size=[-1, 16])
+  %few: f32[s0{2}, 3] = aten.slice.Tensor(self=%flat, dim=1, start=0, end=3)
+  [%left: f32[s0{2}, 4, 2], %right: f32[s0{2}, 4, 2]] = aten.chunk.default(self=%base, chunks=2, dim=2)
+  %relu: f32[s0{2}, 4, 4] = aten.relu_.default(self=%base)
+  %more: f32[s0{2}, 4, 4] = aten.add_.Tensor(self=%relu, other=%x, alpha=3)
+  %twice: f32[s0{2}, 3] = aten.mul.Tensor(self=%few, other=2)
+  output %twice
+  output %left
+  output %base
+  output %flat
+})text"},
+Case{"CopyDoesNotReachBack", R"text(graph {
+  input %x: f32[s0{2}, 4]
+  %copy: f32[s0{2}, 4] = aten.clone.default(self=%x)
+  %set: f32[s0{2}, 4] = aten.mul_.Tensor(self=%copy, other=%x)
+  %same: f32[s0{2}, 4] = aten.dropout.default(input=%copy, p=0.1, train=false)
+  %more: f32[s0{2}, 4] = aten.neg_.default(self=%same)
+  %sum: f32[s0{2}, 4] = aten.add.Tensor(self=%x, other=%copy)
+  output %sum
+})text"},
+Case{"InputsThatAreUnusedOrPassedThrough", R"text(graph {
+  input %unused: f32[s0{2}, 4]
+  input %x: f32[s0{2}, 4]
+  input %self_mask: i64[s0{2}, 3]
+  %relu: f32[s0{2}, 4] = aten.relu.default(self=%x)
+  output %relu
+  output %self_mask
+  output %relu
+})text"},
+Case{"DecomposedOperators", R"text(graph {
+  input %x: f32[s0{2}, 4]
+  %softmax: f32[s0{2}, 4] = aten._softmax.default(self=%x, dim=-1, half_to_float=false)
+  %copy: f64[s0{2}, 4] = aten._to_copy.default(self=%softmax, dtype:=f64)
+  %back: f32[s0{2}, 4] = aten.to.dtype(self=%copy, dtype=f32)
+  %log: f32[s0{2}, 4] = aten._log_softmax.default(self=%back, dim=-1, half_to_float=false)
+  output %log
+})text"}), [](const auto& info) { return std::string(info.param.name); });
+
+TEST(OpenVinoEngine, RunsAResidualCnn) { expect_equal_outputs(test::tiny_residual_cnn()); }
+
+TEST(OpenVinoEngine, ReportsLayersByTheirNodes) {
+  const auto layers = make_openvino_engine(test::tiny_residual_cnn())->layers();
+  const auto found = std::find_if(layers.begin(), layers.end(), [](const LayerReport& l) { return l.type == "Convolution"; });
+  ASSERT_NE(found, layers.end());
+  EXPECT_EQ(found->name, "conv2d,relu");  // the batch norm between them is in the weights
+  EXPECT_EQ(found->precision, "f32");
+  EXPECT_EQ(found->device, "CPU");
+  EXPECT_FALSE(found->primitive.empty());
+}
+
+TEST(OpenVinoEngine, FixedShapesGiveTheSameOutputs) {
+  const Model model = test::tiny_mlp();
+  const auto engine = make_openvino_engine(model, {.threads = 1, .performance = "throughput", .shapes = {{3, 8}}});
+  expect_equal_outputs(model, example_tensors(model, 3), *engine);
+}
+
+TEST(OpenVinoEngine, RunsAgainWithOtherSizesAndKeepsEarlierOutputs) {
+  const Model model = test::tiny_mlp();
+  const auto engine = make_openvino_engine(model);
+  const auto first = engine->run(example_tensors(model, 3)).at(0);
+  const at::Tensor copy = first.clone();
+  engine->run({at::ones({4, 8})});
+  EXPECT_TRUE(at::equal(first, copy));
+}
+
+std::string refusal(const std::function<void()>& body, ErrorCode code) {
+  try {
+    body();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    return error.to_text();
+  }
+  ADD_FAILURE() << "nothing was refused";
+  return "";
+}
+
+TEST(OpenVinoEngine, RefusesAllOperatorsThatItCannotConvert) {
+  const Model model = text_model(R"text(graph {
+    input %x: f32[s0{2}, 4]
+    %first: f32[s0{2}, 4] = aten.special_bessel_j0.default(self=%x) {"stack_trace": "File \"net.py\", line 7, in forward\n    y = bessel(x)"}
+    %relu: f32[s0{2}, 4] = aten.relu.default(self=%first)
+    %second: f32[s0{2}, 4] = aten.igamma.default(self=%relu, other=%x)
+    output %second
+  })text");
+  const std::string text = refusal([&] { make_openvino_engine(model); }, ErrorCode::unsupported);
+  for (const char* part : {"aten.special_bessel_j0.default", "net.py:7", "%first", "aten.igamma.default", "%second"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in:\n" << text;
+  }
+  EXPECT_EQ(text.find("relu"), std::string::npos) << text;
+}
+
+TEST(OpenVinoEngine, RefusesOperatorsThatNobodyRegistered) {
+  const Model model = text_model(R"text(graph {
+    input %x: f32[s0{2}, 4]
+    %y: f32[s0{2}, 4] = my.operator.default(%x)
+    output %y
+  })text");
+  EXPECT_NE(refusal([&] { make_openvino_engine(model); }, ErrorCode::unsupported).find("my.operator.default"), std::string::npos);
+}
+
+TEST(OpenVinoEngine, RefusesUnknownOptions) {
+  const Model model = test::tiny_mlp();
+  EXPECT_NE(refusal([&] { make_openvino_engine(model, {.precision = "bf61"}); }, ErrorCode::usage).find("bf16"), std::string::npos);
+  EXPECT_NE(refusal([&] { make_openvino_engine(model, {.device = "TPU"}); }, ErrorCode::unsupported).find("CPU"), std::string::npos);
+  refusal([&] { make_openvino_engine(model, {.performance = "fast"}); }, ErrorCode::usage);
+  refusal([&] { make_openvino_engine(model, {.shapes = {{1, 8}, {1}}}); }, ErrorCode::usage);
+}
+
+TEST(OpenVinoEngine, RefusesInputsOfOtherSizes) {
+  const Model model = test::tiny_mlp();
+  const auto engine = make_openvino_engine(model);
+  refusal([&] { engine->run({at::ones({2, 9})}); }, ErrorCode::data);
+  refusal([&] { engine->run({}); }, ErrorCode::data);
+}
+
+}  // namespace
+}  // namespace dsc
