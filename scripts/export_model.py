@@ -141,7 +141,10 @@ def load_weights(module, path):
     else:
         state = torch.load(path, map_location="cpu", weights_only=True)
         state = state.get("state_dict", state) if isinstance(state, dict) else state
-    missing, unexpected = module.load_state_dict(state, strict=False)
+    try:
+        missing, unexpected = module.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ExportError(f"{path} does not fit the model\n{error}") from error
     own = module.state_dict()
     loaded = {tensor.data_ptr() for name, tensor in own.items() if name in state}
     missing = [name for name in missing if own[name].data_ptr() not in loaded]  # tied weights need one name
@@ -266,11 +269,11 @@ def without_folders(program):
 
 def check_dynamic(program, shapes):
     """Dim.AUTO lets a dimension become fixed without a word; whoever asked for it should know."""
-    fixed = []
-    for name, axes in shapes.items():
-        for node in program.graph.nodes:
-            if node.op == "placeholder" and node.name == name:
-                fixed += [f"{name}.{axis} ({node.meta['val'].shape[axis]})" for axis in axes if isinstance(node.meta["val"].shape[axis], int)]
+    from torch.fx.experimental.symbolic_shapes import is_concrete_int
+
+    placeholders = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder" and hasattr(node.meta["val"], "shape")}
+    fixed = [f"{name}.{axis} ({int(placeholders[name][axis])})" for name, axes in shapes.items() if name in placeholders
+             for axis in axes if is_concrete_int(placeholders[name][axis])]
     if fixed:
         raise ExportError("the model's code fixes dimensions that were to be dynamic: " + ", ".join(fixed) +
                           "\nleave them out of --dynamic, or change the code that compares or stores these sizes")

@@ -1,12 +1,10 @@
-// Files for tests: fixtures, a temporary folder, archives with one entry changed, damaged copies.
+// Files for tests: fixtures, archives with one entry changed.
 #pragma once
 
 #include <caffe2/serialize/inline_container.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -14,6 +12,7 @@
 
 #include "dscompress/error.h"
 #include "io/zip_archive.h"
+#include "support/program.h"
 
 namespace dsc {
 
@@ -24,19 +23,7 @@ inline std::string shared_data(const std::string& name) {
   return (folder ? std::string(folder) : std::string(DSC_SOURCE_DIR "/../shared/data")) + "/" + name;
 }
 
-// Removed with everything in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "dscompress_io_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using TemporaryFolder = test::TempFolder;
 
 inline std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

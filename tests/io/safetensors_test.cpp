@@ -91,8 +91,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadHeader{"Rest", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 8, "4 bytes follow the last tensor"},
         BadHeader{"Shape", R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8, "its shape needs 12"},
         BadHeader{"Overflow", R"({"a":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,8]}})", 8, "more than there can be"},
-        BadHeader{"OverflowBesideZero", R"({"a":{"dtype":"F32","shape":[0,4611686018427387904,8],"data_offsets":[0,0]}})", 0, "more than there can be"},
-    BadHeader{"Negative", R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}})", 8, "impossible size -1"},
+        BadHeader{"OverflowBesideZero", R"({"a":{"dtype":"F32","shape":[0,4611686018427387904,8],"data_offsets":[0,0]}})", 0,
+                  "more than there can be"},
+        BadHeader{"Negative", R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}})", 8, "impossible size -1"},
         BadHeader{"Fraction", R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}})", 8, "impossible size 1.5"},
         BadHeader{"Offsets", R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}})", 8, "no pair of offsets"}),
     [](const auto& info) { return info.param.name; });
