@@ -8,7 +8,10 @@
 
 namespace dsc {
 
-std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize) {
+std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::optional<NormalizeConfig>& normalize,
+                                      std::int64_t limit) {
+  SplitConfig split = config;
+  split.limit = limit;
   std::error_code code;
   if (!std::filesystem::exists(split.path.path, code)) {
     throw Error(ErrorCode::data, "no such file or folder: " + split.path.path, {.file = split.path.path},

@@ -50,6 +50,7 @@ struct SplitConfig {
   std::int64_t channels = 3;        // image_folder: 3 colour, 1 grey
   std::vector<std::string> inputs;  // tensors: names of the input columns, in the model's order; empty: all but the label
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
+  std::int64_t limit = 0;           // no recipe key: at most so many of the examples, at even distances; 0: all
   void fields(FieldVisitor& visit);
 };
 
@@ -64,8 +65,10 @@ struct DataConfig {
   void fields(FieldVisitor& visit);
 };
 
+// limit: for smoke runs, at most so many of the examples, taken at even distances; 0: all.
 // errors: data (missing or damaged files, empty split, labels out of range), with the file and the remedy.
-std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize);
+std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize,
+                                      std::int64_t limit = 0);
 
 // Problems that would stop a run: number of inputs, shapes, dtypes against the model's user inputs and classes against
 // the model's output; empty when all fits.

@@ -58,6 +58,25 @@ std::int64_t resolve(const SplitConfig& split, const SplitBound& bound, std::int
   return static_cast<std::int64_t>(position);
 }
 
+std::vector<std::int64_t> draw_subset(std::vector<std::int64_t> indices, const SplitConfig& split) {
+  const auto count = static_cast<std::int64_t>(indices.size());
+  if (split.subset <= 0 || split.subset >= count) return indices;
+  std::vector<std::int64_t> order = permutation(count, derive_seed(static_cast<std::uint64_t>(split.subset_seed), "subset"));
+  order.resize(static_cast<std::size_t>(split.subset));
+  std::sort(order.begin(), order.end());
+  for (std::int64_t& i : order) i = indices[static_cast<std::size_t>(i)];
+  return order;
+}
+
+// Examples at even distances, so that data sorted by class stays balanced.
+std::vector<std::int64_t> keep_limit(std::vector<std::int64_t> indices, std::int64_t limit) {
+  const auto count = static_cast<std::int64_t>(indices.size());
+  if (limit <= 0 || limit >= count) return indices;
+  std::vector<std::int64_t> kept;
+  for (std::int64_t i = 0; i < limit; ++i) kept.push_back(indices[static_cast<std::size_t>(i * count / limit)]);
+  return kept;
+}
+
 }  // namespace
 
 SplitExpression parse_split(const std::string& text) {
@@ -92,13 +111,7 @@ std::vector<std::int64_t> select_examples(const SplitConfig& split, std::int64_t
   if (indices.empty()) {
     fail(split.split, "is empty: it selects none of the " + std::to_string(total) + " examples in " + split.path.path);
   }
-  const auto count = static_cast<std::int64_t>(indices.size());
-  if (split.subset <= 0 || split.subset >= count) return indices;
-  const auto order = permutation(count, derive_seed(static_cast<std::uint64_t>(split.subset_seed), "subset"));
-  std::vector<std::int64_t> subset;
-  for (std::int64_t i = 0; i < split.subset; ++i) subset.push_back(indices[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])]);
-  std::sort(subset.begin(), subset.end());
-  return subset;
+  return keep_limit(draw_subset(std::move(indices), split), split.limit);
 }
 
 }  // namespace dsc

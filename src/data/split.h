@@ -24,7 +24,7 @@ struct SplitExpression {
 // errors: data, showing the grammar.
 SplitExpression parse_split(const std::string& text);
 
-// The examples that `split` selects out of `total`, ascending: the slice, then the seeded subset of it.
+// The examples that `split` selects out of `total`, ascending: the slice, the seeded subset of it, the limit.
 // Unlike Python's, a bound beyond the end is an error: the recipe expects examples that are not there.
 // errors: data, for bounds out of range and for an empty selection.
 std::vector<std::int64_t> select_examples(const SplitConfig& split, std::int64_t total);

@@ -60,6 +60,15 @@ TEST(Split, SubsetIsSeededAscendingAndInsideTheSlice) {
   EXPECT_EQ(select("train", 10, 99), range(0, 10));
 }
 
+TEST(Split, LimitTakesExamplesAtEvenDistances) {
+  SplitConfig split;
+  split.split = "train[10:]";
+  split.limit = 5;
+  EXPECT_EQ(select_examples(split, 110), (std::vector<std::int64_t>{10, 30, 50, 70, 90}));
+  split.limit = 500;
+  EXPECT_EQ(select_examples(split, 110).size(), 100u);
+}
+
 TEST(Split, BoundsBeyondTheDataAndEmptySelectionsAreErrors) {
   EXPECT_NE(error_of([] { select("train[:60000]", 50000); }).find("asks for 60000 examples, there are 50000"), std::string::npos);
   EXPECT_NE(error_of([] { select("train[5:5]", 10); }).find("is empty"), std::string::npos);
