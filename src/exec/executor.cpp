@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "dscompress/error.h"
+#include "exec/allocator.h"
 #include "exec/bound_weights.h"
 #include "exec/check_inputs.h"
 #include "exec/convert.h"
@@ -53,7 +54,9 @@ struct Executor::State {
         options(std::move(executor_options)),
         device(find_device(options.device)),
         plan(make_plan(graph, options, device)),
-        weights(graph, model_weights, options, device) {}
+        weights(graph, model_weights, options, device) {
+    keep_freed_memory();
+  }
 
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, const std::vector<const Value*>& values,
                               const Watcher& watcher);

@@ -242,6 +242,8 @@ void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10
   } catch (Error& error) {
     error.add_place({step.node->source_line(), 0, 0, "%" + step.node->name()});
     throw;
+  } catch (const std::exception& error) {  // e.g. a number that overflows the element type
+    node_failed(*step.node, ErrorCode::data, first_line(error.what()));
   }
 }
 

@@ -1,9 +1,13 @@
 // Types after a rewrite, from runs on small real tensors.
 //
 // One run gives sizes; one more for each symbol of the inputs, with that symbol changed, tells which sizes depend on it.
-// A symbolic size whose expression still holds in all runs keeps it; otherwise a new one is fitted.
+// A symbolic size whose expression still holds in all runs keeps it; otherwise a new one is fitted. The exporter may give
+// inputs different symbols for what must be one size (the batch of ids and of their mask): symbols of equal size at the
+// same dimension of different inputs are changed together.
 #include <ATen/ops/cat.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -22,9 +26,7 @@ struct Seen {
 };
 using Observation = std::unordered_map<const Value*, Seen>;
 
-struct Symbol {
-  std::string name, expression;
-};
+using SymbolGroup = std::vector<std::string>;
 struct Run {
   SymbolValues symbols;
   Observation values;
@@ -54,8 +56,8 @@ class Refresher {
       }
     }
     base_ = observe(inputs);
-    for (const auto& [name, size] : base_.symbols) {
-      varied_.emplace_back(Symbol{name, expressions_.at(name)}, observe(vary(inputs, name, size)));
+    for (const SymbolGroup& group : groups()) {
+      varied_.emplace_back(group, observe(vary(inputs, group, base_.symbols.at(group.front()))));
     }
   }
 
@@ -96,11 +98,20 @@ class Refresher {
       symbols.emplace(name, tensor.size(static_cast<std::int64_t>(i)));
       expressions_.emplace(name, sizes[i].expression);
       hints_.emplace(name, sizes[i].size);
+      positions_.emplace(name, i);
     }
   }
 
-  // The inputs with the symbol's size one smaller, or one larger where that would leave 0 or 1.
-  std::vector<at::Tensor> vary(std::vector<at::Tensor> inputs, const std::string& name, std::int64_t size) const {
+  std::vector<SymbolGroup> groups() const {
+    std::map<std::pair<std::size_t, std::int64_t>, SymbolGroup> by_place;
+    for (const auto& [name, position] : positions_) by_place[{position, base_.symbols.at(name)}].push_back(name);
+    std::vector<SymbolGroup> out;
+    for (auto& [place, group] : by_place) out.push_back(std::move(group));
+    return out;
+  }
+
+  // The inputs with the symbols' size one smaller, or one larger where that would leave 0 or 1.
+  std::vector<at::Tensor> vary(std::vector<at::Tensor> inputs, const SymbolGroup& group, std::int64_t size) const {
     std::size_t next = 0;
     for (const GraphInput& input : model_.graph.inputs()) {
       if (input.kind != InputKind::user || !input.value) continue;
@@ -108,7 +119,8 @@ class Refresher {
       if (!input.value->is_tensor()) continue;
       const std::vector<Dim>& sizes = input.value->tensor().sizes;
       for (std::size_t i = 0; i < sizes.size(); ++i) {
-        if (sizes[i].is_fixed() || symbol_of(sizes[i].expression) != name) continue;
+        if (sizes[i].is_fixed()) continue;
+        if (std::find(group.begin(), group.end(), symbol_of(sizes[i].expression)) == group.end()) continue;
         const auto dim = static_cast<std::int64_t>(i);
         tensor = size > 2 ? tensor.narrow(dim, 0, size - 1) : at::cat({tensor, tensor.narrow(dim, 0, 1)}, dim);
       }
@@ -137,7 +149,7 @@ class Refresher {
       return !size || *size == size_in(run, value, i);  // one that depends on data cannot be checked
     };
     bool all = fits(base_);
-    for (const auto& [symbol, run] : varied_) all = all && fits(run);
+    for (const auto& [group, run] : varied_) all = all && fits(run);
     return all;
   }
 
@@ -146,11 +158,12 @@ class Refresher {
     const std::int64_t size = size_in(base_, value, i);
     std::vector<std::string> symbols;
     std::int64_t product = 1, factor = 0, offset = 0;
-    for (const auto& [symbol, run] : varied_) {
+    for (const auto& [group, run] : varied_) {
       const std::int64_t change = size_in(run, value, i) - size;
       if (change == 0) continue;
-      const std::int64_t before = base_.symbols.at(symbol.name), step = run.symbols.at(symbol.name) - before;
-      symbols.push_back(symbol.expression);
+      const std::string& symbol = group.front();
+      const std::int64_t before = base_.symbols.at(symbol), step = run.symbols.at(symbol) - before;
+      symbols.push_back(expressions_.at(symbol));
       product *= before;
       factor = change / step;
       offset = size - factor * before;
@@ -173,10 +186,11 @@ class Refresher {
   Weights weights_;
   Executor executor_;
   std::vector<const Value*> values_;
-  std::map<std::string, std::string> expressions_;
+  std::map<std::string, std::string> expressions_;    // of each symbol alone
+  std::map<std::string, std::size_t> positions_;      // the dimension where it is first met
   SymbolValues hints_;
   Run base_;
-  std::vector<std::pair<Symbol, Run>> varied_;
+  std::vector<std::pair<SymbolGroup, Run>> varied_;
 };
 
 }  // namespace

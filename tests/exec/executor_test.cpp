@@ -254,6 +254,22 @@ TEST(ExecutorErrors, WhatAnOperatorRejectsNamesTheNode) {
   EXPECT_NE(error.to_text().find("%embedding"), std::string::npos) << error.to_text();
 }
 
+TEST(ExecutorErrors, NumbersThatOverflowUnderAutocastNameTheNode) {
+  const Model model = model_of(R"text(graph {
+  param %w "w": f32[4, 4] grad
+  input %x: f32[4, 4]
+  input %hidden: bool[4, 4]
+  %y: f32[4, 4] = aten.matmul.default(self=%x, other=%w)
+  %z: f32[4, 4] = aten.masked_fill.Scalar(self=%y, mask=%hidden, value=-3.4028234663852886e+38)
+  output %z
+}
+)text");
+  Executor executor(model, {.autocast = ScalarType::f16});
+  const Error error = error_of([&] { executor.run({at::ones({4, 4}), at::ones({4, 4}, at::kBool)}); });
+  EXPECT_EQ(error.code(), ErrorCode::data);
+  EXPECT_NE(error.to_text().find("%z (aten.masked_fill.Scalar) failed: value cannot be converted"), std::string::npos) << error.to_text();
+}
+
 TEST(ExecutorErrors, UnknownOperatorsAreListedTogether) {
   const Model model = model_of(R"text(graph {
   input %x: f32[4]

@@ -112,6 +112,20 @@ TEST(RefreshTypes, FixedSizesFollowTheWeights) {
   EXPECT_EQ(model.graph.find_value("h")->tensor().dtype, ScalarType::f32);
 }
 
+TEST(RefreshTypes, SymbolsThatMustAgreeAreChangedTogether) {
+  Model model = model_of(R"text(graph {
+  input %x: f32[s0{2}, 4]
+  input %mask: f32[s5{2}, 4]
+  %y: f32[7] = aten.mul.Tensor(self=%x, other=%mask)
+  %z: f32["4*s5"{8}] = aten.flatten.using_ints(self=%y)
+  output %z
+}
+)text");
+  refresh_types(model, {at::ones({4, 4}), at::ones({4, 4})});
+  EXPECT_EQ(model.graph.find_value("y")->tensor().sizes, (std::vector<Dim>{{2, "s0"}, {4, ""}}));
+  EXPECT_EQ(model.graph.find_value("z")->tensor().sizes, (std::vector<Dim>{{8, "4*s5"}}));
+}
+
 TEST(RefreshTypes, LeavesBuffersAsTheyAre) {
   Fixture fixture("structures");
   refresh_types(fixture.model, fixture.list("input"));
