@@ -187,21 +187,35 @@ std::string reason_of(const ov::op::util::FrameworkNode& node) {
   return text.substr(text.rfind('\n') + 1);
 }
 
-// The frontend leaves what it cannot convert as framework nodes. Literals that such a node uses stay with it and are
-// named only when nothing else is.
+const ov::op::util::FrameworkNode* as_left_over(const ov::Node* node) {
+  return dynamic_cast<const ov::op::util::FrameworkNode*>(node);
+}
+
+// The graph's node that an OpenVINO node was made for; null: none.
+const Node* find_origin(const ov::Node& node, const Graph& graph) {
+  const std::string& name = node.get_friendly_name();
+  return graph.find_node(name.substr(0, name.rfind('/')));
+}
+
+// The frontend leaves what it cannot convert as framework nodes. A literal that is left (None, text, a list) stands for
+// the operators that read it.
 void check_converted(const ov::Model& converted, const Model& model) {
   std::map<std::string, Problem> problems;
+  const auto add = [&](const ov::Node& node, const std::string& reason) {
+    const Node* origin = find_origin(node, model.graph);
+    const std::string name = origin ? origin->name() : node.get_friendly_name();
+    problems.try_emplace(name, origin ? operator_problem(*origin, reason) : Problem{"`" + name + "` cannot be converted to OpenVINO: " + reason, {}, {}});
+  };
   for (const auto& node : converted.get_ordered_ops()) {
-    const auto* left = dynamic_cast<const ov::op::util::FrameworkNode*>(node.get());
+    const auto* left = as_left_over(node.get());
     if (!left) continue;
-    const std::string name = left->get_friendly_name();
-    const Node* origin = model.graph.find_node(name.substr(0, name.rfind('/')));
-    const bool is_literal = dynamic_cast<const ov::op::util::FrameworkNode*>(node.get())->get_input_size() == 0;
-    if (origin && !is_literal) problems.try_emplace(origin->name(), operator_problem(*origin, reason_of(*left)));
-  }
-  for (const auto& node : converted.get_ordered_ops()) {
-    if (!problems.empty() || !dynamic_cast<const ov::op::util::FrameworkNode*>(node.get())) continue;
-    problems.try_emplace(node->get_friendly_name(), Problem{"`" + node->get_friendly_name() + "` cannot be converted to OpenVINO", {}, {}});
+    if (left->get_input_size() > 0) {
+      add(*left, reason_of(*left));
+      continue;
+    }
+    for (const auto& user : node->output(0).get_target_inputs()) {
+      if (!as_left_over(user.get_node())) add(*user.get_node(), "OpenVINO wants a tensor where the graph has None, text or a list");
+    }
   }
   if (problems.empty()) return;
   std::vector<Problem> all;

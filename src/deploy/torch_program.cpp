@@ -74,6 +74,15 @@ const Argument* find_schema_argument(const Node& node, const c10::Argument& want
   return nullptr;
 }
 
+bool is_under_autocast(const Node& node) {
+  for (const Region* region = node.region(); region; region = region->parent) {
+    if (region->kind != Region::Kind::autocast) continue;
+    const auto* enabled = region->arguments.size() > 2 ? std::get_if<bool>(&region->arguments[2]) : nullptr;
+    return enabled && *enabled;
+  }
+  return false;
+}
+
 std::string schema_text(const c10::FunctionSchema& schema) {
   std::ostringstream text;
   text << schema;
@@ -153,11 +162,27 @@ void TorchProgramBuilder::add_operator(const Node& node, const c10::FunctionSche
       return refuse("argument `" + wanted.name() + "` is missing");
     }
   }
+  if (is_under_autocast(node)) cast_operands(node, schema.name(), inputs);
   TorchCall call = make_call(schema.name(), std::move(inputs));
   call.schema = schema_text(schema);
   if (writes_first_argument(schema)) return add_in_place(node, std::move(call));
   call.may_alias = changes_in_place_ && views_first_argument(node, schema);
   add_outputs(node, std::move(call));
+}
+
+// Autocast converts what an operator reads to the type it computes in, which is the declared type of its result.
+void TorchProgramBuilder::cast_operands(const Node& node, const std::string& op, std::vector<ValueId>& inputs) {
+  const bool has_tensor = !node.outputs().empty() && node.output()->is_tensor() && is_floating(node.output()->tensor().dtype);
+  if (!has_tensor || op == "aten::to") return;
+  const ScalarType dtype = node.output()->tensor().dtype;
+  for (ValueId& id : inputs) {
+    const TorchValue value = program_.values[id];
+    if (value.kind != TorchValue::Kind::tensor || !is_floating(value.dtype) || value.dtype == dtype) continue;
+    TorchCall cast = make_call("aten::to", {id, argument(dtype), constant(false), constant(false), constant(std::monostate{})});
+    id = new_value(TorchValue{.dtype = dtype, .sizes = value.sizes});
+    cast.outputs.push_back(id);
+    program_.calls.push_back(std::move(cast));
+  }
 }
 
 void TorchProgramBuilder::add_outputs(const Node& node, TorchCall call) {
@@ -185,64 +210,6 @@ void TorchProgramBuilder::calls_list(std::string op, std::vector<ValueId> inputs
   }
   program_.calls.push_back(std::move(call));
   program_.calls.push_back(std::move(unpack));
-}
-
-// The result of an in-place call is the changed tensor itself: it keeps the number, and the call's own output is unused.
-void TorchProgramBuilder::add_in_place(const Node& node, TorchCall call) {
-  const ValueId changed = call.inputs.front();
-  for (const Value* output : node.outputs()) {
-    call.outputs.push_back(new_value(output));
-    bind(output, changed);
-  }
-  program_.calls.push_back(std::move(call));
-  refresh_views(changed);
-}
-
-// The frontend writes a change through to the tensors that `changed` is a view of. Other views of these are computed
-// again here, in order, and take new numbers.
-void TorchProgramBuilder::refresh_views(ValueId changed) {
-  std::unordered_set<ValueId> current{changed}, stale;
-  for (auto view = views_.rbegin(); view != views_.rend(); ++view) {
-    const auto& outputs = view->call.outputs;
-    const bool leads = view->alive && std::any_of(outputs.begin(), outputs.end(), [&](ValueId id) { return current.contains(id); });
-    if (!leads) continue;
-    const ValueId base = view->call.inputs.front();
-    current.insert(base);
-    if (view->call.may_alias) continue;
-    // A part of a list: the frontend cannot write it back.
-    if (is_used_later(base)) return refuse("it changes one part of a split tensor that is used again");
-  }
-  std::unordered_map<ValueId, ValueId> renamed;
-  const std::size_t count = views_.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    View& view = views_[i];
-    const ValueId base = view.call.inputs.front();
-    const auto moved = renamed.find(base);
-    const bool leads = std::any_of(view.call.outputs.begin(), view.call.outputs.end(), [&](ValueId id) { return current.contains(id); });
-    if (!view.alive || leads || (moved == renamed.end() && !current.contains(base))) continue;
-    view.alive = false;
-    TorchCall again = view.call;
-    if (moved != renamed.end()) again.inputs.front() = moved->second;
-    for (ValueId& output : again.outputs) {
-      const ValueId fresh = new_value(TorchValue(program_.values[output]));
-      renamed[output] = fresh;
-      output = fresh;
-    }
-    views_.push_back({again});
-    program_.calls.push_back(std::move(again));
-  }
-  for (auto& [value, id] : ids_) {
-    if (const auto found = renamed.find(id); found != renamed.end()) id = found->second;
-  }
-}
-
-bool TorchProgramBuilder::is_used_later(ValueId id) const {
-  const std::size_t now = order_.at(node_);
-  return std::any_of(ids_.begin(), ids_.end(), [&](const auto& entry) {
-    if (entry.second != id) return false;
-    const auto& uses = entry.first->uses();
-    return std::any_of(uses.begin(), uses.end(), [&](const Use& use) { return !use.node || order_.at(use.node) > now; });
-  });
 }
 
 ValueId TorchProgramBuilder::new_value(TorchValue value) {
@@ -285,103 +252,6 @@ ValueId TorchProgramBuilder::call(std::string op, std::vector<ValueId> inputs, c
   const ValueId id = call_like(std::move(op), std::move(inputs), output);
   bind(output, id);
   return id;
-}
-
-at::Tensor TorchProgramBuilder::weight_of(const Value* value) const {
-  const GraphInput* input = value->producer() ? nullptr : model_.graph.find_input(value);
-  if (!input || input->kind == InputKind::user || input->kind == InputKind::literal) return {};
-  return model_.weights.get(input->target);
-}
-
-ValueId TorchProgramBuilder::id_of(const Value* value) {
-  if (const auto found = ids_.find(value); found != ids_.end()) return found->second;
-  const at::Tensor tensor = weight_of(value);
-  if (!tensor.defined()) throw Error(ErrorCode::internal, "%" + value->name() + " is used before it is made");
-  const ValueId id = weight(tensor, model_.graph.find_input(value)->target);
-  bind(value, id);
-  return id;
-}
-
-ValueId TorchProgramBuilder::weight(at::Tensor tensor, std::string name) {
-  TorchCall call = make_call("prim::GetAttr", {});
-  call.name = name;
-  const auto sizes = tensor.sizes().vec();
-  call.outputs.push_back(new_value({.dtype = from_c10(tensor.scalar_type()), .sizes = sizes, .name = std::move(name)}));
-  call.constant = std::move(tensor);
-  program_.calls.push_back(std::move(call));
-  return program_.calls.back().outputs.front();
-}
-
-ValueId TorchProgramBuilder::constant(TorchConstant value) {
-  using Kind = TorchValue::Kind;
-  TorchValue made{.kind = Kind::number};
-  TorchCall call = make_call("prim::Constant", {});
-  if (std::holds_alternative<std::monostate>(value)) made.kind = Kind::none;
-  if (std::holds_alternative<std::string>(value)) made.kind = Kind::text;
-  if (std::holds_alternative<std::int64_t>(value)) made.dtype = ScalarType::i64;
-  if (std::holds_alternative<bool>(value)) made.dtype = ScalarType::boolean;
-  const auto list = [&](ScalarType dtype, bool is_empty) {
-    made.kind = Kind::list;
-    made.dtype = dtype;
-    if (is_empty) call.op = "prim::ListConstruct";  // the frontend knows an empty list in this form only
-  };
-  if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&value)) list(ScalarType::i64, ints->empty());
-  if (const auto* floats = std::get_if<std::vector<double>>(&value)) list(ScalarType::f32, floats->empty());
-  if (const auto* bools = std::get_if<std::vector<bool>>(&value)) list(ScalarType::boolean, bools->empty());
-  call.outputs.push_back(new_value(std::move(made)));
-  call.constant = std::move(value);
-  program_.calls.push_back(std::move(call));
-  return program_.calls.back().outputs.front();
-}
-
-ValueId TorchProgramBuilder::argument(const Argument& argument) {
-  const auto list_of = [&](std::vector<ValueId> elements, bool is_tensor_list) {
-    TorchCall call = make_call("prim::ListConstruct", std::move(elements));
-    call.outputs.push_back(new_value({.kind = TorchValue::Kind::list, .dtype = is_tensor_list ? ScalarType::f32 : ScalarType::i64,
-                                      .is_tensor_list = is_tensor_list}));
-    program_.calls.push_back(std::move(call));
-    return program_.calls.back().outputs.front();
-  };
-  struct Visitor {
-    TorchProgramBuilder& self;
-    const decltype(list_of)& list;
-    ValueId operator()(const NoneArgument&) { return self.constant(std::monostate{}); }
-    ValueId operator()(Value* value) { return value ? self.id_of(value) : self.constant(std::monostate{}); }
-    ValueId operator()(const ValueList& values) {
-      std::vector<ValueId> ids;
-      for (Value* value : values) ids.push_back((*this)(value));
-      return list(std::move(ids), true);
-    }
-    ValueId operator()(const IntList& ints) {
-      if (std::all_of(ints.begin(), ints.end(), [](const IntOrValue& i) { return i.index() == 0; })) {
-        std::vector<std::int64_t> numbers;
-        for (const IntOrValue& i : ints) numbers.push_back(std::get<std::int64_t>(i));
-        return self.constant(std::move(numbers));
-      }
-      std::vector<ValueId> ids;
-      for (const IntOrValue& i : ints) {
-        ids.push_back(i.index() == 0 ? self.constant(std::get<std::int64_t>(i)) : self.id_of(std::get<Value*>(i)));
-      }
-      return list(std::move(ids), false);
-    }
-    ValueId operator()(std::int64_t value) { return self.constant(value); }
-    ValueId operator()(double value) { return self.constant(value); }
-    ValueId operator()(bool value) { return self.constant(value); }
-    ValueId operator()(const std::vector<double>& value) { return self.constant(value); }
-    ValueId operator()(const std::vector<bool>& value) { return self.constant(value); }
-    ValueId operator()(const std::string& value) { return self.constant(value); }
-    ValueId operator()(const std::vector<std::string>&) { return refused("a list of strings"); }
-    ValueId operator()(ScalarType type) { return self.constant(static_cast<std::int64_t>(to_c10(type))); }
-    ValueId operator()(MemoryFormat format) { return self.constant(static_cast<std::int64_t>(to_c10(format))); }
-    ValueId operator()(Layout) { return self.constant(std::int64_t{0}); }
-    ValueId operator()(const Device& device) { return self.constant(device.type); }
-    ValueId operator()(const Complex&) { return refused("a complex number"); }
-    ValueId refused(const std::string& what) {
-      self.refuse("it takes " + what);
-      return self.constant(std::monostate{});
-    }
-  };
-  return std::visit(Visitor{*this, list_of}, argument);
 }
 
 }  // namespace dsc

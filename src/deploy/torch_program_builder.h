@@ -1,6 +1,7 @@
 // Builds a TorchProgram; the rules for single operators are in torch_rules.cpp.
 #pragma once
 
+#include <map>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -45,6 +46,7 @@ class TorchProgramBuilder {
   void add_input(const GraphInput& input);
   void add_node(const Node& node);
   void add_operator(const Node& node, const c10::FunctionSchema& schema);
+  void cast_operands(const Node& node, const std::string& op, std::vector<ValueId>& inputs);
   void add_outputs(const Node& node, TorchCall call);
   void add_in_place(const Node& node, TorchCall call);
   void refresh_views(ValueId changed);
@@ -63,8 +65,16 @@ class TorchProgramBuilder {
   bool changes_in_place_ = false;
 };
 
+// Arguments by name, or by position where the exporter gives no names. errors: unsupported, when absent or of another kind.
+const Argument& get_argument(const Node& node, std::size_t position, std::string_view name);
+Value* get_value(const Node& node, std::size_t position, std::string_view name);
+std::int64_t get_integer(const Node& node, std::size_t position, std::string_view name);
+double get_number(const Node& node, std::size_t position, std::string_view name);
+
 // A way to write one operator that is not "same name, all schema arguments".
 using TorchRule = void (*)(TorchProgramBuilder&, const Node&);
+using TorchRules = std::map<std::string_view, TorchRule>;
+const TorchRules& quantization_rules();  // fake quantisation in all its spellings
 TorchRule find_torch_rule(const Node& node, const Graph& graph);  // null: none
 
 // The value an argument has in evaluation ("training" of batch norm is false), or null when it stays.

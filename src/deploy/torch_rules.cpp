@@ -1,11 +1,7 @@
 // Operators that need more than their name and their schema's arguments.
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/fake_quantize_per_channel_affine.h>
-#include <ATen/ops/fake_quantize_per_tensor_affine.h>
-#include <ATen/ops/ones.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -18,25 +14,6 @@ namespace dsc {
 namespace {
 
 using Builder = TorchProgramBuilder;
-
-const Argument& get_argument(const Node& node, std::size_t position, std::string_view name) {
-  if (const Argument* found = node.find_argument(name)) return *found;
-  if (position < node.arguments().size()) return node.arguments()[position].value;
-  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + " has no argument `" + std::string(name) + "`");
-}
-
-Value* get_value(const Node& node, std::size_t position, std::string_view name) {
-  const Argument& argument = get_argument(node, position, name);
-  if (auto* const* value = std::get_if<Value*>(&argument); value && *value) return *value;
-  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a tensor");
-}
-
-double get_number(const Node& node, std::size_t position, std::string_view name) {
-  const Argument& argument = get_argument(node, position, name);
-  if (const auto* value = std::get_if<double>(&argument)) return *value;
-  if (const auto* value = std::get_if<std::int64_t>(&argument)) return static_cast<double>(*value);
-  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed number");
-}
 
 void skip(Builder&, const Node&) {}
 
@@ -175,118 +152,8 @@ bool has_fixed_statistics(const Node& node, const Graph& graph) {
          is_fixed("running_var", true) && is_fixed("weight", false) && is_fixed("bias", false);
 }
 
-// --- fake quantisation ---
-
-// y = (clamp(round(x / scale) + zero_point, quant_min, quant_max) - zero_point) * scale
-struct FakeQuantize {
-  const Value* input = nullptr;
-  Argument scale, zero_point;                 // numbers or tensors
-  std::optional<std::int64_t> axis = {};      // per channel
-  std::int64_t quant_min = 0, quant_max = 0;
-  bool rounds_zero_point = false;             // learned step sizes keep it as float
-};
-
-std::int64_t get_integer(const Node& node, std::size_t position, std::string_view name) {
-  const Argument& argument = get_argument(node, position, name);
-  if (const auto* value = std::get_if<std::int64_t>(&argument)) return *value;
-  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed integer");
-}
-
-at::Tensor tensor_of(const Builder& builder, const Argument& argument) {
-  if (const auto* number = std::get_if<double>(&argument)) return at::ones({}, at::kFloat) * *number;
-  if (const auto* number = std::get_if<std::int64_t>(&argument)) return at::ones({}, at::kInt) * *number;
-  if (auto* const* value = std::get_if<Value*>(&argument)) return builder.weight_of(*value);
-  return {};
-}
-
-at::Tensor rounded_zero_point(const FakeQuantize& quantize, const at::Tensor& zero_point) {
-  if (!quantize.rounds_zero_point && !at::isFloatingType(zero_point.scalar_type())) return zero_point.to(at::kInt);
-  return zero_point.round().clamp(quantize.quant_min, quantize.quant_max).to(at::kInt);
-}
-
-// Writes the operator. A weight is replaced by its quantised values first: rounding them again changes nothing, whatever
-// the engine's arithmetic, so that a value half-way between two steps cannot fall on another side than in LibTorch.
-void write_fake_quantize(Builder& builder, const Node& node, const FakeQuantize& quantize) {
-  const at::Tensor scale = tensor_of(builder, quantize.scale), raw_zero_point = tensor_of(builder, quantize.zero_point);
-  const bool is_fixed = scale.defined() && raw_zero_point.defined();
-  ValueId input = 0, scale_id = 0, zero_point_id = 0;
-  if (is_fixed) {
-    const at::Tensor zero_point = rounded_zero_point(quantize, raw_zero_point.detach());
-    const at::Tensor steps = scale.detach().to(at::kFloat);
-    if (const at::Tensor weight = builder.weight_of(quantize.input); weight.defined()) {
-      const at::Tensor values = weight.detach().to(at::kFloat);
-      const at::Tensor quantized =
-          quantize.axis ? at::fake_quantize_per_channel_affine(values, steps, zero_point, *quantize.axis, quantize.quant_min, quantize.quant_max)
-                        : at::fake_quantize_per_tensor_affine(values, steps.item<double>(), zero_point.item<std::int64_t>(),
-                                                              quantize.quant_min, quantize.quant_max);
-      input = builder.weight(quantized, builder.model().graph.find_input(quantize.input)->target);
-    }
-    if (quantize.axis) {
-      scale_id = builder.weight(steps, node.name() + ".scale");
-      zero_point_id = builder.weight(zero_point, node.name() + ".zero_point");
-    } else {
-      scale_id = builder.constant(steps.item<double>());
-      zero_point_id = builder.constant(zero_point.item<std::int64_t>());
-    }
-  } else {
-    scale_id = builder.argument(quantize.scale);
-    zero_point_id = builder.argument(quantize.zero_point);
-  }
-  if (!input) input = builder.id_of(quantize.input);
-  std::vector<ValueId> inputs{input, scale_id, zero_point_id};
-  if (quantize.axis) inputs.push_back(builder.constant(*quantize.axis));
-  inputs.push_back(builder.constant(quantize.quant_min));
-  inputs.push_back(builder.constant(quantize.quant_max));
-  builder.call(quantize.axis ? "aten::fake_quantize_per_channel_affine" : "aten::fake_quantize_per_tensor_affine", std::move(inputs),
-               node.output());
-}
-
-// fake_quantize_per_tensor_affine, fake_quantize_per_channel_affine, and their learnable forms.
-void fake_quantize(Builder& builder, const Node& node) {
-  const bool per_channel = node.op().ends_with("per_channel_affine");
-  const std::size_t shift = per_channel ? 1 : 0;
-  FakeQuantize quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 1, "scale"),
-                        .zero_point = get_argument(node, 2, "zero_point"),
-                        .quant_min = get_integer(node, 3 + shift, "quant_min"), .quant_max = get_integer(node, 4 + shift, "quant_max"),
-                        .rounds_zero_point = node.op().starts_with("aten._fake_quantize_learnable")};
-  if (per_channel) quantize.axis = get_integer(node, 3, "axis");
-  write_fake_quantize(builder, node, quantize);
-}
-
-// The training-time operator: its ranges are as they stand.
-void fused_fake_quantize(Builder& builder, const Node& node) {
-  const at::Tensor enabled = builder.weight_of(get_value(node, 2, "fake_quant_on"));
-  if (enabled.defined() && enabled.item<std::int64_t>() == 0) return identity(builder, node);
-  FakeQuantize quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 5, "scale"),
-                        .zero_point = get_argument(node, 6, "zero_point"), .quant_min = get_integer(node, 8, "quant_min"),
-                        .quant_max = get_integer(node, 9, "quant_max")};
-  const Argument* per_row = node.find_argument("per_row_fake_quant");
-  if (per_row && std::get<bool>(*per_row)) quantize.axis = get_integer(node, 10, "ch_axis");
-  write_fake_quantize(builder, node, quantize);
-}
-
-constexpr std::string_view kDecomposed = "quantized_decomposed.";
-
-// quantize_per_tensor(input, scale, zero_point, quant_min, quant_max, dtype) waits for its dequantize.
-void dequantize(Builder& builder, const Node& node) {
-  const Value* integers = get_value(node, 0, "input");
-  const Node* quantizer = integers->producer();
-  const bool per_channel = node.op().ends_with("per_channel");
-  const std::size_t shift = per_channel ? 1 : 0;
-  if (!quantizer || !quantizer->target().starts_with(kDecomposed)) {
-    return builder.refuse("its input is not made by a quantize operator");
-  }
-  FakeQuantize quantize{.input = get_value(*quantizer, 0, "input"),
-                        .scale = get_argument(*quantizer, 1, per_channel ? "scales" : "scale"),
-                        .zero_point = get_argument(*quantizer, 2, per_channel ? "zero_points" : "zero_point"),
-                        .quant_min = get_integer(*quantizer, 3 + shift, "quant_min"),
-                        .quant_max = get_integer(*quantizer, 4 + shift, "quant_max")};
-  if (per_channel) quantize.axis = get_integer(*quantizer, 3, "axis");
-  write_fake_quantize(builder, node, quantize);
-}
-
-const std::map<std::string_view, TorchRule>& rules() {
-  static const std::map<std::string_view, TorchRule> table = {
+const TorchRules& rules() {
+  static const TorchRules table = {
       {"aten.alias", identity},
       {"aten.detach", identity},
       {"aten.detach_", identity},
@@ -301,15 +168,6 @@ const std::map<std::string_view, TorchRule>& rules() {
       {"aten._log_softmax", softmax},
       {"aten._safe_softmax", softmax},
       {"aten._to_copy", to_copy},
-      {"aten.fake_quantize_per_tensor_affine", fake_quantize},
-      {"aten.fake_quantize_per_channel_affine", fake_quantize},
-      {"aten._fake_quantize_learnable_per_tensor_affine", fake_quantize},
-      {"aten._fake_quantize_learnable_per_channel_affine", fake_quantize},
-      {"aten.fused_moving_avg_obs_fake_quant", fused_fake_quantize},
-      {"quantized_decomposed.quantize_per_tensor", skip},
-      {"quantized_decomposed.quantize_per_channel", skip},
-      {"quantized_decomposed.dequantize_per_tensor", dequantize},
-      {"quantized_decomposed.dequantize_per_channel", dequantize},
       {"torch.sym_float", sym_float},
   };
   return table;
@@ -317,12 +175,38 @@ const std::map<std::string_view, TorchRule>& rules() {
 
 }  // namespace
 
+const Argument& get_argument(const Node& node, std::size_t position, std::string_view name) {
+  if (const Argument* found = node.find_argument(name)) return *found;
+  if (position < node.arguments().size()) return node.arguments()[position].value;
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + " has no argument `" + std::string(name) + "`");
+}
+
+Value* get_value(const Node& node, std::size_t position, std::string_view name) {
+  const Argument& argument = get_argument(node, position, name);
+  if (auto* const* value = std::get_if<Value*>(&argument); value && *value) return *value;
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a tensor");
+}
+
+double get_number(const Node& node, std::size_t position, std::string_view name) {
+  const Argument& argument = get_argument(node, position, name);
+  if (const auto* value = std::get_if<double>(&argument)) return *value;
+  if (const auto* value = std::get_if<std::int64_t>(&argument)) return static_cast<double>(*value);
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed number");
+}
+
+std::int64_t get_integer(const Node& node, std::size_t position, std::string_view name) {
+  const Argument& argument = get_argument(node, position, name);
+  if (const auto* value = std::get_if<std::int64_t>(&argument)) return *value;
+  throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed integer");
+}
+
 TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   const auto op = node.op();
   const auto name = op.substr(op.rfind('.') + 1);
   if (name.starts_with("_assert") || name.starts_with("sym_constrain_range")) return skip;
   for (const auto key : {op, std::string_view(node.target())}) {
     if (const auto found = rules().find(key); found != rules().end()) return found->second;
+    if (const auto found = quantization_rules().find(key); found != quantization_rules().end()) return found->second;
     if (renamed_operators().contains(key)) return rename;
   }
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "deploy/needs_openvino.h"
 #include "deploy/text_model.h"
 #include "dscompress/error.h"
 #include "exec/executor.h"
@@ -25,18 +26,20 @@ void expect_equal_outputs(const Model& model, const std::vector<at::Tensor>& inp
   }
 }
 
-void expect_equal_outputs(const Model& model) {
+void expect_equal_outputs(const Model& model, double tolerance = 1e-4) {
   const auto engine = make_openvino_engine(model);
-  for (const std::int64_t symbolic : {2, 5}) expect_equal_outputs(model, example_tensors(model, symbolic), *engine);
+  for (const std::int64_t symbolic : {2, 5}) expect_equal_outputs(model, example_tensors(model, symbolic), *engine, tolerance);
 }
 
 struct Case {
   const char* name;
   const char* text;
+  double tolerance = 1e-4;
 };
 void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
-class SameAsLibTorch : public testing::TestWithParam<Case> {};
-TEST_P(SameAsLibTorch, ForAnyBatch) { expect_equal_outputs(text_model(GetParam().text)); }
+class OpenVinoEngine : public test::NeedsOpenVino {};
+class SameAsLibTorch : public test::NeedsOpenVino, public testing::WithParamInterface<Case> {};
+TEST_P(SameAsLibTorch, ForAnyBatch) { expect_equal_outputs(text_model(GetParam().text), GetParam().tolerance); }
 
 INSTANTIATE_TEST_SUITE_P(OpenVino, SameAsLibTorch, testing::Values(
 Case{"LinearGeluLayerNorm", R"text(graph {
@@ -169,6 +172,17 @@ Case{"InputsThatAreUnusedOrPassedThrough", R"text(graph {
   output %self_mask
   output %relu
 })text"},
+Case{"AutocastRegion", R"text(graph {
+  region autocast("cpu", bf16, true, None) "submod_1"
+  region autocast("cpu", None, false, None) "submod_2" in r0
+  param %w "w": f32[6, 4]
+  input %x: f32[s0{2}, 4]
+  %linear: bf16[s0{2}, 6] = aten.linear.default(input=%x, weight=%w, bias=None) in r0
+  %relu: bf16[s0{2}, 6] = aten.relu.default(self=%linear) in r0
+  %wide: f32[s0{2}, 6] = aten.to.dtype(self=%relu, dtype=f32) in r1
+  %sum: f32[s0{2}, 6] = aten.add.Tensor(self=%wide, other=1.0) in r1
+  output %sum
+})text", 2e-2},
 Case{"DecomposedOperators", R"text(graph {
   input %x: f32[s0{2}, 4]
   %softmax: f32[s0{2}, 4] = aten._softmax.default(self=%x, dim=-1, half_to_float=false)
@@ -178,9 +192,9 @@ Case{"DecomposedOperators", R"text(graph {
   output %log
 })text"}), [](const auto& info) { return std::string(info.param.name); });
 
-TEST(OpenVinoEngine, RunsAResidualCnn) { expect_equal_outputs(test::tiny_residual_cnn()); }
+TEST_F(OpenVinoEngine, RunsAResidualCnn) { expect_equal_outputs(test::tiny_residual_cnn()); }
 
-TEST(OpenVinoEngine, ReportsLayersByTheirNodes) {
+TEST_F(OpenVinoEngine, ReportsLayersByTheirNodes) {
   const auto layers = make_openvino_engine(test::tiny_residual_cnn())->layers();
   const auto found = std::find_if(layers.begin(), layers.end(), [](const LayerReport& l) { return l.type == "Convolution"; });
   ASSERT_NE(found, layers.end());
@@ -190,13 +204,13 @@ TEST(OpenVinoEngine, ReportsLayersByTheirNodes) {
   EXPECT_FALSE(found->primitive.empty());
 }
 
-TEST(OpenVinoEngine, FixedShapesGiveTheSameOutputs) {
+TEST_F(OpenVinoEngine, FixedShapesGiveTheSameOutputs) {
   const Model model = test::tiny_mlp();
   const auto engine = make_openvino_engine(model, {.threads = 1, .performance = "throughput", .shapes = {{3, 8}}});
   expect_equal_outputs(model, example_tensors(model, 3), *engine);
 }
 
-TEST(OpenVinoEngine, RunsAgainWithOtherSizesAndKeepsEarlierOutputs) {
+TEST_F(OpenVinoEngine, RunsAgainWithOtherSizesAndKeepsEarlierOutputs) {
   const Model model = test::tiny_mlp();
   const auto engine = make_openvino_engine(model);
   const auto first = engine->run(example_tensors(model, 3)).at(0);
@@ -216,7 +230,7 @@ std::string refusal(const std::function<void()>& body, ErrorCode code) {
   return "";
 }
 
-TEST(OpenVinoEngine, RefusesAllOperatorsThatItCannotConvert) {
+TEST_F(OpenVinoEngine, RefusesAllOperatorsThatItCannotConvert) {
   const Model model = text_model(R"text(graph {
     input %x: f32[s0{2}, 4]
     %first: f32[s0{2}, 4] = aten.special_bessel_j0.default(self=%x) {"stack_trace": "File \"net.py\", line 7, in forward\n    y = bessel(x)"}
@@ -231,7 +245,7 @@ TEST(OpenVinoEngine, RefusesAllOperatorsThatItCannotConvert) {
   EXPECT_EQ(text.find("relu"), std::string::npos) << text;
 }
 
-TEST(OpenVinoEngine, RefusesOperatorsThatNobodyRegistered) {
+TEST_F(OpenVinoEngine, RefusesOperatorsThatNobodyRegistered) {
   const Model model = text_model(R"text(graph {
     input %x: f32[s0{2}, 4]
     %y: f32[s0{2}, 4] = my.operator.default(%x)
@@ -240,7 +254,30 @@ TEST(OpenVinoEngine, RefusesOperatorsThatNobodyRegistered) {
   EXPECT_NE(refusal([&] { make_openvino_engine(model); }, ErrorCode::unsupported).find("my.operator.default"), std::string::npos);
 }
 
-TEST(OpenVinoEngine, RefusesUnknownOptions) {
+TEST_F(OpenVinoEngine, RefusesAChangeOfOnePartThatTheWholeWouldSee) {
+  const Model model = text_model(R"text(graph {
+    input %x: f32[s0{2}, 4]
+    %base: f32[s0{2}, 4] = aten.mul.Tensor(self=%x, other=2)
+    [%a: f32[s0{2}, 2], %b: f32[s0{2}, 2]] = aten.chunk.default(self=%base, chunks=2, dim=1)
+    %zero: f32[s0{2}, 2] = aten.zero_.default(self=%b)
+    %sum: f32[s0{2}, 4] = aten.add.Tensor(self=%base, other=%x)
+    output %sum
+  })text");
+  EXPECT_NE(refusal([&] { make_openvino_engine(model); }, ErrorCode::unsupported).find("%zero"), std::string::npos);
+}
+
+TEST_F(OpenVinoEngine, RunsOnVirtualDevices) {
+  const Model model = test::tiny_mlp();
+  for (const char* device : {"AUTO", "AUTO:CPU", "HETERO:CPU"}) {
+    const auto engine = make_openvino_engine(model, {.device = device});
+    expect_equal_outputs(model, example_tensors(model, 3), *engine);
+    const auto layers = engine->layers();
+    ASSERT_FALSE(layers.empty()) << device;
+    EXPECT_NE(layers.front().device.find("CPU"), std::string::npos) << device << ": " << layers.front().device;
+  }
+}
+
+TEST_F(OpenVinoEngine, RefusesUnknownOptions) {
   const Model model = test::tiny_mlp();
   EXPECT_NE(refusal([&] { make_openvino_engine(model, {.precision = "bf61"}); }, ErrorCode::usage).find("bf16"), std::string::npos);
   EXPECT_NE(refusal([&] { make_openvino_engine(model, {.device = "TPU"}); }, ErrorCode::unsupported).find("CPU"), std::string::npos);
@@ -248,7 +285,7 @@ TEST(OpenVinoEngine, RefusesUnknownOptions) {
   refusal([&] { make_openvino_engine(model, {.shapes = {{1, 8}, {1}}}); }, ErrorCode::usage);
 }
 
-TEST(OpenVinoEngine, RefusesInputsOfOtherSizes) {
+TEST_F(OpenVinoEngine, RefusesInputsOfOtherSizes) {
   const Model model = test::tiny_mlp();
   const auto engine = make_openvino_engine(model);
   refusal([&] { engine->run({at::ones({2, 9})}); }, ErrorCode::data);

@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "deploy/openvino_engine.h"
+#include "deploy/needs_openvino.h"
 #include "deploy/quantized.h"
 #include "deploy/text_model.h"
 #include "dscompress/error.h"
@@ -16,6 +17,8 @@ namespace dsc {
 namespace {
 
 namespace fs = std::filesystem;
+
+class OpenVinoInt8 : public test::NeedsOpenVino {};
 
 // In integer kernels an activation that lies between two steps may fall on the other one, so single outputs differ by
 // more than rounding; the bound is on their mean.
@@ -30,7 +33,7 @@ bool has_int8_kernels() {
   return find_int8_layers(make_openvino_engine(model)->layers()).int8() == 1;
 }
 
-TEST(OpenVinoInt8, AllConvolutionsAndLinearsOfAFakeQuantizedCnn) {
+TEST_F(OpenVinoInt8, AllConvolutionsAndLinearsOfAFakeQuantizedCnn) {
   if (!has_int8_kernels()) GTEST_SKIP() << "this CPU has no INT8 kernels";
   Model model = test::tiny_residual_cnn(1, {.width = 16, .image = 16});
   const std::vector<at::Tensor> inputs{test::noise({4, 3, 16, 16}, 5)};
@@ -43,14 +46,14 @@ TEST(OpenVinoInt8, AllConvolutionsAndLinearsOfAFakeQuantizedCnn) {
   EXPECT_LT(mean_difference(engine->run(inputs)[0], Executor(model, {}).run(inputs)[0]), 0.02);
 }
 
-TEST(OpenVinoInt8, FloatModelHasNone) {
+TEST_F(OpenVinoInt8, FloatModelHasNone) {
   const Int8Report report = find_int8_layers(make_openvino_engine(test::tiny_residual_cnn())->layers());
   EXPECT_EQ(report.int8(), 0);
   EXPECT_EQ(report.others.size(), static_cast<std::size_t>(report.total()));
 }
 
 // Only the weight is quantised, so no activation can fall on another step: exact up to float rounding.
-TEST(OpenVinoInt8, QuantizedWeightsHaveLibTorchsValues) {
+TEST_F(OpenVinoInt8, QuantizedWeightsHaveLibTorchsValues) {
   for (const char* quantizer : {
            "aten.fake_quantize_per_channel_affine.default(self=%w, scale=%scale, zero_point=%zero, axis=0, quant_min=-127, quant_max=127)",
            "aten.fake_quantize_per_channel_affine.default(self=%w, scale=%scale, zero_point=%zero, axis=0, quant_min=0, quant_max=255)",
@@ -75,7 +78,7 @@ TEST(OpenVinoInt8, QuantizedWeightsHaveLibTorchsValues) {
   }
 }
 
-TEST(OpenVinoInt8, DecomposedQuantizeAndDequantizeAreFakeQuantize) {
+TEST_F(OpenVinoInt8, DecomposedQuantizeAndDequantizeAreFakeQuantize) {
   const auto make = [](const std::string& body) {
     Model model = test::text_model(R"text(graph {
       param %w "w": f32[6, 4]
@@ -104,7 +107,24 @@ TEST(OpenVinoInt8, DecomposedQuantizeAndDequantizeAreFakeQuantize) {
   EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-4)) << found << expected;
 }
 
-class OpenVinoIr : public testing::Test {
+TEST_F(OpenVinoInt8, WeightsThatAreStoredAsIntegersAreDequantized) {
+  Model model = test::text_model(R"text(graph {
+    buffer %q "q": i8[6, 4]
+    buffer %scale "s.scale": f32[6]
+    buffer %zero "zero": i64[6]
+    input %x: f32[s0{2}, 4]
+    %w: f32[6, 4] = quantized_decomposed.dequantize_per_channel.default(%q, %scale, %zero, 0, -128, 127, i8)
+    %linear: f32[s0{2}, 6] = aten.linear.default(input=%x, weight=%w, bias=None)
+    output %linear
+  })text");
+  model.weights.set("q", at::arange(-128, 136, 11, at::kInt).clamp_max(127).slice(0, 0, 24).to(at::kChar).reshape({6, 4}));
+  const at::Tensor zero = at::arange(6, at::kLong), scale = model.weights.get("s.scale"), x = test::noise({3, 4}, 2);
+  model.weights.set("zero", zero);
+  const at::Tensor w = (model.weights.get("q").to(at::kFloat) - zero.unsqueeze(1)) * scale.unsqueeze(1);
+  EXPECT_TRUE(at::allclose(make_openvino_engine(model)->run({x})[0], x.matmul(w.t()), 1e-4, 1e-4));
+}
+
+class OpenVinoIr : public test::NeedsOpenVino {
  protected:
   OpenVinoIr() : folder_(fs::temp_directory_path() / ("dsc_ir_" + std::to_string(getpid()))) { fs::create_directories(folder_); }
   ~OpenVinoIr() override { fs::remove_all(folder_); }
@@ -161,7 +181,7 @@ TEST_F(OpenVinoIr, RefusesOtherNamesAndPlaces) {
   EXPECT_EQ(files(), 0U);
 }
 
-TEST(OpenVinoData, ResNet20RunsInInt8AndAgreesWithLibTorch) {
+TEST_F(OpenVinoInt8, ResNet20RunsInInt8AndAgreesWithLibTorch) {
   const char* variable = std::getenv("DSCOMPRESS_DATA");
   const std::string data = variable ? variable : DSC_SOURCE_DIR "/../shared/data";
   const std::string path = data + "/resnet-cifar10/resnet20-cifar10.pt2";
