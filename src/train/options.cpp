@@ -67,7 +67,7 @@ void TrainOptions::fields(FieldVisitor& visit) {
   visit("weight_ema", weight_ema, {.text = "Decay per step of averaged weights, which become the result.", .minimum = 0, .maximum = 1});
   visit("accumulate", accumulate, {.text = "Batches per optimiser step.", .minimum = 1});
   visit("bf16", bf16, {.text = "Compute in bfloat16 where it is safe (autocast); weights stay in float32."});
-  visit("channels_last", channels_last, {.text = "Image tensors in NHWC memory; absent: with bf16."});
+  visit("channels_last", channels_last, {.text = "Image tensors in NHWC memory, the faster layout for convolutions."});
   visit("workers", workers, {.text = "Threads that prepare batches; 0: none.", .minimum = 0, .maximum = 64});
   visit("validate_every", validate_every, {.text = "Validate after so many epochs, and at the end; 0: never.", .unit = "epochs", .minimum = 0});
   visit("keep", keep, {.text = "Weights to end with: the last ones, or those with the best validation metric."});

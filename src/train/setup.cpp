@@ -30,7 +30,7 @@ void add_prefixed(std::map<std::string, at::Tensor>& to, const std::map<std::str
 }  // namespace
 
 bool uses_channels_last(const TrainOptions& options, const Graph& graph) {
-  if (!options.channels_last.value_or(options.bf16)) return false;
+  if (!options.channels_last) return false;
   return std::any_of(graph.inputs().begin(), graph.inputs().end(), [](const GraphInput& input) {
     return input.kind == InputKind::user && input.value && input.value->is_tensor() && input.value->tensor().rank() == 4;
   });
@@ -45,6 +45,19 @@ TrainPlan plan_training(std::int64_t examples, const TrainOptions& options) {
   plan.steps = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(plan.steps_per_epoch)));
   plan.epochs = (plan.steps + plan.steps_per_epoch - 1) / plan.steps_per_epoch;
   return plan;
+}
+
+bool needs_monitor(const TrainOptions& options) { return options.keep == KeepWeights::best || options.patience > 0; }
+
+void check_monitor(const Model& model, const TrainOptions& options, PassContext& context) {
+  if (!needs_monitor(options)) return;
+  const std::string what = options.keep == KeepWeights::best ? "keep: best" : "patience";
+  if (!context.has_data(Split::valid)) {
+    throw Error(ErrorCode::recipe, what + " needs a validation split, and the recipe has none", {},
+                "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
+  }
+  if (context.data(Split::valid).size() == 0) throw Error(ErrorCode::data, what + " needs a validation split, and data.valid is empty");
+  if (!context.dry_run()) choose_monitor(context.evaluate(model, Split::valid, 1), options.monitor);
 }
 
 std::string to_text(const TrainProgress& p) {
@@ -71,20 +84,9 @@ Trainer::Trainer(Model& model, const TrainOptions& options, const Objective& obj
     : model_(model), options_(options), objective_(objective), hooks_(hooks), context_(context), data_(context.data(Split::train)) {
   if (data_.size() == 0) throw Error(ErrorCode::data, "the training data is empty: " + data_.info().description);
   plan_ = plan_training(data_.size(), options);
-  check_options();
   // The model's tensors are about to change in place: let go of whoever shares them (a teacher, a file's memory map).
   model_.weights = model_.weights.clone();
   restore_or_start();
-}
-
-void Trainer::check_options() {
-  if (!needs_monitor()) return;
-  const std::string what = options_.keep == KeepWeights::best ? "keep: best" : "patience";
-  if (!context_.has_data(Split::valid)) {
-    throw Error(ErrorCode::recipe, what + " needs a validation split, and the recipe has none", {},
-                "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
-  }
-  choose_monitor(context_.evaluate(model_, Split::valid, 1), options_.monitor);
 }
 
 void Trainer::restore_or_start() {
@@ -113,10 +115,10 @@ void Trainer::make_executor() {
   options.device = context_.device();
   options.channels_last = channels_last_ = uses_channels_last(options_, model_.graph);
   if (options_.bf16) options.autocast = ScalarType::bf16;
+  options.frozen.insert(hooks_.frozen.begin(), hooks_.frozen.end());
   executor_ = std::make_unique<Executor>(model_, options);
-  const std::set<std::string> frozen(hooks_.frozen.begin(), hooks_.frozen.end());
   for (const auto& name : executor_->parameter_names()) {
-    if (frozen.contains(name)) {
+    if (options.frozen.contains(name)) {
       executor_->weight(name).set_requires_grad(false);
     } else if (executor_->weight(name).requires_grad()) {
       names_.push_back(name);

@@ -42,7 +42,7 @@ struct TrainOptions {
   std::optional<double> weight_ema;  // decay per step, e.g. 0.999; the averaged weights are the result
   std::int64_t accumulate = 1;       // batches per optimiser step
   bool bf16 = false;                 // autocast
-  std::optional<bool> channels_last; // absent: with bf16, for models with inputs of rank 4
+  bool channels_last = true;         // NHWC memory for models with inputs of rank 4: the faster layout for convolutions
   std::int64_t workers = 1;
   std::int64_t validate_every = 1;   // epochs; 0: never
   KeepWeights keep = KeepWeights::last;
@@ -55,7 +55,7 @@ struct TrainOptions {
 struct TrainHooks {
   ExecutorOptions executor = {};  // `training`, autocast, memory format and device are set by the loop
   std::string curve_prefix;       // of curves; also tells apart the random numbers of several trainings in one step
-  std::vector<std::string> frozen;                                   // parameters left as they are
+  std::vector<std::string> frozen;                                   // parameters left as they are, with their batch norms
   std::vector<std::pair<std::string, at::Tensor>> extra_parameters;  // leaves to train beside the model's own
   OptimizerState optimizer_state;                                    // to start from (see keep_state)
   std::vector<std::string> taps;                                     // values handed to `tap` in every forward run

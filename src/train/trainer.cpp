@@ -5,6 +5,7 @@
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/stack.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,10 +17,21 @@ namespace {
 
 constexpr auto kReportInterval = std::chrono::milliseconds(500);
 
+void differentiate(const at::Tensor& loss) {
+  try {
+    loss.backward();
+  } catch (const c10::Error& error) {
+    throw Error(ErrorCode::unsupported, std::string("the model cannot be trained as it stands: ") + error.what_without_backtrace(), {},
+                "train before the pass that made it so, or export the model again in training form");
+  }
+}
+
 }  // namespace
 
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context) {
-  if (options.epochs <= 0 || context.dry_run()) return {};
+  if (options.epochs <= 0) return {};
+  check_monitor(model, options, context);
+  if (context.dry_run()) return {};
   return Trainer(model, options, objective, hooks, context).run();
 }
 
@@ -77,7 +89,7 @@ void Trainer::accumulate_gradients(BatchLoader& loader, LossLog& losses, std::in
     const auto batch = on_device(std::move(*next));
     const auto loss = objective_(forward(batch), batch);
     losses.add(loss, progress_.step, lr);
-    (batches == 1 ? loss : loss / batches).backward();
+    differentiate(batches == 1 ? loss : loss / batches);
     examples_ += static_cast<std::int64_t>(batch.indices.size());
   }
 }
@@ -144,7 +156,7 @@ void Trainer::validate(double epoch) {
   const Model& candidate = averaged ? *averaged : model_;
   progress_.valid = context_.evaluate(candidate, Split::valid);
   for (const auto& [name, value] : progress_.valid) curve("valid_" + name, epoch, value);
-  if (!needs_monitor()) return;
+  if (!needs_monitor(options_)) return;
   if (progress_.monitor.update(progress_.valid, epoch, options_.monitor)) {
     progress_.best_valid = progress_.valid;
     if (options_.keep == KeepWeights::best) {

@@ -26,6 +26,10 @@ struct TrainPlan {
 // the data set is smaller than a batch. The batches of an epoch that do not fill `accumulate` make a smaller step.
 TrainPlan plan_training(std::int64_t examples, const TrainOptions& options);
 
+// Whether something watches a metric, and then that there is one to watch. errors: recipe.
+bool needs_monitor(const TrainOptions& options);
+void check_monitor(const Model& model, const TrainOptions& options, PassContext& context);
+
 // What is known after an epoch, besides tensors.
 struct TrainProgress {
   std::int64_t epoch = 0, step = 0;  // finished
@@ -44,7 +48,6 @@ class Trainer {
 
  private:
   // setup.cpp: before the first epoch, and between epochs
-  void check_options();
   void restore_or_start();
   void make_executor();
   void load_tensors(const std::map<std::string, at::Tensor>& tensors);
@@ -62,7 +65,6 @@ class Trainer {
   void report_progress();
   TrainResult finish();
 
-  bool needs_monitor() const { return options_.keep == KeepWeights::best || options_.patience > 0; }
   void curve(const std::string& name, double epoch, double value) { context_.curve({hooks_.curve_prefix + name, epoch, value}); }
   std::vector<at::Tensor> parameters() const;  // trained ones: the model's, then the extra ones
   Model averaged_model() const;

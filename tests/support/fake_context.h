@@ -61,6 +61,7 @@ class FakeContext : public PassContext {
   std::unique_ptr<Model> teacher_model;
   int kill_after_saves = 0;      // throw Killed from the n-th save, once its state is kept; 0: never
   int cancel_after_checks = 0;   // throw Error cancelled from the n-th check_cancelled; 0: never
+  bool rehearsal = false;        // what dry_run says
   std::string device_name = "cpu";
   std::function<Metrics(const Model&, const Dataset&, std::int64_t)> metrics = evaluate_classifier;
 
@@ -98,6 +99,7 @@ class FakeContext : public PassContext {
   // --- PassContext ---
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return device_name; }
+  bool dry_run() const override { return rehearsal; }
   bool has_data(Split split) const override { return find(split) != nullptr; }
   Dataset& data(Split split) override {
     if (auto* found = find(split)) return *found;

@@ -12,6 +12,17 @@ namespace {
 
 using test::FakeContext;
 
+template <class Body>
+Error error_of(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error";
+  return {ErrorCode::internal, "no error"};
+}
+
 class Train : public testing::Test {
  protected:
   // Networks this small only lose by sharing their work.
@@ -303,6 +314,28 @@ TEST_F(Train, FrozenParametersStay) {
   }
 }
 
+TEST_F(Train, BatchNormsOfFrozenModulesKeepTheirStatistics) {
+  auto model = test::tiny_residual_cnn();
+  const auto before = model.clone();
+  FakeContext context(model, {.train = &images});
+  TrainHooks hooks;
+  hooks.frozen = select_parameters(model, {"layer1"});
+  run(model, context, hooks);
+  EXPECT_TRUE(model.weights.get("layer1.0.bn1.running_mean").equal(before.weights.get("layer1.0.bn1.running_mean")));
+  EXPECT_FALSE(model.weights.get("bn1.running_mean").equal(before.weights.get("bn1.running_mean")));
+}
+
+TEST_F(Train, RehearsalChecksButTrainsNothing) {
+  auto model = test::tiny_mlp();
+  const auto before = model.clone();
+  FakeContext context(model, {.train = &data});
+  context.rehearsal = true;
+  EXPECT_EQ(run(model, context).steps, 0);
+  EXPECT_TRUE(test::equal_weights(model, before));
+  options.keep = KeepWeights::best;
+  EXPECT_EQ(error_of([&] { run(model, context); }).code(), ErrorCode::recipe);
+}
+
 TEST_F(Train, LeavesTensorsAloneThatOthersShare) {
   auto model = test::tiny_residual_cnn();
   const Weights shared = model.weights;
@@ -390,17 +423,6 @@ TEST_F(Train, StopsWhenTheMetricNoLongerImproves) {
 
 // --- errors ---
 
-template <class Body>
-Error error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorCode::internal, "no error"};
-}
-
 TEST_F(Train, NonFiniteLossNamesEpochStepAndRate) {
   auto model = test::tiny_mlp();
   FakeContext context(model, {.train = &data});
@@ -425,6 +447,16 @@ TEST_F(Train, SpoiledWeightsAreNotSaved) {
   EXPECT_EQ(error.code(), ErrorCode::numeric);
   EXPECT_NE(error.to_text().find("parameter `fc1.weight` is not finite"), std::string::npos) << error.to_text();
   EXPECT_EQ(context.saves, 0);
+}
+
+TEST_F(Train, GraphsWithoutGradientAreRefused) {
+  test::ModelBuilder build(1);
+  auto* x = build.linear(build.input("x", {8}), "fc", 8, 4);
+  auto model = build.finish(build.node("aten.detach.default", {{"self", x}}, {4}));
+  FakeContext context(model, {.train = &data});
+  const auto error = error_of([&] { run(model, context); });
+  EXPECT_EQ(error.code(), ErrorCode::unsupported);
+  EXPECT_NE(error.to_text().find("cannot be trained"), std::string::npos) << error.to_text();
 }
 
 TEST_F(Train, CancelsBetweenSteps) {

@@ -136,7 +136,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
     return to_text(train(model, options.train, loss, hooks, context));
   });
   const auto result = parse_train_result(text);
-  PassResult pass{.changed = result.steps > 0, .statistics = statistics_of(result)};
+  PassResult pass{.changed = result.steps > 0 || (context.dry_run() && options.train.epochs > 0), .statistics = statistics_of(result)};
   if (result.stopped_early) pass.notes.push_back("stopped early: the validation metric no longer improved");
   return pass;
 }

@@ -49,7 +49,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
     return to_text(train(model, options.train, supervised_objective(options.train.label_smoothing), hooks, context));
   });
   const auto result = parse_train_result(text);
-  PassResult pass{.changed = result.steps > 0, .statistics = statistics_of(result)};
+  PassResult pass{.changed = result.steps > 0 || (context.dry_run() && options.train.epochs > 0), .statistics = statistics_of(result)};
   if (!hooks.frozen.empty()) pass.notes.push_back(std::to_string(hooks.frozen.size()) + " parameters were frozen");
   if (result.stopped_early) pass.notes.push_back("stopped early: the validation metric no longer improved");
   return pass;
