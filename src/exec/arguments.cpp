@@ -190,43 +190,49 @@ IValue to_ivalue(const Argument& argument, const TypePtr& wanted, c10::Device de
   return value;
 }
 
-StackTemplate make_stack(const Node& node, const c10::FunctionSchema& schema, const SlotMap& slots, c10::Device device) {
-  StackTemplate stack;
-  stack.entries.resize(schema.arguments().size());
-  std::size_t matched = 0;
-  for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
-    const c10::Argument& formal = schema.arguments()[i];
-    const Argument* given = node.find_argument(formal.name());
-    if (!given) {
-      if (formal.default_value()) stack.entries[i] = *formal.default_value();
-      else if (formal.type()->kind() != TypeKind::OptionalType) {
-        throw Error(ErrorCode::unsupported, "argument `" + formal.name() + "` is missing");
-      }
-      continue;
+namespace {
+
+// One argument of the schema, given by the node or left to its default.
+void add_argument(const c10::Argument& formal, const Argument* given, std::size_t position, const SlotMap& slots, c10::Device device,
+                  StackTemplate& stack) {
+  if (!given) {
+    if (!formal.default_value() && formal.type()->kind() != TypeKind::OptionalType) {
+      throw Error(ErrorCode::unsupported, "argument `" + formal.name() + "` is missing");
     }
-    ++matched;
-    try {
-      const TypePtr type = without_optional(formal.type());
-      const std::optional<int> length = formal.N() ? std::optional<int>(*formal.N()) : std::nullopt;
-      if (std::optional<Fill> fill = make_fill(*given, formal.type(), slots, device, length)) {
-        fill->position = i;
-        stack.fills.push_back(*std::move(fill));
-      } else if (element_type(type) && !std::holds_alternative<NoneArgument>(*given)) {
-        stack.entries[i] = constant_list(*given, type, device, length);
-      } else {
-        stack.entries[i] = to_ivalue(*given, formal.type(), device);
-      }
-    } catch (const Error& error) {
-      throw Error(error.code(), "argument `" + formal.name() + "`: " + error.problems().front().message);
-    }
+    stack.entries[position] = formal.default_value().value_or(IValue());
+    return;
   }
-  if (matched == node.arguments().size()) return stack;
+  const TypePtr type = without_optional(formal.type());
+  const std::optional<int> length = formal.N() ? std::optional<int>(*formal.N()) : std::nullopt;
+  try {
+    if (std::optional<Fill> fill = make_fill(*given, formal.type(), slots, device, length)) {
+      fill->position = position;
+      stack.fills.push_back(*std::move(fill));
+    } else if (element_type(type) && !std::holds_alternative<NoneArgument>(*given)) {
+      stack.entries[position] = constant_list(*given, type, device, length);
+    } else {
+      stack.entries[position] = to_ivalue(*given, formal.type(), device);
+    }
+  } catch (const Error& error) {
+    throw Error(error.code(), "argument `" + formal.name() + "`: " + error.problems().front().message);
+  }
+}
+
+}  // namespace
+
+StackTemplate make_stack(const Node& node, const c10::FunctionSchema& schema, const SlotMap& slots, c10::Device device) {
   for (const NamedArgument& given : node.arguments()) {
     if (!schema.argumentIndexWithName(given.name)) {
       throw Error(ErrorCode::unsupported, "the operator has no argument `" + given.name + "`");
     }
   }
-  throw Error(ErrorCode::unsupported, "an argument is given twice");
+  StackTemplate stack;
+  stack.entries.resize(schema.arguments().size());
+  for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
+    const c10::Argument& formal = schema.arguments()[i];
+    add_argument(formal, node.find_argument(formal.name()), i, slots, device, stack);
+  }
+  return stack;
 }
 
 StackTemplate make_stack(const Node& node, const SlotMap& slots) {

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <new>
 #include <string>
@@ -13,6 +14,7 @@
 #include "core/names.h"
 #include "dscompress/error.h"
 #include "exec/fake_quant.h"
+#include "exec/quantized_decomposed.h"
 
 namespace dsc {
 namespace {
@@ -25,8 +27,22 @@ c10::OperatorName operator_name(const std::string& target) {
   return {target.substr(0, first) + "::" + target.substr(first + 1, last - first - 1), overload == "default" ? "" : overload};
 }
 
+void register_own_operators(std::string_view target) {
+  if (target.starts_with("dscompress.")) register_fake_quant_operators();
+  if (target.starts_with("quantized_decomposed.")) register_quantized_decomposed_operators();
+}
+
 // In place on a tensor outside autograd, `detach_` has nothing to do; it has no kernel below autograd either.
 void identity(std::vector<c10::IValue>&) {}
+
+// Masks are filled with the least number of the type that the model was exported in; under autocast the tensor may have
+// a type with a smaller range, where the model's own code would have taken that type's.
+void limit_fill(std::vector<c10::IValue>& stack) {
+  const c10::ScalarType type = stack.at(0).toTensor().scalar_type();
+  if (!c10::isReducedFloatingType(type) || !stack.at(2).isDouble()) return;
+  const double most = type == c10::kHalf ? 65504.0 : 3.3895313892515355e38;
+  if (std::isfinite(stack[2].toDouble())) stack[2] = std::clamp(stack[2].toDouble(), -most, most);
+}
 
 std::string place_text(const Node& node) {
   const std::string line = node.source_line();
@@ -133,11 +149,12 @@ class Planner {
   // returns: false when the dispatcher does not know the operator.
   bool bind_operator(Step& step) {
     auto& dispatcher = c10::Dispatcher::singleton();
-    if (step.node->target().starts_with("dscompress.")) register_fake_quant_operators();
+    register_own_operators(step.node->target());
     step.op = dispatcher.findSchema(operator_name(step.node->target()));
     if (!step.op) return false;
     step.stack = make_stack(*step.node, step.op->schema(), plan_.slots, device_);
     set_training(step.op->schema(), step.stack, options_for(*step.node));
+    if (step.node->is("aten.masked_fill.Scalar") || step.node->is("aten.masked_fill_.Scalar")) step.prepare = limit_fill;
     // Strides differ from the example's in NHWC memory, and a plain view may then be impossible: copy in that case.
     const bool is_view = step.node->is("aten.view.default") || step.node->is("aten._unsafe_view.default");
     if (options_.channels_last && is_view) step.op = dispatcher.findSchemaOrThrow("aten::reshape", "");
@@ -226,6 +243,7 @@ Plan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device d
 void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack) {
   try {
     fill_stack(step.stack, frame, stack);
+    if (step.prepare) step.prepare(stack);
     if (step.builtin) step.builtin(stack);
     else step.op->callBoxed(stack);
     store_results(step, frame, stack);

@@ -254,7 +254,7 @@ TEST(ExecutorErrors, WhatAnOperatorRejectsNamesTheNode) {
   EXPECT_NE(error.to_text().find("%embedding"), std::string::npos) << error.to_text();
 }
 
-TEST(ExecutorErrors, NumbersThatOverflowUnderAutocastNameTheNode) {
+TEST(Executor, MasksFillWithTheLeastNumberOfTheTypeInUse) {
   const Model model = model_of(R"text(graph {
   param %w "w": f32[4, 4] grad
   input %x: f32[4, 4]
@@ -264,10 +264,25 @@ TEST(ExecutorErrors, NumbersThatOverflowUnderAutocastNameTheNode) {
   output %z
 }
 )text");
-  Executor executor(model, {.autocast = ScalarType::f16});
-  const Error error = error_of([&] { executor.run({at::ones({4, 4}), at::ones({4, 4}, at::kBool)}); });
+  for (const auto& [type, least] : {std::pair{ScalarType::f16, -65504.0}, std::pair{ScalarType::bf16, -3.3895313892515355e38}}) {
+    Executor executor(model, {.autocast = type});
+    const auto output = executor.run({at::ones({4, 4}), at::ones({4, 4}, at::kBool)}).front();
+    EXPECT_EQ(output.to(at::kDouble).min().item<double>(), least);
+  }
+}
+
+TEST(ExecutorErrors, NumbersThatOverflowNameTheNode) {
+  const Model model = model_of(R"text(graph {
+  input %x: f16[4]
+  %y: f16[4] = aten.add.Scalar(self=%x, other=1)
+  %z: f16[4] = aten.fill.Scalar(self=%y, value=1e+30)
+  output %z
+}
+)text");
+  Executor executor(model, {});
+  const Error error = error_of([&] { executor.run({at::ones({4}, at::kHalf)}); });
   EXPECT_EQ(error.code(), ErrorCode::data);
-  EXPECT_NE(error.to_text().find("%z (aten.masked_fill.Scalar) failed: value cannot be converted"), std::string::npos) << error.to_text();
+  EXPECT_NE(error.to_text().find("%z (aten.fill.Scalar) failed: value cannot be converted"), std::string::npos) << error.to_text();
 }
 
 TEST(ExecutorErrors, UnknownOperatorsAreListedTogether) {
