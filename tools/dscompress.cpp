@@ -1,3 +1,21 @@
-#include "cli/main.h"
+// The program: loads the library and hands over. Loading LibTorch takes a third of a second, so that --version, which
+// scripts ask often, answers without it.
+#include <dlfcn.h>
 
-int main(int argc, char** argv) { return dsc::run_command_line(argc, argv); }
+#include <cstdio>
+#include <string_view>
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    std::puts("dscompress " DSC_VERSION);
+    return 0;
+  }
+  // Global, so that plugins share the library's types and exceptions.
+  void* library = ::dlopen("libdscompress.so", RTLD_NOW | RTLD_GLOBAL);
+  const auto run = library ? reinterpret_cast<int (*)(int, const char* const*)>(::dlsym(library, "dscompress_main")) : nullptr;
+  if (!run) {
+    std::fprintf(stderr, "cannot load libdscompress.so: %s\n", ::dlerror());
+    return 3;
+  }
+  return run(argc, argv);
+}

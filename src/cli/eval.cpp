@@ -39,7 +39,6 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
   EvaluateOptions options;
   options.metrics = recipe.evaluate.metrics;
   options.batch = recipe.evaluate.batch;
-  options.limit = recipe.limit;
   options.reference = engine.get();
   options.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();

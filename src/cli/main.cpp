@@ -86,3 +86,5 @@ int run_command_line(int argc, const char* const* argv) {
 }
 
 }  // namespace dsc
+
+extern "C" int dscompress_main(int argc, const char* const* argv) { return dsc::run_command_line(argc, argv); }

@@ -7,3 +7,6 @@ namespace dsc {
 int run_command_line(int argc, const char* const* argv);
 
 }  // namespace dsc
+
+// The same for the program, which loads the library by name.
+extern "C" int dscompress_main(int argc, const char* const* argv);

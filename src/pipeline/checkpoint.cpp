@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "io/safetensors.h"
@@ -91,6 +92,8 @@ void write_checkpoint(const std::string& path, const RunState& state, const Mode
   write_safetensors(path, file);
 }
 
+namespace {
+
 RunState read_checkpoint(const std::string& path, Model& model, const Fingerprints& expected) {
   const auto file = read_safetensors(path);
   const auto format = file.metadata.find("format");
@@ -117,6 +120,39 @@ RunState read_checkpoint(const std::string& path, Model& model, const Fingerprin
   state.record = parse_report(json.at("record").dump(), path).steps.front();
   state.report = parse_report(json.at("report").dump(), path);
   restore_model(json, file, path, model);
+  return state;
+}
+
+}  // namespace
+
+CheckpointPaths::CheckpointPaths(const std::string& folder) {
+  if (folder.empty()) return;
+  step = folder + "/checkpoint.safetensors";
+  stage = folder + "/checkpoint.stage.safetensors";
+  progress = folder + "/checkpoint.progress.safetensors";
+}
+
+RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoint& resume, const Fingerprints& expected) {
+  auto state = read_checkpoint(paths.step, model, expected);
+  if (std::filesystem::exists(paths.stage)) {
+    Model after;
+    auto stage = read_checkpoint(paths.stage, after, expected);
+    if (stage.finished_steps == state.finished_steps) {
+      state.finished_stages = std::move(stage.finished_stages);
+      state.record = std::move(stage.record);
+      resume.after_stages = std::move(after);
+    }
+  }
+  if (std::filesystem::exists(paths.progress)) {
+    Model inside;
+    auto progress = read_checkpoint(paths.progress, inside, expected);
+    if (progress.finished_steps == state.finished_steps && progress.finished_stages == state.finished_stages) {
+      state.stage = std::move(progress.stage);
+      state.saved = std::move(progress.saved);
+      state.record = std::move(progress.record);
+      resume.in_stage = std::move(inside);
+    }
+  }
   return state;
 }
 

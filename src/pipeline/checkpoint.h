@@ -1,7 +1,12 @@
-// A run's state in one file, replaced atomically: model, progress inside the current step, and the report so far.
+// A run's state in files that are each replaced atomically, so that a kill at any instant leaves a state to go on from:
 //
-// The file is a .safetensors: tensors "model/NAME" and "state/NAME"; graph text, progress and report in the metadata. One
-// file means that a kill at any instant leaves either the old state or the new one.
+//   checkpoint.safetensors            after the last finished step
+//   checkpoint.stage.safetensors      after the last finished stage of the step in progress
+//   checkpoint.progress.safetensors   inside the stage in progress, e.g. after an epoch
+//
+// Each holds a model (tensors "model/NAME", graph text in the metadata) and what is needed beside it ("state/NAME", JSON).
+// A file that belongs to another step or stage is stale and ignored. A resumed pass runs again from the start of its step;
+// finished stages are skipped, and wherever it looks at the model it finds what the uninterrupted run would have had.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +29,23 @@ struct RunState {
   Report report;                                        // the finished steps
 };
 
+// The models inside the step in progress; empty: nothing to resume there.
+struct ResumePoint {
+  std::optional<Model> after_stages;  // after all of `finished_stages`
+  std::optional<Model> in_stage;      // when `saved` was
+};
+
+struct CheckpointPaths {
+  explicit CheckpointPaths(const std::string& folder = {});
+  std::string step, stage, progress;  // empty: nothing is saved
+};
+
 // What a run depends on; a resumed run must find the same. Key: "model", "recipe", "data train", "build".
 using Fingerprints = std::map<std::string, std::string>;
 
 void write_checkpoint(const std::string& path, const RunState& state, const Model& model, const Fingerprints& fingerprints);
-// Reads the state and puts the saved model into `model`.
+// Reads the state after the last finished step into `model`, and what there is of the step in progress.
 // errors: model_file for a damaged file; data when a fingerprint differs, naming all that do.
-RunState read_checkpoint(const std::string& path, Model& model, const Fingerprints& expected);
+RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoint& resume, const Fingerprints& expected);
 
 }  // namespace dsc

@@ -50,7 +50,6 @@ void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base
     EvaluateOptions options;
     options.metrics = run.resources.metrics;
     options.batch = run.resources.evaluation_batch;
-    options.limit = run.resources.limit;
     options.reference = reference.get();
     options.progress = [&](std::int64_t done, std::int64_t total) {
       throw_if_interrupted();

@@ -21,7 +21,7 @@ void open_data(const Recipe& recipe, const Model& model, RunResources& resources
     if (!config) continue;
     const std::string pointer = "/data/" + std::string(to_string(split));
     try {
-      auto dataset = open_dataset(*config, recipe.data.normalize);
+      auto dataset = open_dataset(*config, recipe.data.normalize, recipe.limit);
       for (auto problem : check_against_model(*dataset, model)) {
         if (problem.place.pointer.empty()) problem.place.pointer = pointer;
         problems.push_back(std::move(problem));
@@ -57,7 +57,6 @@ PreparedRun prepare_run(const Recipe& recipe) {
   auto& resources = run.resources;
   resources.metrics = recipe.evaluate.metrics;
   resources.evaluation_batch = recipe.evaluate.batch;
-  resources.limit = recipe.limit;
   resources.device = recipe.device;
   open_data(recipe, run.model, resources);
   check_passes(recipe, run.model);

@@ -10,6 +10,7 @@
 #include "dscompress/error.h"
 #include "io/pt2.h"
 #include "ir/text.h"
+#include "pipeline/checkpoint.h"
 
 namespace dsc {
 
@@ -19,7 +20,7 @@ void RunFolder::check_new(const std::string& path) {
   if (!fs::exists(path)) return;
   if (!fs::is_directory(path)) throw Error(ErrorCode::usage, "the run folder's name is taken by a file", {.file = path}, "choose another --output-dir");
   if (fs::is_empty(path)) return;
-  const bool resumable = fs::exists(path + "/checkpoint.safetensors");
+  const bool resumable = fs::exists(CheckpointPaths(path).step);
   throw Error(ErrorCode::usage, resumable ? "the folder holds a run that was not finished" : "the run folder is not empty", {.file = path},
               resumable ? "go on with it: dscompress resume " + path + ", or choose another --output-dir" : "choose another --output-dir");
 }
@@ -28,7 +29,7 @@ void RunFolder::check_resumable() const {
   if (!fs::exists(resolved_recipe())) {
     throw Error(ErrorCode::usage, "this folder holds no run", {.file = path_}, "start one: dscompress run RECIPE --output-dir " + path_);
   }
-  if (!fs::exists(checkpoint())) {
+  if (!fs::exists(CheckpointPaths(path_).step)) {
     const bool finished = fs::exists(file("report.json")) && parse_report(read_file(file("report.json")), file("report.json")).status != "running";
     throw Error(ErrorCode::usage, finished ? "this run is finished already" : "this run was stopped before its first checkpoint", {.file = path_},
                 finished ? "see " + file("report.md") : "remove the folder and start it again");
@@ -62,6 +63,10 @@ void RunFolder::write_step(const StepRecord& record, const Model& model) const {
 
 void RunFolder::write_baseline(const Model& model) const { write_pt2(model, baseline_model()); }
 
-void RunFolder::remove_checkpoint() const { fs::remove(checkpoint()); }
+// The step's file goes last: while it is there, the run can be resumed.
+void RunFolder::remove_checkpoints() const {
+  const CheckpointPaths paths(path_);
+  for (const auto& file : {paths.progress, paths.stage, paths.step}) fs::remove(file);
+}
 
 }  // namespace dsc

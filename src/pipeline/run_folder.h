@@ -25,11 +25,10 @@ class RunFolder {
   void write_report(const Report& report) const;
   void write_step(const StepRecord& record, const Model& model) const;
   void write_baseline(const Model& model) const;
-  void remove_checkpoint() const;
+  void remove_checkpoints() const;
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
-  std::string checkpoint() const { return file("checkpoint.safetensors"); }
   std::string baseline_model() const { return file("baseline.pt2"); }
   std::string resolved_recipe() const { return file("recipe.resolved.yaml"); }
 

@@ -44,7 +44,7 @@ class Run {
   Run(const Recipe& recipe, RunFolder folder, const std::vector<std::string>& plugins)
       : recipe_(recipe), folder_(std::move(folder)), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
     prepared_.resources.fingerprints = fingerprints_of(recipe, plugins);
-    prepared_.resources.checkpoint_path = folder_.checkpoint();
+    prepared_.resources.checkpoints = CheckpointPaths(folder_.path());
     prepared_.resources.base = &base_;
   }
 
@@ -68,7 +68,7 @@ class Run {
   }
 
   void resume() {
-    state_ = read_checkpoint(folder_.checkpoint(), prepared_.model, prepared_.resources.fingerprints);
+    state_ = read_checkpoints(prepared_.resources.checkpoints, prepared_.model, resume_, prepared_.resources.fingerprints);
     const bool passed_baseline = state_.finished_steps >= baseline_ && baseline_ > 0;
     base_ = passed_baseline ? read_pt2(folder_.baseline_model()) : open_model_again();
     log_info("resuming after step " + std::to_string(state_.finished_steps) + " of " + std::to_string(recipe_.passes.steps.size()));
@@ -90,7 +90,7 @@ class Run {
     report.status = !anomalies.empty() || !complete ? "anomalous" : all_passed ? "passed" : "failed";
     report.seconds = seconds_since(started_);
     folder_.write_report(report);
-    folder_.remove_checkpoint();
+    folder_.remove_checkpoints();
     return {folder_.path(), report, report.status == "passed" ? 0 : exit_status(report.status == "failed" ? ErrorCode::gate : ErrorCode::numeric)};
   }
 
@@ -142,7 +142,8 @@ class Run {
     state_.stage.clear();
     state_.saved.reset();
     state_.record = {};
-    write_checkpoint(folder_.checkpoint(), state_, model, prepared_.resources.fingerprints);
+    resume_ = {};
+    write_checkpoint(prepared_.resources.checkpoints.step, state_, model, prepared_.resources.fingerprints);
     folder_.write_report(state_.report);
   }
 
@@ -155,7 +156,7 @@ class Run {
     log_info("step " + std::to_string(index + 1) + " of " + std::to_string(recipe_.passes.steps.size()) + ": " + step.name);
     try {
       const auto seed = derive_seed(static_cast<std::uint64_t>(recipe_.seed), "step", index);
-      StepContext context(prepared_.resources, state_, seed, "step " + std::to_string(index + 1) + " " + step.name);
+      StepContext context(prepared_.resources, state_, resume_, seed, "step " + std::to_string(index + 1) + " " + step.name);
       auto result = step.info->run(prepared_.model, step.options.get(), context);
       record_result(std::move(result));
     } catch (Error& error) {
@@ -194,6 +195,7 @@ class Run {
   std::int64_t baseline_ = 0;
   Model base_;
   RunState state_;
+  ResumePoint resume_;
   Clock::time_point started_ = Clock::now();
 };
 
@@ -203,7 +205,7 @@ RunSummary run_recorded(Run& run, const std::string& folder, const std::function
     return body();
   } catch (const Error& error) {
     run.record_failure(error);
-    if (std::filesystem::exists(RunFolder(folder).checkpoint())) log_info("go on with this run: dscompress resume " + folder);
+    if (std::filesystem::exists(CheckpointPaths(folder).step)) log_info("go on with this run: dscompress resume " + folder);
     throw;
   }
 }

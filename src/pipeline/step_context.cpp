@@ -29,14 +29,19 @@ Metrics evaluate_model(const Model& model, const Model* reference, const Dataset
   EvaluateOptions options;
   options.metrics = resources.metrics;
   options.batch = resources.evaluation_batch;
-  options.limit = limit > 0 && resources.limit > 0 ? std::min(limit, resources.limit) : std::max(limit, resources.limit);
+  options.limit = limit;
   options.progress = progress;
   options.reference = base.get();
   return dsc::evaluate(executor, dataset, options);
 }
 
-StepContext::StepContext(RunResources& resources, RunState& state, std::uint64_t seed, std::string step_name)
-    : resources_(resources), state_(state), seed_(seed), progress_(std::move(step_name)) {}
+StepContext::StepContext(RunResources& resources, RunState& state, ResumePoint& resume, std::uint64_t seed, std::string step_name)
+    : resources_(resources),
+      state_(state),
+      resume_(resume),
+      stages_to_skip_(state.finished_stages.size()),
+      seed_(seed),
+      progress_(std::move(step_name)) {}
 
 Dataset& StepContext::data(Split split) {
   const auto found = resources_.data.find(split);
@@ -80,7 +85,10 @@ void StepContext::check_cancelled() { throw_if_interrupted(); }
 
 std::string StepContext::stage(std::string_view name, Model& model, const std::function<std::string()>& body) {
   const std::string key(name);
-  if (const auto found = state_.finished_stages.find(key); found != state_.finished_stages.end()) return found->second;
+  if (const auto found = state_.finished_stages.find(key); found != state_.finished_stages.end()) {
+    if (--stages_to_skip_ == 0) model = std::move(resume_.after_stages.value());
+    return found->second;
+  }
   if (state_.stage != key) {
     state_.stage = key;
     state_.saved.reset();
@@ -89,17 +97,20 @@ std::string StepContext::stage(std::string_view name, Model& model, const std::f
   state_.finished_stages[key] = text;
   state_.stage.clear();
   state_.saved.reset();
-  if (!resources_.checkpoint_path.empty()) write_checkpoint(resources_.checkpoint_path, state_, model, resources_.fingerprints);
+  if (!resources_.checkpoints.stage.empty()) write_checkpoint(resources_.checkpoints.stage, state_, model, resources_.fingerprints);
   return text;
 }
 
 void StepContext::save(const Model& model, const SavedState& saved) {
   state_.saved = saved;
-  if (!resources_.checkpoint_path.empty()) write_checkpoint(resources_.checkpoint_path, state_, model, resources_.fingerprints);
+  if (!resources_.checkpoints.progress.empty()) write_checkpoint(resources_.checkpoints.progress, state_, model, resources_.fingerprints);
 }
 
-// The model was put back when the checkpoint was read: stages hand results on only through it, so that at the stage in
-// progress it is exactly what this stage saved.
-std::optional<SavedState> StepContext::restore(Model&) { return state_.saved; }
+std::optional<SavedState> StepContext::restore(Model& model) {
+  if (!state_.saved || !resume_.in_stage) return std::nullopt;
+  model = std::move(*resume_.in_stage);
+  resume_.in_stage.reset();
+  return state_.saved;
+}
 
 }  // namespace dsc

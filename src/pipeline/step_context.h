@@ -18,17 +18,17 @@ struct RunResources {
   std::map<Split, std::unique_ptr<Dataset>> data;
   std::vector<std::string> metrics;
   std::int64_t evaluation_batch = 250;
-  std::int64_t limit = 0;                    // examples per split; 0: all
   std::string device = "cpu";
   const Model* base = nullptr;               // before the first pass
-  std::string checkpoint_path;               // empty: nothing is saved
+  CheckpointPaths checkpoints;
   Fingerprints fingerprints;
 };
 
 class StepContext : public PassContext {
  public:
-  // `state` is the run's: finished stages are read from it, progress is written to it. step_name: for progress lines.
-  StepContext(RunResources& resources, RunState& state, std::uint64_t seed, std::string step_name);
+  // `state` is the run's: finished stages are read from it, progress is written to it. resume: the models that go with it,
+  // taken when their place is reached. step_name: for progress lines.
+  StepContext(RunResources& resources, RunState& state, ResumePoint& resume, std::uint64_t seed, std::string step_name);
 
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return resources_.device; }
@@ -47,6 +47,8 @@ class StepContext : public PassContext {
  private:
   RunResources& resources_;
   RunState& state_;
+  ResumePoint& resume_;
+  std::size_t stages_to_skip_;
   std::uint64_t seed_;
   Progress progress_;
 };
