@@ -89,7 +89,9 @@ class PassContext {
   virtual void check_cancelled() = 0;               // errors: cancelled
 
   // Runs `body` unless an interrupted run had finished it already; then `model` is as it was after it. Stages of one
-  // step run in order, have distinct names, and hand results on only through the model and the returned text.
+  // step run in order, have distinct names, and hand results on only through the model and the returned text. A resumed
+  // pass runs again from the start of its step, so whatever changes the model at length belongs into a stage; between
+  // stages a pass should not look at the model.
   virtual std::string stage(std::string_view name, Model& model, const std::function<std::string()>& body) = 0;
   // Inside a stage: saves model and state; after a kill, `restore` gives the last state and puts the model back.
   virtual void save(const Model& model, const SavedState& state) = 0;

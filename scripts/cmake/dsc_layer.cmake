@@ -79,5 +79,6 @@ function(dsc_test name)
   target_compile_definitions(test_${name} PRIVATE DSC_SOURCE_DIR="${CMAKE_SOURCE_DIR}" DSC_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_precompile_headers(test_${name} REUSE_FROM dsc_pch_tests)
   add_test(NAME ${name} COMMAND test_${name} --gtest_brief=1)
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_NUM_THREADS=2")
+  # One thread each: two programs run at a time, and small kernels gain nothing from more.
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_NUM_THREADS=1")
 endfunction()

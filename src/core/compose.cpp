@@ -21,9 +21,9 @@ void require_map(const Tree& tree, const std::string& what) {
   if (tree.kind == Tree::Kind::map) return;
   const bool no_space = tree.kind == Tree::Kind::scalar && tree.text.find(':') != std::string::npos;
   throw Error(ErrorCode::recipe, what + " must be a mapping (`key: value`), found " + describe_found(tree), tree.place(),
-              is_null(tree)            ? "`dscompress init` writes a first recipe"
-              : no_space ? "a space is missing after a colon"
-                         : "");
+              is_null(tree) ? "`dscompress init` writes a first recipe"
+              : no_space    ? "a space is missing after a colon"
+                            : "");
 }
 
 // Lays `over` over `base`: mappings key by key, everything else replaced.
@@ -62,7 +62,10 @@ class Composer {
     const auto whole = absolute_path(path);
     const auto canonical = std::filesystem::weakly_canonical(whole).string();
     const bool cycle = std::find(active_.begin(), active_.end(), canonical) != active_.end();
-    if (cycle) throw Error(ErrorCode::recipe, "the file includes itself" + std::string(active_.size() > 1 ? " through others" : ""), {.file = path}, "remove one `include`");
+    if (cycle) {
+      const std::string way = active_.size() > 1 ? " through others" : "";
+      throw Error(ErrorCode::recipe, "the file includes itself" + way, {.file = path}, "remove one `include`");
+    }
     if (std::find(result_.files.begin(), result_.files.end(), whole) == result_.files.end()) result_.files.push_back(whole);
     auto tree = read_tree_file(path, problems_);
     require_map(tree, "a recipe");
@@ -81,6 +84,7 @@ class Composer {
 
  private:
   std::vector<Tree> included_files(Tree& include) {
+    check_variables(include);
     std::vector<std::string> used;
     const Tree no_variables = map_tree();
     substitute(include, no_variables, used, problems_);
@@ -93,14 +97,23 @@ class Composer {
     return files;
   }
 
+  // Files are read before their variables are known.
+  static void check_variables(const Tree& tree) {
+    for (const auto& item : tree.items) check_variables(item);
+    const auto at = tree.text.find("${");
+    if (at == std::string::npos || tree.text.substr(at).starts_with("${env:")) return;
+    throw Error(ErrorCode::recipe, "`include` cannot use variables: they may come from the included file", tree.place(),
+                "name the file, or use ${env:NAME}");
+  }
+
   Tree load_included(const Tree& name) {
     try {
       return load(shown_path(name));
     } catch (Error& error) {
       // Only the file's own name is known to a reader of the message that this include could not be followed.
       if (error.problems().front().place.line == 0) {
-        throw Error(ErrorCode::recipe, "`include`: " + error.problems().front().place.file + ": " + error.problems().front().message,
-                    name.place(), error.problems().front().hint);
+        throw Error(ErrorCode::recipe, "`include`: " + error.problems().front().place.file + ": " + error.problems().front().message, name.place(),
+                    error.problems().front().hint);
       }
       throw;
     }

@@ -17,8 +17,8 @@ namespace dsc {
 
 // One value set from outside of the recipe, for the report.
 struct Override {
-  std::string path;    // "passes.0.prune.steps"; a JSON Pointer does as well
-  std::string value;   // YAML
+  std::string path;   // "passes.0.prune.steps"; a JSON Pointer does as well
+  std::string value;  // YAML
   std::string origin = "--set";
 };
 

@@ -20,13 +20,13 @@ class Arithmetic {
   double whole() {
     const auto value = sum();
     if (position_ < text_.size()) fail("expected + - * / or the end, found `" + std::string(text_.substr(position_)) + "`");
-    if (!std::isfinite(value)) fail("the result is not a finite number");
+    if (!std::isfinite(value)) fail("the result is not a finite number", "");
     return value;
   }
 
  private:
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(ErrorCode::recipe, "in `" + std::string(text_) + "`: " + message, {}, "arithmetic has numbers, names, + - * / and parentheses");
+  [[noreturn]] void fail(const std::string& message, const char* hint = "arithmetic has numbers, names, + - * / and parentheses") const {
+    throw Error(ErrorCode::recipe, "in `" + std::string(text_) + "`: " + message, {}, hint);
   }
   char peek() {
     while (position_ < text_.size() && text_[position_] == ' ') ++position_;
@@ -40,9 +40,12 @@ class Arithmetic {
   double sum() {
     auto value = product();
     for (;;) {
-      if (take('+')) value += product();
-      else if (take('-')) value -= product();
-      else return value;
+      if (take('+'))
+        value += product();
+      else if (take('-'))
+        value -= product();
+      else
+        return value;
     }
   }
   double product() {
@@ -52,7 +55,7 @@ class Arithmetic {
         value *= factor();
       } else if (take('/')) {
         const auto divisor = factor();
-        if (divisor == 0) fail("division by zero");
+        if (divisor == 0) fail("division by zero", "");
         value /= divisor;
       } else {
         return value;
@@ -87,7 +90,9 @@ class Arithmetic {
   std::string name() {
     const auto begin = position_;
     while (position_ < text_.size() && (is_letter(text_[position_]) || is_digit(text_[position_]) || text_[position_] == '.')) ++position_;
-    return std::string(text_.substr(begin, position_ - begin));
+    const std::string found(text_.substr(begin, position_ - begin));
+    if (peek() == '(') fail("there is no function `" + found + "`");
+    return found;
   }
 
   std::string_view text_;

@@ -50,8 +50,10 @@ class TypeDescriber final : public ValueVisitor {
     type = "mapping of names to " + type;
   }
   void optional(OptionalAccess access) override {
-    if (access.has_value) access.value(*this);
-    else access.prototype(*this);
+    if (access.has_value)
+      access.value(*this);
+    else
+      access.prototype(*this);
   }
   void variant(VariantAccess access) override {
     for (std::size_t i = 0; i < access.alternatives.size(); ++i) {
@@ -69,9 +71,12 @@ class TypeDescriber final : public ValueVisitor {
 
 std::string range_of(const Doc& doc) {
   std::string range;
-  if (doc.minimum && doc.maximum) range = number_text(*doc.minimum) + " to " + number_text(*doc.maximum);
-  else if (doc.minimum) range = "at least " + number_text(*doc.minimum);
-  else if (doc.maximum) range = "at most " + number_text(*doc.maximum);
+  if (doc.minimum && doc.maximum)
+    range = number_text(*doc.minimum) + " to " + number_text(*doc.maximum);
+  else if (doc.minimum)
+    range = "at least " + number_text(*doc.minimum);
+  else if (doc.maximum)
+    range = "at most " + number_text(*doc.maximum);
   if (!doc.unit.empty()) range += (range.empty() ? "" : " ") + doc.unit;
   return range;
 }
@@ -132,7 +137,8 @@ std::string to_markdown(const std::vector<FieldRow>& rows) {
   std::string out = "| option | type | default | range | meaning |\n|---|---|---|---|---|\n";
   for (const auto& row : rows) {
     const auto fallback = row.fallback.empty() || row.fallback == "required" || row.fallback == "none" ? row.fallback : "`" + row.fallback + "`";
-    out += "| `" + row.name + "` | " + escape_cell(row.type) + " | " + escape_cell(fallback) + " | " + row.range + " | " + escape_cell(row.text) + " |\n";
+    out += "| `" + row.name + "` | " + escape_cell(row.type) + " | " + escape_cell(fallback) + " | " + row.range + " | ";
+    out += escape_cell(row.text) + " |\n";
   }
   return out;
 }
@@ -142,8 +148,10 @@ std::string to_plain(const std::vector<FieldRow>& rows, int width) {
   for (const auto& row : rows) {
     out += row.name + "  (" + row.type;
     if (!row.range.empty()) out += ", " + row.range;
-    if (row.fallback == "required") out += ", required";
-    else if (!row.fallback.empty()) out += ", default " + row.fallback;
+    if (row.fallback == "required")
+      out += ", required";
+    else if (!row.fallback.empty())
+      out += ", default " + row.fallback;
     out += ")\n";
     append_wrapped(row.text, 4, static_cast<std::size_t>(width), out);
   }

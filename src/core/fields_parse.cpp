@@ -296,8 +296,10 @@ void ValueParser::map(MapAccess access) {
 }
 
 void ValueParser::optional(OptionalAccess access) {
-  if (is_null(tree_)) access.reset();
-  else access.value(*this);
+  if (is_null(tree_))
+    access.reset();
+  else
+    access.value(*this);
 }
 
 void ValueParser::variant(VariantAccess access) {

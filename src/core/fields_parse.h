@@ -11,7 +11,8 @@ void parse_fields(const Tree& tree, const std::function<void(FieldVisitor&)>& fi
 
 template <HasFields T>
 void parse_fields(const Tree& tree, T& value, std::vector<Problem>& problems) {
-  parse_fields(tree, [&](FieldVisitor& visit) { value.fields(visit); }, problems);
+  parse_fields(
+      tree, [&](FieldVisitor& visit) { value.fields(visit); }, problems);
 }
 
 // Sorts by place and throws them all, unless there are none. errors: recipe.

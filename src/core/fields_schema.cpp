@@ -40,15 +40,9 @@ class SchemaMaker final : public ValueVisitor {
     set(map_tree({{"enum", std::move(values)}}));
   }
   void object(const std::function<void(FieldVisitor&)>& fields) override { set(schema_of(fields, options_)); }
-  void list(ListAccess access) override {
-    set(map_tree({{"type", text_tree("array")}, {"items", inner(access.prototype)}}));
-  }
-  void map(MapAccess access) override {
-    set(map_tree({{"type", text_tree("object")}, {"additionalProperties", inner(access.prototype)}}));
-  }
-  void optional(OptionalAccess access) override {
-    set_any({inner(access.has_value ? access.value : access.prototype), type_schema("null")}, false);
-  }
+  void list(ListAccess access) override { set(map_tree({{"type", text_tree("array")}, {"items", inner(access.prototype)}})); }
+  void map(MapAccess access) override { set(map_tree({{"type", text_tree("object")}, {"additionalProperties", inner(access.prototype)}})); }
+  void optional(OptionalAccess access) override { set_any({inner(access.has_value ? access.value : access.prototype), type_schema("null")}, false); }
   void variant(VariantAccess access) override;
 
  private:
@@ -64,8 +58,10 @@ class SchemaMaker final : public ValueVisitor {
     return std::move(maker.schema);
   }
   void set(Tree made) {
-    if (options_.expressions) set_any({std::move(made)});
-    else schema = std::move(made);
+    if (options_.expressions)
+      set_any({std::move(made)});
+    else
+      schema = std::move(made);
   }
   void set_any(std::vector<Tree> alternatives, bool expression = true) {
     if (options_.expressions && expression) alternatives.push_back(map_tree({{"$ref", text_tree("#/$defs/expression")}}));

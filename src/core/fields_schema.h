@@ -16,10 +16,10 @@ Tree expression_definition();
 
 // One option, for tables.
 struct FieldRow {
-  std::string name;     // "optimizer.sgd.lr", "augment[].random_crop.padding"
-  std::string type;     // "number", "list of text", "one of l1, l2"
-  std::string fallback; // the default; empty: none; "required"
-  std::string range;    // "0 to 0.95 fraction"
+  std::string name;      // "optimizer.sgd.lr", "augment[].random_crop.padding"
+  std::string type;      // "number", "list of text", "one of l1, l2"
+  std::string fallback;  // the default; empty: none; "required"
+  std::string range;     // "0 to 0.95 fraction"
   std::string text;
 };
 std::vector<FieldRow> describe_fields(const std::function<void(FieldVisitor&)>& fields);

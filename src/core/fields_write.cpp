@@ -12,9 +12,7 @@ class ValueWriter final : public ValueVisitor {
   void number(double& value) override { tree = number_tree(value); }
   void text(std::string& value) override { tree = text_tree(value); }
   void path(FilePath& value) override { tree = text_tree(value.path); }
-  void quantity(Quantity& value) override {
-    tree = value.unit.empty() ? number_tree(value.value) : text_tree(quantity_text(value));
-  }
+  void quantity(Quantity& value) override { tree = value.unit.empty() ? number_tree(value.value) : text_tree(quantity_text(value)); }
   void choice(std::span<const std::string_view> names, std::size_t& index) override { tree = text_tree(std::string(names[index])); }
   void object(const std::function<void(FieldVisitor&)>& fields) override { tree = write_fields(fields); }
   void list(ListAccess access) override {
@@ -27,8 +25,10 @@ class ValueWriter final : public ValueVisitor {
     for (const auto& key : access.keys) tree.add(key, write_value([&](ValueVisitor& visit) { access.value(key, visit); }));
   }
   void optional(OptionalAccess access) override {
-    if (access.has_value) access.value(*this);
-    else tree = plain_tree("null");
+    if (access.has_value)
+      access.value(*this);
+    else
+      tree = plain_tree("null");
   }
   void variant(VariantAccess access) override {
     if (!access.current) {

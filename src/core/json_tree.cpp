@@ -12,12 +12,14 @@ namespace {
 // Follows the characters that the reader takes.
 struct Scan {
   TextMark next{1, 1};
-  TextMark token{1, 1};
+  TextMark token{1, 1};  // where the last token with a value began
+  TextMark seen{1, 1};   // the last character that is no blank
   bool in_string = false, escaped = false, in_word = false;
 
   void take(char c) {
     const bool begins = !in_string && !in_word && !is_separator(c);
     if (begins) token = next;
+    if (c != ' ' && c != '\t' && c != '\n') seen = next;
     if (in_string) {
       in_string = escaped || c != '"';
       escaped = !escaped && c == '\\';
@@ -79,7 +81,8 @@ class JsonEvents final : public nlohmann::json_sax<nlohmann::json> {
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
     const std::string what = error.what();
     const auto detail = what.find("syntax error");
-    builder_.fail("not valid JSON: " + (detail == std::string::npos ? what : what.substr(detail)), scan_.token,
+    builder_.fail("not valid JSON: " + (detail == std::string::npos ? what : what.substr(detail)),
+                  scan_.in_word || scan_.in_string ? scan_.token : scan_.seen,
                   "JSON has no comments and no comma after the last element; name the file .yaml to write YAML");
   }
 

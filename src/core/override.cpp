@@ -15,10 +15,14 @@ std::vector<std::string> split_path(const std::string& path) {
   bool quoted = false;
   for (auto i = static_cast<std::size_t>(pointer); i < path.size(); ++i) {
     const char c = path[i];
-    if (pointer && c == '~' && i + 1 < path.size()) parts.back() += path[++i] == '1' ? '/' : '~';
-    else if (!pointer && c == '"') quoted = !quoted;
-    else if (!quoted && c == (pointer ? '/' : '.')) parts.emplace_back();
-    else parts.back() += c;
+    if (pointer && c == '~' && i + 1 < path.size())
+      parts.back() += path[++i] == '1' ? '/' : '~';
+    else if (!pointer && c == '"')
+      quoted = !quoted;
+    else if (!quoted && c == (pointer ? '/' : '.'))
+      parts.emplace_back();
+    else
+      parts.back() += c;
   }
   return parts;
 }
@@ -30,11 +34,12 @@ class OverrideSetter {
   }
 
   void apply(Tree& root) {
+    auto given = value();
     auto* at = &root;
     const auto parts = split_path(override_.path);
     for (const auto& part : parts) at = step(*at, part);
     const auto pointer = at->pointer;
-    *at = value();
+    *at = std::move(given);
     set_pointers(*at, pointer);
   }
 
@@ -62,8 +67,10 @@ class OverrideSetter {
     const auto label = label_of(list.pointer);
     if (!number) fail(label + " is a list; expected an index, found `" + part + "`", "count from 0, e.g. " + list.pointer.substr(1) + ".0");
     if (index >= list.items.size()) {
-      fail(label + " has " + std::to_string(list.items.size()) + " elements, there is no index " + part,
-           list.items.empty() ? "set the whole list" : "count from 0 to " + std::to_string(list.items.size() - 1));
+      const auto size = list.items.size();
+      fail(label + " has no index " + part, size == 0   ? "it is empty; set the whole list"
+                                            : size == 1 ? "it has one element, index 0"
+                                                        : "count from 0 to " + std::to_string(size - 1));
     }
     return index;
   }
@@ -94,9 +101,17 @@ class OverrideSetter {
   }
 
   Tree value() {
-    auto tree = override_.value.empty() ? plain_tree("") : read_yaml(override_.value, source_, problems_);
+    auto tree = override_.value.empty() ? plain_tree("") : read_value();
     mark_as_given(tree);
     return tree;
+  }
+
+  Tree read_value() const {
+    try {
+      return read_yaml(override_.value, source_, problems_);
+    } catch (const Error& error) {  // line and column within one option say nothing
+      fail(error.problems().front().message, error.problems().front().hint);
+    }
   }
 
   void mark_as_given(Tree& tree) {
@@ -120,13 +135,12 @@ class OverrideSetter {
 Override parse_override(std::string_view text, std::string origin) {
   const auto equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    throw Error(ErrorCode::usage, origin + ": expected path=value, found `" + std::string(text) + "`", {}, "e.g. " + origin + " passes.0.prune.steps=3");
+    throw Error(ErrorCode::usage, origin + ": expected path=value, found `" + std::string(text) + "`", {},
+                "e.g. " + origin + " passes.0.prune.steps=3");
   }
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)), std::move(origin)};
 }
 
-void apply_override(Tree& root, const Override& override, std::vector<Problem>& problems) {
-  OverrideSetter(override, problems).apply(root);
-}
+void apply_override(Tree& root, const Override& override, std::vector<Problem>& problems) { OverrideSetter(override, problems).apply(root); }
 
 }  // namespace dsc

@@ -33,8 +33,7 @@ struct AlreadyReported {};
 
 class Substitution {
  public:
-  Substitution(const Tree& vars, std::vector<std::string>& used, std::vector<Problem>& problems)
-      : vars_(vars), used_(used), problems_(problems) {}
+  Substitution(const Tree& vars, std::vector<std::string>& used, std::vector<Problem>& problems) : vars_(vars), used_(used), problems_(problems) {}
 
   void walk(Tree& tree) {
     if (++nodes_ > kMaxTreeNodes) throw Error(ErrorCode::recipe, "the variables make too many values", tree.place());
@@ -45,6 +44,7 @@ class Substitution {
       replace(tree);
     } catch (Error& error) {  // collected with the others
       error.add_place(tree.place());
+      if (nodes_ > kMaxTreeNodes) throw;  // the same would follow for every further value
       problems_.insert(problems_.end(), error.problems().begin(), error.problems().end());
       tree.kind = Tree::Kind::broken;
     } catch (const AlreadyReported&) {
@@ -102,7 +102,9 @@ class Substitution {
   std::string text_of(const std::string& content) {
     const auto value = value_of(content);
     if (value.kind == Tree::Kind::broken) throw AlreadyReported{};
-    if (value.kind != Tree::Kind::scalar) fail("`${" + content + "}` is " + describe_found(value) + " and cannot be part of a text", "use it as the whole value");
+    if (value.kind != Tree::Kind::scalar) {
+      fail("`${" + content + "}` is " + describe_found(value) + " and cannot be part of a text", "use it as the whole value");
+    }
     return is_null(value) ? "" : value.text;
   }
 
@@ -134,7 +136,9 @@ class Substitution {
     const auto value = variable(name);
     if (value.kind == Tree::Kind::broken) throw AlreadyReported{};
     const auto look = value.kind == Tree::Kind::scalar ? look_of(value) : ScalarLook::text;
-    if (look != ScalarLook::integer && look != ScalarLook::number) fail("`" + name + "` is " + describe_found(value) + ", and arithmetic needs a number");
+    if (look != ScalarLook::integer && look != ScalarLook::number) {
+      fail("`" + name + "` is " + describe_found(value) + ", and arithmetic needs a number");
+    }
     return std::strtod(value.text.c_str(), nullptr);
   }
 
@@ -164,7 +168,8 @@ class Substitution {
     if (!value) {
       std::vector<std::string> names;
       for (const auto& entry : vars_.entries) names.push_back(entry.key);
-      fail("unknown variable `" + name + "`", names.empty() ? "declare it: vars: {" + name + ": ...}; or write ${env:" + name + "}" : suggest(name, names));
+      const auto declare = "declare it: vars: {" + name + ": ...}; or write ${env:" + name + "}";
+      fail("unknown variable `" + name + "`", names.empty() ? declare : suggest(name, names));
     }
     if (std::find(active_.begin(), active_.end(), name) != active_.end()) {
       std::string chain;

@@ -17,9 +17,8 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
 
 // Numbers to YAML 1.1 or 1.2, but not to both or not to JSON.
 bool is_odd_number(const std::string& text) {
-  static const std::regex odd(
-      R"([-+]?0[xX][0-9a-fA-F_]+|[-+]?0[oO][0-7_]+|[-+]?0[bB][01_]+|[-+]?0[0-9_]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|)"
-      R"([-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))");
+  static const std::regex odd(R"([-+]?0[xX][0-9a-fA-F_]+|[-+]?0[oO][0-7_]+|[-+]?0[bB][01_]+|[-+]?0[0-9_]+(\.[0-9]*)?([eE][-+]?[0-9]+)?|)"
+                              R"([-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))");
   return std::regex_match(text, odd);
 }
 
@@ -75,11 +74,15 @@ std::string describe_found(const Tree& tree) {
     return "a mapping with `" + shorten(tree.entries.front().key) + "`" + (tree.entries.size() > 1 ? ", ..." : "") + origin;
   }
   switch (look_of(tree)) {
-    case ScalarLook::null: return "nothing" + origin;
+    case ScalarLook::null:
+      return "nothing" + origin;
     case ScalarLook::integer:
-    case ScalarLook::number: return "the number " + shorten(tree.text) + origin;
-    case ScalarLook::boolean: return "`" + tree.text + "`" + origin;
-    default: return "the text \"" + shorten(tree.text) + "\"" + origin;
+    case ScalarLook::number:
+      return "the number " + shorten(tree.text) + origin;
+    case ScalarLook::boolean:
+      return "`" + tree.text + "`" + origin;
+    default:
+      return "the text \"" + shorten(tree.text) + "\"" + origin;
   }
 }
 
@@ -108,9 +111,12 @@ std::string label_of(const std::string& pointer) {
 std::string child_pointer(const std::string& pointer, std::string_view part) {
   auto child = pointer + "/";
   for (const char c : part) {
-    if (c == '~') child += "~0";
-    else if (c == '/') child += "~1";
-    else child += c;
+    if (c == '~')
+      child += "~0";
+    else if (c == '/')
+      child += "~1";
+    else
+      child += c;
   }
   return child;
 }

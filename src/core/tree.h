@@ -30,20 +30,20 @@ struct Tree {
     broken  // its problem was reported already; whoever meets it stays silent
   };
   Kind kind = Kind::scalar;
-  std::string text;               // of a scalar, without quotes and escapes
-  bool quoted = false;            // scalar in quotes or as a block: always text
-  bool any_type = false;          // scalar from the environment or the command line: a number may serve as text
-  std::string written;            // of a substituted value: what stands in the file, "${cut * 2}"
-  std::vector<Tree> items;        // of a list
-  std::vector<TreeEntry> entries; // of a map
+  std::string text;                // of a scalar, without quotes and escapes
+  bool quoted = false;             // scalar in quotes or as a block: always text
+  bool any_type = false;           // scalar from the environment or the command line: a number may serve as text
+  std::string written;             // of a substituted value: what stands in the file, "${cut * 2}"
+  std::vector<Tree> items;         // of a list
+  std::vector<TreeEntry> entries;  // of a map
   std::shared_ptr<const TreeSource> source;
-  int line = 0, column = 0;       // counted from 1; 0: unknown
-  std::string pointer;            // JSON Pointer from the root
+  int line = 0, column = 0;  // counted from 1; 0: unknown
+  std::string pointer;       // JSON Pointer from the root
 
   Place place() const;
   const Tree* find(std::string_view key) const;  // of a map; null: no such key
   Tree* find(std::string_view key);
-  Tree& add(std::string key, Tree value);        // appends to a map
+  Tree& add(std::string key, Tree value);  // appends to a map
 };
 
 struct TreeEntry {

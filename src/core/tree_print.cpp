@@ -13,12 +13,18 @@ std::string quote(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') quoted += {'\\', c};
-    else if (c == '\n') quoted += "\\n";
-    else if (c == '\t') quoted += "\\t";
-    else if (c == '\r') quoted += "\\r";
-    else if (byte < 0x20 || byte == 0x7F) quoted += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
-    else quoted += c;
+    if (c == '"' || c == '\\')
+      quoted += {'\\', c};
+    else if (c == '\n')
+      quoted += "\\n";
+    else if (c == '\t')
+      quoted += "\\t";
+    else if (c == '\r')
+      quoted += "\\r";
+    else if (byte < 0x20 || byte == 0x7F)
+      quoted += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
+    else
+      quoted += c;
   }
   return quoted + "\"";
 }

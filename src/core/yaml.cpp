@@ -5,7 +5,9 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <map>
+#include <regex>
 #include <sstream>
 
 #include "core/tree.h"
@@ -29,6 +31,8 @@ Lines split_lines(std::string_view text) {
 // yaml-cpp counts bytes from 0; editors count characters from 1.
 TextMark mark_in(const Lines& lines, const YAML::Mark& mark) {
   if (mark.is_null()) return {};
+  const auto last = static_cast<int>(lines.size());
+  if (mark.line >= last) return {std::max(last, 1), 1};  // behind the end
   int column = 1;
   if (mark.line >= 0 && static_cast<std::size_t>(mark.line) < lines.size()) {
     for (const char c : lines[static_cast<std::size_t>(mark.line)].substr(0, static_cast<std::size_t>(mark.column))) {
@@ -42,11 +46,18 @@ std::string_view line_at(const Lines& lines, int line) {
   return line >= 1 && static_cast<std::size_t>(line) <= lines.size() ? lines[static_cast<std::size_t>(line) - 1] : std::string_view();
 }
 
+constexpr const char* kQuoteHint = "inside { } or [ ] write \"${name}\" in quotes";
+
+// yaml-cpp takes the end of the text for a closing quote. This comment, put at the end, shows up in such a scalar.
+constexpr const char* kEndOfText = "\n#(end of text)\n";
+
 // What usually stands behind a syntax error, from the line it was found in.
 std::string hint_for(const Lines& lines, int line, std::string_view message = {}) {
+  static const std::regex no_space(R"(\s*(- +)*[A-Za-z_][A-Za-z0-9_.]*:[^\s/:].*)");
   const auto text = line_at(lines, line);
   const auto says = [&](std::string_view part) { return message.find(part) != std::string_view::npos; };
-  if (text.find("${") != std::string_view::npos) return "inside { } or [ ] write \"${name}\" in quotes";
+  if (text.find("${") != std::string_view::npos) return kQuoteHint;
+  if (std::regex_match(text.begin(), text.end(), no_space)) return "a space is missing after the colon";
   if (says("escape")) return "between double quotes a backslash is doubled; between single quotes it is not";
   if (says("EOF in scalar")) return "a closing quote is missing";
   if (says("flow")) return "a comma or a closing bracket is missing";
@@ -68,6 +79,7 @@ class YamlEvents final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { scalar("", false, at(mark), anchor); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
     check_tag(tag, mark);
+    if (value.find("#(end of text)") != std::string::npos) builder_.fail("a text without its closing quote", at(mark), "a closing quote is missing");
     scalar(value, tag == "!", at(mark), anchor);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -94,7 +106,10 @@ class YamlEvents final : public YAML::EventHandler {
   TextMark at(const YAML::Mark& mark) const { return mark_in(lines_, mark); }
 
   void check_tag(const std::string& tag, const YAML::Mark& mark) const {
-    if (!tag.empty() && tag != "?" && tag != "!") builder_.fail("the tag `" + tag + "`", at(mark), "remove it: types follow from the key");
+    constexpr std::string_view kStandard = "tag:yaml.org,2002:";  // written !!
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    const auto shown = tag.starts_with(kStandard) ? "!!" + tag.substr(kStandard.size()) : tag;
+    builder_.fail("the tag `" + shown + "`", at(mark), "remove it: types follow from the key");
   }
 
   void scalar(const std::string& text, bool quoted, TextMark mark, YAML::anchor_t anchor) {
@@ -122,7 +137,9 @@ class YamlEvents final : public YAML::EventHandler {
   }
 
   void check_no_key(const YAML::Mark& mark) const {
-    if (builder_.expects_key()) builder_.fail("a list or mapping as a key; keys are plain names", at(mark), hint_for(lines_, at(mark).line));
+    if (!builder_.expects_key()) return;
+    const bool substitution = line_at(lines_, at(mark).line).find("${") != std::string_view::npos;
+    builder_.fail("a list or mapping as a key; keys are plain names", at(mark), substitution ? kQuoteHint : "is a closing bracket missing?");
   }
 
   void remember(YAML::anchor_t anchor, const Tree& tree) {
@@ -154,7 +171,7 @@ Tree read_yaml(std::string_view text, std::shared_ptr<const TreeSource> source, 
   TreeBuilder builder(source, true, problems);
   check_tabs(lines, builder);
   YamlEvents events(builder, lines);
-  std::istringstream stream(plain);
+  std::istringstream stream(plain + kEndOfText);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(events)) {

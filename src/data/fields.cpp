@@ -23,11 +23,13 @@ void HorizontalFlip::fields(FieldVisitor& visit) {
 void SplitConfig::fields(FieldVisitor& visit) {
   visit("format", format, {.text = "How the files are laid out.", .required = true});
   visit("path", path, {.text = "The folder (or file) that holds the data.", .required = true});
-  visit("split", split, {.text = "Which examples: a name and perhaps a slice, e.g. train[:-5000] or test[10%:20%]; `all` is the whole path of an image_folder or of tensors."});
+  visit("split", split, {.text = "Which examples: a name and perhaps a slice, e.g. train[:-5000] or test[10%:20%]; "
+                                  "`all` is the whole path of an image_folder or of tensors."});
   visit("subset", subset, {.text = "At most so many examples, drawn at random; 0: all.", .unit = "examples", .minimum = 0});
   visit("subset_seed", subset_seed, {.text = "Seed of the subset's draw.", .minimum = 0});
   visit("augment", augment, {.text = "Random changes of training images, in this order."});
-  visit("image_size", image_size, {.text = "image_folder: side of the centre crop; 0: the images' own size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
+  visit("image_size", image_size, {.text = "image_folder: side of the centre crop; 0: the images' own size.",
+                                    .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("resize", resize, {.text = "image_folder: shorter side before the crop; 0: image_size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("channels", channels, {.text = "image_folder: 3 for colour, 1 for grey.", .minimum = 1, .maximum = 3});
   visit("inputs", inputs, {.text = "tensors: the input columns in the model's order; empty: all but the label."});

@@ -44,6 +44,15 @@ fs::path locate(const SplitConfig& split) {
               {.file = path.string()}, "name one that is there, or write split: all to use the path itself");
 }
 
+// A damaged file is the data's fault here, not the model's.
+Columns read_safetensors_columns(const fs::path& path) {
+  try {
+    return read_safetensors(path.string()).tensors;
+  } catch (const Error& error) {
+    throw error.code() == ErrorCode::model_file ? Error(ErrorCode::data, error.problems()) : error;
+  }
+}
+
 Columns read_columns(const fs::path& path) {
   Columns columns;
   if (path.extension() == ".npy") {
@@ -54,7 +63,7 @@ Columns read_columns(const fs::path& path) {
     }
     std::sort(columns.begin(), columns.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   } else {
-    columns = read_safetensors(path.string()).tensors;
+    columns = read_safetensors_columns(path);
   }
   if (columns.empty()) {
     throw Error(ErrorCode::data, path.string() + " holds no tensors", {.file = path.string()},

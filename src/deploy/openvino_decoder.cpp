@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <sstream>
 #include <openvino/core/model.hpp>
 #include <openvino/frontend/exception.hpp>
 #include <openvino/frontend/input_model.hpp>
@@ -69,10 +70,13 @@ struct ToConstant {
   ov::OutputVector operator()(std::monostate) const { return {}; }
   ov::OutputVector operator()(const std::string&) const { return {}; }
   ov::OutputVector operator()(std::int64_t value) const { return make<std::int64_t>(ov::element::i64, {}, {value}); }
-  ov::OutputVector operator()(double value) const { return make<double>(ov::element::f32, {}, {value}); }
+  // As floats already: Constant refuses a double that is infinite.
+  ov::OutputVector operator()(double value) const { return make<float>(ov::element::f32, {}, {static_cast<float>(value)}); }
   ov::OutputVector operator()(bool value) const { return make<std::int64_t>(ov::element::boolean, {}, {value ? 1 : 0}); }
   ov::OutputVector operator()(const std::vector<std::int64_t>& v) const { return make(ov::element::i64, {v.size()}, v); }
-  ov::OutputVector operator()(const std::vector<double>& v) const { return make(ov::element::f32, {v.size()}, v); }
+  ov::OutputVector operator()(const std::vector<double>& v) const {
+    return make(ov::element::f32, {v.size()}, std::vector<float>(v.begin(), v.end()));
+  }
   ov::OutputVector operator()(const std::vector<bool>& v) const {
     return make(ov::element::boolean, {v.size()}, std::vector<std::int64_t>(v.begin(), v.end()));
   }
@@ -223,6 +227,21 @@ void check_converted(const ov::Model& converted, const Model& model) {
   throw Error(ErrorCode::unsupported, std::move(all));
 }
 
+// Puts together what the frontend takes several operators for; its exceptions name the operator within their text.
+void normalize(const ov::frontend::FrontEnd& frontend, const std::shared_ptr<ov::Model>& converted, const Graph& graph) {
+  try {
+    frontend.normalize(converted);
+  } catch (const ov::Exception& error) {
+    std::istringstream words(error.what());
+    for (std::string word; words >> word;) {
+      const Node* node = graph.find_node(word.substr(0, word.find('/')));
+      if (!node || word.find('/') == std::string::npos) continue;
+      throw Error(ErrorCode::unsupported, {operator_problem(*node, "the frontend has no rule for it with these arguments")});
+    }
+    throw;
+  }
+}
+
 // The frontend drops a first input that nothing uses, taking it for a module's `self`. The model takes all of the graph's.
 std::shared_ptr<ov::Model> restore_inputs(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program) {
   std::map<std::string, std::shared_ptr<ov::op::v0::Parameter>> found;
@@ -276,7 +295,7 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
     const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
     const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
     auto converted = frontend->convert_partially(input);
-    frontend->normalize(converted);
+    normalize(*frontend, converted, model.graph);
     check_converted(*converted, model);
     converted = restore_inputs(converted, *program);
     name_results(converted, *program);

@@ -166,8 +166,7 @@ void TorchProgramBuilder::add_operator(const Node& node, const c10::FunctionSche
   TorchCall call = make_call(schema.name(), std::move(inputs));
   call.schema = schema_text(schema);
   if (writes_first_argument(schema)) return add_in_place(node, std::move(call));
-  call.may_alias = changes_in_place_ && views_first_argument(node, schema);
-  add_outputs(node, std::move(call));
+  add_outputs(node, std::move(call), changes_in_place_ && views_first_argument(node, schema));
 }
 
 // Autocast converts what an operator reads to the type it computes in, which is the declared type of its result.
@@ -185,15 +184,22 @@ void TorchProgramBuilder::cast_operands(const Node& node, const std::string& op,
   }
 }
 
-void TorchProgramBuilder::add_outputs(const Node& node, TorchCall call) {
+void TorchProgramBuilder::add_outputs(const Node& node, TorchCall call, bool is_view) {
   const bool is_list = node.output_structure().size() == 1 && node.output_structure().front() >= 0;
   if (is_list) return calls_list(std::move(call.op), std::move(call.inputs), node.outputs());
   for (const Value* output : node.outputs()) {
     bind(output, new_value(output));
     call.outputs.push_back(id_of(output));
   }
-  if (call.may_alias) views_.push_back({call});
+  if (is_view) return add_view(std::move(call));
   program_.calls.push_back(std::move(call));
+}
+
+void TorchProgramBuilder::view(std::string op, std::vector<ValueId> inputs, const Value* output) {
+  TorchCall made = make_call(std::move(op), std::move(inputs));
+  bind(output, new_value(output));
+  made.outputs.push_back(id_of(output));
+  add_view(std::move(made));
 }
 
 void TorchProgramBuilder::calls_list(std::string op, std::vector<ValueId> inputs, const std::vector<Value*>& outputs) {
@@ -205,11 +211,12 @@ void TorchProgramBuilder::calls_list(std::string op, std::vector<ValueId> inputs
     unpack.outputs.push_back(id_of(output));
   }
   if (changes_in_place_) {
-    views_.push_back({call});
-    views_.push_back({unpack});
+    add_view(std::move(call));
+    add_view(std::move(unpack));
+  } else {
+    program_.calls.push_back(std::move(call));
+    program_.calls.push_back(std::move(unpack));
   }
-  program_.calls.push_back(std::move(call));
-  program_.calls.push_back(std::move(unpack));
 }
 
 ValueId TorchProgramBuilder::new_value(TorchValue value) {

@@ -45,7 +45,7 @@ struct TorchCall {
   TorchConstant constant;         // of prim::Constant and prim::GetAttr
   const Node* origin = nullptr;   // null for constants of graph inputs
   std::string name;               // the origin's or the weight's name
-  bool may_alias = false;         // output 0 shares memory with input 0, and some tensor of the graph changes in place
+  bool may_alias = false;         // a change of output 0 is to be written through to input 0
 };
 
 struct TorchProgram {

@@ -30,6 +30,10 @@ class TorchProgramBuilder {
   ValueId call(std::string op, std::vector<ValueId> inputs, const Value* output);
   // `name` empty: the current node's.
   ValueId call_like(std::string op, std::vector<ValueId> inputs, const Value* like, std::string name = {});
+  // A copy of `base` with `source` written to its slice or select `view(base, where...)`.
+  ValueId write_part(ValueId base, std::string view, std::vector<ValueId> where, ValueId source, const Value* output);
+  // Like `call`, for a result that shares memory with the first input.
+  void view(std::string op, std::vector<ValueId> inputs, const Value* output);
   void calls_list(std::string op, std::vector<ValueId> inputs, const std::vector<Value*>& outputs);
   void bind(const Value* value, ValueId id) { ids_[value] = id; }
   // The tensor of a parameter, buffer or constant; undefined for anything else.
@@ -47,9 +51,13 @@ class TorchProgramBuilder {
   void add_node(const Node& node);
   void add_operator(const Node& node, const c10::FunctionSchema& schema);
   void cast_operands(const Node& node, const std::string& op, std::vector<ValueId>& inputs);
-  void add_outputs(const Node& node, TorchCall call);
+  void add_outputs(const Node& node, TorchCall call, bool is_view);
+  void add_view(TorchCall call);
   void add_in_place(const Node& node, TorchCall call);
-  void refresh_views(ValueId changed);
+  std::unordered_set<ValueId> write_back(ValueId changed);
+  ValueId turn_round(const TorchCall& view, ValueId changed);
+  bool is_read_elsewhere(const TorchCall& view, const std::unordered_set<ValueId>& current) const;
+  void refresh_views(const std::unordered_set<ValueId>& current);
   ValueId new_value(TorchValue value);
   ValueId new_value(const Value* value);
   TorchCall make_call(std::string op, std::vector<ValueId> inputs);
@@ -75,6 +83,7 @@ double get_number(const Node& node, std::size_t position, std::string_view name)
 using TorchRule = void (*)(TorchProgramBuilder&, const Node&);
 using TorchRules = std::map<std::string_view, TorchRule>;
 const TorchRules& quantization_rules();  // fake quantisation in all its spellings
+const TorchRules& composition_rules();   // operators that the frontend lacks, out of those that it has
 TorchRule find_torch_rule(const Node& node, const Graph& graph);  // null: none
 
 // The value an argument has in evaluation ("training" of batch norm is false), or null when it stays.

@@ -33,6 +33,7 @@ const std::map<std::string_view, Renamed>& renamed_operators() {
       {"aten._unsafe_view", {"aten::view", 2}},
       {"aten._adaptive_avg_pool2d", {"aten::adaptive_avg_pool2d", 2}},
       {"aten._local_scalar_dense", {"aten::item", 1}},
+      {"aten.vdot", {"aten::dot", 2}},
       {"_operator.add", {"aten::add", 2}},
       {"_operator.sub", {"aten::sub", 2}},
       {"_operator.mul", {"aten::mul", 2}},
@@ -116,10 +117,22 @@ std::optional<std::vector<std::int64_t>> split_sizes(const Node& node, std::int6
   return fixed_parts(node, dim);
 }
 
+bool is_changed_in_place(const Value* value) {
+  return std::any_of(value->uses().begin(), value->uses().end(), [](const Use& use) { return use.node && use.argument == 0 && has_side_effect(*use.node); });
+}
+
 void split(Builder& builder, const Node& node) {
   std::int64_t dim = 0;
   auto sizes = *split_sizes(node, dim);
   const ValueId self = builder.id_of(get_value(node, 0, "self"));
+  if (std::any_of(node.outputs().begin(), node.outputs().end(), is_changed_in_place)) {  // parts that reach the whole
+    std::int64_t start = 0;
+    for (std::size_t i = 0; i < sizes.size(); start += sizes[i++]) {
+      builder.view("aten::slice", {self, builder.constant(dim), builder.constant(start), builder.constant(start + sizes[i]),
+                                   builder.constant(std::int64_t{1})}, node.output(i));
+    }
+    return;
+  }
   builder.calls_list("aten::split_with_sizes", {self, builder.constant(std::move(sizes)), builder.constant(dim)}, node.outputs());
 }
 
@@ -207,10 +220,11 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   for (const auto key : {op, std::string_view(node.target())}) {
     if (const auto found = rules().find(key); found != rules().end()) return found->second;
     if (const auto found = quantization_rules().find(key); found != quantization_rules().end()) return found->second;
+    if (const auto found = composition_rules().find(key); found != composition_rules().end()) return found->second;
     if (renamed_operators().contains(key)) return rename;
   }
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
-  if (op == "aten.batch_norm" && has_fixed_statistics(node, graph)) return batch_norm;
+  if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
   return nullptr;
 }

@@ -8,6 +8,43 @@
 
 namespace dsc {
 
+namespace {
+
+// What the frontend writes a change through by itself.
+bool is_written_through(const std::string& op) { return op == "aten::slice" || op == "aten::select"; }
+
+bool keeps_order_of_elements(const std::string& op) {
+  static const std::unordered_set<std::string> ops = {"aten::view",    "aten::reshape",   "aten::flatten", "aten::unflatten",
+                                                      "aten::squeeze", "aten::unsqueeze", "aten::view_as", "aten::reshape_as"};
+  return ops.contains(op);
+}
+
+bool swaps_dimensions(const std::string& op) {
+  static const std::unordered_set<std::string> ops = {"aten::transpose", "aten::swapaxes", "aten::swapdims", "aten::t", "aten::mT"};
+  return ops.contains(op);
+}
+
+// For each dimension of the base, the dimension of the permuted tensor that holds it.
+std::vector<std::int64_t> inverse_permutation(const Node& node) {
+  const auto& dims = std::get<IntList>(get_argument(node, 1, "dims"));
+  std::vector<std::int64_t> inverse(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const auto dim = std::get<std::int64_t>(dims[i]);
+    inverse.at(static_cast<std::size_t>(dim < 0 ? dim + static_cast<std::int64_t>(dims.size()) : dim)) = static_cast<std::int64_t>(i);
+  }
+  return inverse;
+}
+
+bool has_output(const TorchCall& call, ValueId id) { return std::find(call.outputs.begin(), call.outputs.end(), id) != call.outputs.end(); }
+
+}  // namespace
+
+void TorchProgramBuilder::add_view(TorchCall call) {
+  call.may_alias = is_written_through(call.op);
+  views_.push_back({call});
+  program_.calls.push_back(std::move(call));
+}
+
 // The result of an in-place call is the changed tensor itself: it keeps the number, and the call's own output is unused.
 void TorchProgramBuilder::add_in_place(const Node& node, TorchCall call) {
   const ValueId changed = call.inputs.front();
@@ -16,33 +53,87 @@ void TorchProgramBuilder::add_in_place(const Node& node, TorchCall call) {
     bind(output, changed);
   }
   program_.calls.push_back(std::move(call));
-  refresh_views(changed);
+  refresh_views(write_back(changed));
 }
 
-// The frontend writes a change through to the tensors that `changed` is a view of. Other views of these are computed
-// again here, in order, and take new numbers.
-void TorchProgramBuilder::refresh_views(ValueId changed) {
-  std::unordered_set<ValueId> current{changed}, stale;
+ValueId TorchProgramBuilder::write_part(ValueId base, std::string view, std::vector<ValueId> where, ValueId source, const Value* output) {
+  const ValueId whole = call("aten::clone", {base, constant(std::monostate{})}, output);
+  where.insert(where.begin(), whole);
+  TorchCall part = make_call(std::move(view), std::move(where)), copy = make_call("aten::copy_", {0, source, constant(false)});
+  part.may_alias = true;
+  part.outputs.push_back(new_value(output));
+  copy.inputs.front() = part.outputs.front();
+  copy.outputs.push_back(new_value(output));
+  program_.calls.push_back(std::move(part));
+  program_.calls.push_back(std::move(copy));
+  return whole;
+}
+
+// Carries a change up to the tensors that `changed` is a view of: through slices the frontend does it, other views are
+// turned round here. returns: what is up to date.
+std::unordered_set<ValueId> TorchProgramBuilder::write_back(ValueId changed) {
+  std::unordered_set<ValueId> current{changed};
   for (auto view = views_.rbegin(); view != views_.rend(); ++view) {
-    const auto& outputs = view->call.outputs;
-    const bool leads = view->alive && std::any_of(outputs.begin(), outputs.end(), [&](ValueId id) { return current.contains(id); });
-    if (!leads) continue;
-    const ValueId base = view->call.inputs.front();
+    const TorchCall call = view->call;
+    if (!view->alive || !has_output(call, changed)) continue;
+    const ValueId base = call.inputs.front();
+    if (!call.may_alias) {
+      const ValueId restored = turn_round(call, changed);
+      if (!restored) {
+        if (is_read_elsewhere(call, current)) refuse("it changes a part of a tensor, in a way that cannot be carried over to the whole");
+        break;
+      }
+      TorchCall copy = make_call("aten::copy_", {base, restored, constant(false)});
+      copy.outputs.push_back(new_value(TorchValue(program_.values[base])));
+      program_.calls.push_back(std::move(copy));
+    }
     current.insert(base);
-    if (view->call.may_alias) continue;
-    // A part of a list: the frontend cannot write it back.
-    if (is_used_later(base)) return refuse("it changes one part of a split tensor that is used again");
+    changed = base;
   }
+  return current;
+}
+
+// The base as a changed view of it says it is now; 0: not possible.
+ValueId TorchProgramBuilder::turn_round(const TorchCall& view, ValueId changed) {
+  const ValueId base = view.inputs.front();
+  TorchCall inverse = make_call(view.op, view.inputs);
+  inverse.inputs.front() = changed;
+  if (keeps_order_of_elements(view.op)) {
+    inverse = make_call("aten::reshape_as", {changed, base});
+  } else if (view.op == "aten::permute") {
+    inverse.inputs = {changed, constant(inverse_permutation(*view.origin))};
+  } else if (!swaps_dimensions(view.op)) {
+    return 0;
+  }
+  inverse.outputs.push_back(new_value(TorchValue(program_.values[base])));
+  program_.calls.push_back(std::move(inverse));
+  return program_.calls.back().outputs.front();
+}
+
+// Whether another view of the same memory than `current` and the parts made by `view` is read by a later node.
+bool TorchProgramBuilder::is_read_elsewhere(const TorchCall& view, const std::unordered_set<ValueId>& current) const {
+  ValueId root = view.inputs.front();
+  for (auto made = views_.rbegin(); made != views_.rend(); ++made) {
+    if (made->alive && has_output(made->call, root)) root = made->call.inputs.front();
+  }
+  std::unordered_set<ValueId> family{root};
+  for (const View& made : views_) {
+    if (made.alive && family.contains(made.call.inputs.front())) family.insert(made.call.outputs.begin(), made.call.outputs.end());
+  }
+  return std::any_of(family.begin(), family.end(), [&](ValueId id) { return !current.contains(id) && !has_output(view, id) && is_used_later(id); });
+}
+
+// Computes again, in order and under new numbers, the other views of tensors that have changed.
+void TorchProgramBuilder::refresh_views(const std::unordered_set<ValueId>& current) {
   std::unordered_map<ValueId, ValueId> renamed;
   const std::size_t count = views_.size();
   for (std::size_t i = 0; i < count; ++i) {
-    View& view = views_[i];
-    const ValueId base = view.call.inputs.front();
-    const auto moved = renamed.find(base);
-    const bool leads = std::any_of(view.call.outputs.begin(), view.call.outputs.end(), [&](ValueId id) { return current.contains(id); });
-    if (!view.alive || leads || (moved == renamed.end() && !current.contains(base))) continue;
-    view.alive = false;
-    TorchCall again = view.call;
+    const TorchCall& call = views_[i].call;
+    const auto moved = renamed.find(call.inputs.front());
+    const bool is_current = std::any_of(call.outputs.begin(), call.outputs.end(), [&](ValueId id) { return current.contains(id); });
+    if (!views_[i].alive || is_current || (moved == renamed.end() && !current.contains(call.inputs.front()))) continue;
+    views_[i].alive = false;
+    TorchCall again = call;
     if (moved != renamed.end()) again.inputs.front() = moved->second;
     for (ValueId& output : again.outputs) {
       const ValueId fresh = new_value(TorchValue(program_.values[output]));

@@ -1,5 +1,7 @@
 #include "ops/channel_groups.h"
 
+#include <ATen/core/Tensor.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -20,6 +22,19 @@ std::string module_of(const std::string& weight) {
   return dot == std::string::npos ? weight : weight.substr(0, dot);
 }
 
+// Graph inputs whose weights are one tensor, such as tied embeddings.
+std::vector<std::pair<const Value*, const Value*>> shared_inputs(const Model& model) {
+  std::vector<std::pair<const Value*, const Value*>> pairs;
+  std::unordered_map<const void*, const Value*> first;
+  for (const GraphInput& input : model.graph.inputs()) {
+    bool is_weight = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
+    if (!is_weight || !input.value || !model.weights.has(input.target)) continue;
+    auto [found, is_new] = first.emplace(model.weights.get(input.target).unsafeGetTensorImpl(), input.value);
+    if (!is_new) pairs.emplace_back(found->second, input.value);
+  }
+  return pairs;
+}
+
 }  // namespace
 
 // Turns the labels of Ties into a compact form without units that no parameter has.
@@ -31,10 +46,10 @@ struct ChannelGroups::Collector {
   std::unordered_map<Label, std::int32_t> label_ids;   // canonical label -> compact label
   std::unordered_map<const void*, std::int32_t> axis_by_labels;
   std::map<std::vector<std::int32_t>, std::int32_t> axis_by_content;
-  std::vector<bool> changes_statistics;                // by compact unit
-  std::vector<const Node*> statistics_node;
+  std::vector<bool> in_value;                          // by axis: some tensor has it, not only a rule's remembered axis
+  std::vector<const Node*> statistics_node;            // by compact unit
 
-  Collector(ChannelGroups& groups, const Graph& g) : out(groups), graph(g), ties(g) {}
+  Collector(ChannelGroups& groups, const Model& model) : out(groups), graph(model.graph), ties(model.graph, shared_inputs(model)) {}
 
   void number_units() {
     compact.assign(ties.units().unit_count(), -1);
@@ -125,7 +140,12 @@ struct ChannelGroups::Collector {
 
   void collect(const Value* value) {
     std::vector<std::int32_t>& ids = out.axes_of_value_[value];
-    for (const Axis& axis : ties.axes(value)) ids.push_back(axis_id(axis));
+    for (const Axis& axis : ties.axes(value)) {
+      ids.push_back(axis_id(axis));
+      if (ids.back() < 0) continue;
+      in_value.resize(out.axes_.size(), false);
+      in_value[static_cast<std::size_t>(ids.back())] = true;
+    }
   }
 
   void collect_statistics() {
@@ -145,7 +165,9 @@ struct ChannelGroups::Collector {
   // Units with equally many elements in each of the same axes are one family.
   void collect_groups() {
     std::vector<std::uint64_t> signature(out.unit_count_, 0);
+    in_value.resize(out.axes_.size(), false);
     for (std::size_t axis = 0; axis < out.axes_.size(); ++axis) {
+      if (!in_value[axis]) continue;
       for (std::int32_t label : out.axes_[axis]) {
         for (UnitId unit : out.units(label)) signature[static_cast<std::size_t>(unit)] += mix(axis + 1);
       }
@@ -187,7 +209,7 @@ struct ChannelGroups::Collector {
 };
 
 ChannelGroups::ChannelGroups(const Model& model) {
-  Collector collector(*this, model.graph);
+  Collector collector(*this, model);
   collector.number_units();
   collector.collect_values();
   collector.collect_statistics();

@@ -1,5 +1,7 @@
 #include "ops/cost.h"
 
+#include <ATen/core/Tensor.h>
+
 #include <cctype>
 #include <set>
 #include <utility>
@@ -80,8 +82,10 @@ CostModel::CostModel(const Model& model, const ChannelGroups& groups) : model_(m
     const OpInfo* info = find_op_info(*node);
     if (info && info->macs) nodes_.push_back(node);
   }
+  std::set<const void*> seen;  // shared tensors count once
   for (const GraphInput& input : model.graph.inputs()) {
-    if (input.kind != InputKind::parameter && input.kind != InputKind::buffer) continue;
+    bool counted = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
+    if (!counted || !seen.insert(model.weights.get(input.target).unsafeGetTensorImpl()).second) continue;
     Product product;
     const TensorType& type = input.value->tensor();
     for (std::int64_t d = 0; d < type.rank(); ++d) {

@@ -1,15 +1,17 @@
 #include "ops/cut.h"
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_fill.h>
-#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "dscompress/error.h"
 #include "ops/arguments.h"
+#include "ops/gather.h"
 #include "ops/op_info.h"
 
 namespace dsc {
@@ -47,10 +49,6 @@ class GroupResizer : public Resizer {
   const Extents& extents_;
 };
 
-at::Tensor index_tensor(const std::vector<std::int64_t>& indices) {
-  return at::from_blob(const_cast<std::int64_t*>(indices.data()), {static_cast<std::int64_t>(indices.size())}, at::kLong).clone();
-}
-
 // "12*s77" when 12 becomes 8: "8*s77". Other forms keep the old expression inside.
 std::string scaled_expression(const std::string& expression, std::int64_t from, std::int64_t to) {
   std::size_t digits = expression.find_first_not_of("0123456789");
@@ -68,15 +66,36 @@ void check_nonempty(const ChannelGroups& groups, const Extents& extents) {
   }
 }
 
+// Replaces each weight that has members by `change(tensor, members)`; tensors that are shared go on being shared.
+void change_weights(Model& model, const ChannelGroups& groups,
+                    const std::function<at::Tensor(const at::Tensor&, const std::vector<const Member*>&)>& change) {
+  std::map<std::string, std::vector<const Member*>> by_weight;
+  for (const Member& member : groups.members()) by_weight[member.weight].push_back(&member);
+  std::map<const void*, at::Tensor> done;
+  std::vector<at::Tensor> alive;  // identities must not be reused while we look them up
+  for (const auto& [name, members] : by_weight) {
+    at::Tensor old = model.weights.get(name);
+    alive.push_back(old);
+    at::Tensor& made = done[old.unsafeGetTensorImpl()];
+    if (!made.defined()) made = change(old.detach(), members);
+    model.weights.set(name, made);
+  }
+}
+
 std::vector<CutDimension> cut_weights(Model& model, const ChannelGroups& groups, const Extents& extents) {
   std::vector<CutDimension> result;
   for (const Member& member : groups.members()) {
     std::vector<std::int64_t> kept = groups.kept_indices(member.axis, extents);
-    const at::Tensor& old = model.weights.get(member.weight);
-    if (static_cast<std::int64_t>(kept.size()) == old.size(member.dim)) continue;
-    model.weights.set(member.weight, at::index_select(old.detach(), member.dim, index_tensor(kept).to(old.device())));
-    result.push_back({member.weight, member.dim, std::move(kept)});
+    if (kept.size() < groups.labels(member.axis).size()) result.push_back({member.weight, member.dim, std::move(kept)});
   }
+  change_weights(model, groups, [&](at::Tensor tensor, const std::vector<const Member*>& members) {
+    std::map<std::int64_t, std::vector<std::int64_t>> kept;
+    for (const Member* member : members) {
+      std::vector<std::int64_t> indices = groups.kept_indices(member->axis, extents);
+      if (indices.size() < groups.labels(member->axis).size()) kept[member->dim] = std::move(indices);
+    }
+    return gather_kept(tensor, kept);
+  });
   return result;
 }
 
@@ -125,16 +144,17 @@ std::vector<CutDimension> cut(Model& model, const ChannelGroups& groups, const R
 
 void zero_out(Model& model, const ChannelGroups& groups, const Removal& removed) {
   Extents extents = groups.extents(removed);
-  for (const Member& member : groups.members()) {
-    std::vector<std::int64_t> gone;
-    std::span<const std::int32_t> labels = groups.labels(member.axis);
-    for (std::size_t k = 0; k < labels.size(); ++k) {
-      if (extents.gone[static_cast<std::size_t>(labels[k])]) gone.push_back(static_cast<std::int64_t>(k));
+  change_weights(model, groups, [&](at::Tensor tensor, const std::vector<const Member*>& members) {
+    for (const Member* member : members) {
+      std::vector<std::int64_t> gone;
+      std::span<const std::int32_t> labels = groups.labels(member->axis);
+      for (std::size_t k = 0; k < labels.size(); ++k) {
+        if (extents.gone[static_cast<std::size_t>(labels[k])]) gone.push_back(static_cast<std::int64_t>(k));
+      }
+      if (!gone.empty()) tensor = at::index_fill(tensor, member->dim, at::tensor(gone, at::kLong).to(tensor.device()), 0);
     }
-    if (gone.empty()) continue;
-    const at::Tensor& old = model.weights.get(member.weight);
-    model.weights.set(member.weight, at::index_fill(old.detach(), member.dim, index_tensor(gone).to(old.device()), 0));
-  }
+    return tensor;
+  });
 }
 
 }  // namespace dsc

@@ -103,8 +103,8 @@ Range range_of(const Node& node, std::int64_t size) {
   return range;
 }
 
-// The indices that a slice takes. With a step, each run of `step` elements must stay or go as one, so that the same
-// slice still takes the right ones.
+// The indices that a slice takes. With a step, each block of `step` elements (counted from 0) must stay or go as one, so
+// that the same slice still takes the right ones.
 Axis sliced(Ties& ties, const Axis& axis, const Range& range, std::int64_t out_size) {
   if (!range.is_known) {
     ties.keep(axis, "sliced at a variable place");
@@ -112,9 +112,9 @@ Axis sliced(Ties& ties, const Axis& axis, const Range& range, std::int64_t out_s
   }
   if (axis.is_kept()) return {out_size, nullptr, axis.reason};
   if (range.step > 1) {
-    for (std::int64_t run = range.start; run < range.end; run += range.step) {
-      for (std::int64_t k = run + 1; k < std::min(run + range.step, axis.size); ++k) {
-        ties.tie(ties.slice(axis, run, run + 1), ties.slice(axis, k, k + 1));
+    for (std::int64_t block = 0; block < axis.size; block += range.step) {
+      for (std::int64_t k = block + 1; k < std::min(block + range.step, axis.size); ++k) {
+        ties.tie(ties.slice(axis, block, block + 1), ties.slice(axis, k, k + 1));
       }
     }
   }
@@ -134,9 +134,11 @@ void resize_slice(Resizer& resizer, Node& node) {
   std::int64_t dim = dim_or(node, "dim", 0, self->tensor().rank());
   if (!resizer.is_changed(self, dim)) return;
   Range range = range_of(node, resizer.old_size(self, dim));
-  if (is_given(node, "start")) resizer.graph().set_argument(&node, "start", resizer.kept_between(self, dim, 0, range.start));
+  std::int64_t phase = range.start % range.step, start = phase + resizer.kept_between(self, dim, 0, range.start - phase);
+  if (is_given(node, "start")) resizer.graph().set_argument(&node, "start", start);
   if (is_given(node, "end") && range.end < resizer.old_size(self, dim)) {
-    resizer.graph().set_argument(&node, "end", resizer.kept_between(self, dim, 0, range.end));
+    std::int64_t count = resizer.new_size(node.output(), dim);
+    resizer.graph().set_argument(&node, "end", count > 0 ? start + (count - 1) * range.step + 1 : start);
   } else if (is_given(node, "end")) {
     resizer.graph().set_argument(&node, "end", std::numeric_limits<std::int64_t>::max());
   }

@@ -14,9 +14,13 @@ std::vector<std::int64_t> sizes_of(const std::vector<Dim>& dims) {
   return sizes;
 }
 
-Ties::Ties(const Graph& graph) : graph_(graph) {
+Ties::Ties(const Graph& graph, const std::vector<std::pair<const Value*, const Value*>>& shared) : graph_(graph) {
   for (const Node* node : graph.nodes()) run_node(*node);
   node_ = nullptr;
+  for (auto [first, second] : shared) {
+    Axes of_first = axes(first), of_second = axes(second);
+    for (std::size_t d = 0; d < of_first.size(); ++d) tie(of_first[d], of_second.at(d));
+  }
   for (const GraphOutput& output : graph.outputs()) {
     for (const Value* value : values_of(output.value)) {
       if (!value->is_tensor()) continue;
@@ -59,6 +63,7 @@ Reason Ties::why(const std::string& text) {
 Axes Ties::make_input_axes(const Value* value, bool follows_channels) {
   const GraphInput* input = graph_.find_input(value);
   bool is_weight = input && input->kind != InputKind::user && input->kind != InputKind::literal;
+  const Node* running = std::exchange(node_, nullptr);  // the reason is the model, not the first operator to look
   Axes result;
   for (const Dim& dim : dims(value)) {
     if (is_weight && dim.is_fixed() && (follows_channels || is_floating(value->tensor().dtype))) {
@@ -67,6 +72,7 @@ Axes Ties::make_input_axes(const Value* value, bool follows_channels) {
       result.push_back(kept(dim.size, is_weight ? "a table of integers" : "input of the model"));
     }
   }
+  node_ = running;
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "dscompress/graph.h"
@@ -31,7 +32,8 @@ struct KeepReason {
 
 class Ties {
  public:
-  explicit Ties(const Graph& graph);  // runs every node's rule
+  // Runs every node's rule. shared: pairs of graph inputs that are one tensor.
+  explicit Ties(const Graph& graph, const std::vector<std::pair<const Value*, const Value*>>& shared = {});
 
   // --- for the operators' rules ---
   // Of a graph input on first use: fresh units for floating-point weights, kept for all else.

@@ -27,7 +27,7 @@ struct ModelConfig {
 struct LatencyConfig {
   std::string engine = "openvino";  // openvino, libtorch
   std::vector<std::int64_t> batch = {1};
-  std::int64_t threads = 0;         // 0: the run's
+  std::int64_t threads = 0;  // 0: the run's
   std::int64_t warmup = 5;
   std::int64_t iterations = 50;
   double min_seconds = 1, max_seconds = 20;
@@ -37,7 +37,7 @@ struct LatencyConfig {
 struct EvaluateConfig {
   std::vector<std::string> metrics = {"top1"};  // empty without data.eval, unless the recipe names some
   std::int64_t batch = 250;
-  std::string baseline;                         // a step's name; empty: the model as it was loaded
+  std::string baseline;  // a step's name; empty: the model as it was loaded
   std::optional<LatencyConfig> latency;
   void fields(FieldVisitor& visit);
 };
@@ -62,17 +62,17 @@ struct GateConfig {
 };
 
 struct ReportConfig {
-  std::string title;                                                // empty: the recipe's name
+  std::string title;                                                 // empty: the recipe's name
   std::vector<std::string> formats = {"markdown", "html", "junit"};  // besides report.json
   void fields(FieldVisitor& visit);
 };
 
 // One entry of `passes`: `prune` or `prune: {options}`. `name` and `allow_empty` are options of every pass.
 struct PassStep {
-  std::string name;                // unique in the recipe; the pass id unless given
+  std::string name;  // unique in the recipe; the pass id unless given
   const PassInfo* info = nullptr;
-  std::shared_ptr<void> options;   // never null
-  bool allow_empty = false;        // a pass that changes nothing is no error
+  std::shared_ptr<void> options;  // never null
+  bool allow_empty = false;       // a pass that changes nothing is no error
   const PassTable* table = nullptr;
   void describe(ValueVisitor& visit);
 
@@ -97,10 +97,10 @@ struct Recipe {
   std::map<std::string, GateConfig> gates;
   ReportConfig report;
   std::int64_t seed = 0;
-  std::int64_t threads = 0;   // 0: all cores
+  std::int64_t threads = 0;  // 0: all cores
   std::string device = "cpu";
-  std::int64_t limit = 0;     // examples per split; 0: all
-  FilePath output_dir;        // empty: a new folder below runs/
+  std::int64_t limit = 0;  // examples per split; 0: all
+  FilePath output_dir;     // empty: a new folder below runs/
   void fields(FieldVisitor& visit);
 
   // Not part of the text:

@@ -26,14 +26,12 @@ void check_metrics(const Recipe& recipe, Problems& problems) {
   std::set<std::string> seen;
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     const Place place{.pointer = "/evaluate/metrics/" + std::to_string(i)};
-    if (!contains(metric_names(), metrics[i])) {
-      problems.push_back({"unknown metric `" + metrics[i] + "`", place, suggest(metrics[i], metric_names())});
-    } else if (!seen.insert(metrics[i]).second) {
-      problems.push_back({"the metric `" + metrics[i] + "` is named twice", place, "remove one"});
-    }
+    if (!seen.insert(metrics[i]).second) problems.push_back({"the metric `" + metrics[i] + "` is named twice", place, "remove one"});
   }
   if (!metrics.empty() && !recipe.data.eval) {
-    problems.push_back({"metrics need data to be measured on, and there is no `data.eval`", {.pointer = "/evaluate/metrics"}, "add data.eval, or write metrics: []"});
+    problems.push_back({"metrics need data to be measured on, and there is no `data.eval`",
+                        {.pointer = "/evaluate/metrics"},
+                        "add data.eval, or write metrics: []"});
   }
 }
 
@@ -42,7 +40,8 @@ void check_baseline(const Recipe& recipe, Problems& problems) {
   std::vector<std::string> names;
   for (const auto& step : recipe.passes.steps) names.push_back(step.name);
   if (baseline.empty() || contains(names, baseline)) return;
-  problems.push_back({"`baseline` names no step: `" + baseline + "`", {.pointer = "/evaluate/baseline"},
+  problems.push_back({"`baseline` names no step: `" + baseline + "`",
+                      {.pointer = "/evaluate/baseline"},
                       names.empty() ? "there are no passes; remove the line" : suggest(baseline, names)});
 }
 
@@ -56,15 +55,28 @@ void check_step_names(const Recipe& recipe, Problems& problems) {
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& name = recipe.passes.steps[i].name;
     const Place place{.pointer = step_pointer(recipe, i) + "/name"};
-    if (!is_file_name(name)) problems.push_back({"the step name `" + name + "` cannot be a folder's name", place, "use letters, digits, _ - and ."});
-    else if (name == "base") problems.push_back({"the step name `base` stands for the model before any pass", place, "choose another name"});
-    else if (!seen.insert(name).second) problems.push_back({"two steps are called `" + name + "`", place, "give each its own name"});
+    if (!is_file_name(name))
+      problems.push_back({"the step name `" + name + "` cannot be a folder's name", place, "use letters, digits, _ - and ."});
+    else if (name == "base")
+      problems.push_back({"the step name `base` stands for the model before any pass", place, "choose another name"});
+    else if (!seen.insert(name).second)
+      problems.push_back({"two steps are called `" + name + "`", place, "give each its own name"});
   }
 }
 
 void check_name(const Recipe& recipe, Problems& problems) {
   if (recipe.name.find('/') == std::string::npos && !recipe.name.starts_with('.')) return;
-  problems.push_back({"the name `" + recipe.name + "` cannot be part of a folder's name", {.pointer = "/name"}, "choose one without / and without a point at its start"});
+  problems.push_back({"the name `" + recipe.name + "` cannot be part of a folder's name",
+                      {.pointer = "/name"},
+                      "choose one without / and without a point at its start"});
+}
+
+void check_device(const Recipe& recipe, Problems& problems) {
+  const auto& device = recipe.device;
+  const auto number = device.starts_with("cuda:") ? device.substr(5) : "";
+  const bool numbered = !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
+  if (device == "cpu" || device == "cuda" || numbered) return;
+  problems.push_back({"unknown device `" + device + "`", {.pointer = "/device"}, "cpu, cuda or cuda:N; OpenVINO's device is deploy.openvino.device"});
 }
 
 void check_needs(const Recipe& recipe, Problems& problems) {
@@ -80,7 +92,8 @@ void check_needs(const Recipe& recipe, Problems& problems) {
     if (needs_any(Need::train_data) && !recipe.data.train) {
       problems.push_back({"`" + step.info->id + "` trains, and there is no `data.train`", place, "add data.train"});
     } else if (needs_any(Need::calibration_data) && !recipe.data.calibration && !recipe.data.train) {
-      problems.push_back({"`" + step.info->id + "` calibrates, and there is neither `data.calibration` nor `data.train`", place, "add data.calibration"});
+      problems.push_back(
+          {"`" + step.info->id + "` calibrates, and there is neither `data.calibration` nor `data.train`", place, "add data.calibration"});
     }
   }
 }
@@ -96,7 +109,8 @@ void check_order(const Recipe& recipe, Problems& problems) {
     const bool reshapes = changes(step, Change::shapes);
     if (quantized && reshapes) {
       problems.push_back({"`" + step.name + "` changes shapes after `" + quantized->name + "` has changed the precision",
-                          {.pointer = step_pointer(recipe, i)}, "move it before `" + quantized->name + "`"});
+                          {.pointer = step_pointer(recipe, i)},
+                          "move it before `" + quantized->name + "`"});
     }
     if (!quantized && !reshapes && changes(step, Change::precision)) quantized = &step;
   }
@@ -108,9 +122,12 @@ struct GateRule {
 };
 
 std::vector<GateRule> rules_of(const GateConfig& gate) {
-  return {{"max_drop", gate.max_drop.has_value()},   {"min", gate.min.has_value()},
-          {"max", gate.max.has_value()},             {"min_ratio", gate.min_ratio.has_value()},
-          {"max_ratio", gate.max_ratio.has_value()}, {"min_speedup", gate.min_speedup.has_value()}};
+  return {{"max_drop", gate.max_drop.has_value()},
+          {"min", gate.min.has_value()},
+          {"max", gate.max.has_value()},
+          {"min_ratio", gate.min_ratio.has_value()},
+          {"max_ratio", gate.max_ratio.has_value()},
+          {"min_speedup", gate.min_speedup.has_value()}};
 }
 
 // Figures that every run has, besides the metrics, and the rules that make sense for each.
@@ -126,7 +143,8 @@ void check_drop_unit(const std::string& metric, const Quantity& drop, const std:
   const bool share = format_metric(metric, 0.5).ends_with("%");
   const Place place{.pointer = pointer + "/max_drop"};
   if (share && drop.unit.empty()) {
-    problems.push_back({"max_drop of " + metric + " needs a unit", place, "0.5pp is half a percentage point, 0.5% is that share of the base's value"});
+    problems.push_back(
+        {"max_drop of " + metric + " needs a unit", place, "0.5pp is half a percentage point, 0.5% is that share of the base's value"});
   } else if (!share && drop.unit == "pp") {
     problems.push_back({metric + " is no percentage: max_drop cannot be in pp", place, "use % (of the base's value) or no unit"});
   }
@@ -140,7 +158,8 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
   for (const auto& [name, rules] : measured_figures()) known.push_back(name);
   if (!is_figure && !contains(recipe.evaluate.metrics, metric)) {
     const bool exists = contains(metric_names(), metric);
-    problems.push_back({"a gate on `" + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
+    problems.push_back(
+        {"a gate on `" + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
     return;
   }
   if (metric == "latency_p50" && !recipe.evaluate.latency) {
@@ -151,8 +170,9 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
   for (const auto& rule : rules_of(gate)) {
     if (!rule.given || contains(allowed, std::string(rule.name))) continue;
     std::string names;
-    for (const auto& name : allowed) names += (names.empty() ? "" : ", ") + name;
-    problems.push_back({"`" + std::string(rule.name) + "` has no meaning for `" + metric + "`", {.pointer = pointer + "/" + std::string(rule.name)}, "use " + names});
+    for (const auto& other : allowed) names += (names.empty() ? "" : ", ") + other;
+    const std::string name(rule.name);
+    problems.push_back({"`" + name + "` has no meaning for `" + metric + "`", {.pointer = pointer + "/" + name}, "use " + names});
   }
   if (gate.max_drop && !is_figure) check_drop_unit(metric, *gate.max_drop, pointer, problems);
 }
@@ -164,10 +184,15 @@ void check_exports(const Recipe& recipe, Problems& problems) {
     const auto& name = recipe.deploy.exports[i];
     const Place place{.pointer = "/deploy/export/" + std::to_string(i)};
     const auto extension = std::filesystem::path(name).extension().string();
-    const auto known = std::any_of(artifact_formats().begin(), artifact_formats().end(), [&](const auto& format) { return format.first == extension; });
-    if (!is_file_name(name)) problems.push_back({"`" + name + "` is no plain file name", place, "files are written into the run folder; name them without folders"});
-    else if (!known) problems.push_back({"no format has the extension of `" + name + "`", place, "extensions: " + formats});
-    else if (name == "model.pt2" || name == "model.safetensors") problems.push_back({"`" + name + "` is written anyway", place, "remove it"});
+    const auto has_extension = [&](const auto& format) { return format.first == extension; };
+    const bool known = std::any_of(artifact_formats().begin(), artifact_formats().end(), has_extension);
+    if (!is_file_name(name)) {
+      problems.push_back({"`" + name + "` is no plain file name", place, "files are written into the run folder; name them without folders"});
+    } else if (!known) {
+      problems.push_back({"no format has the extension of `" + name + "`", place, "extensions: " + formats});
+    } else if (name == "model.pt2" || name == "model.safetensors") {
+      problems.push_back({"`" + name + "` is written anyway", place, "remove it"});
+    }
   }
 }
 
@@ -177,6 +202,7 @@ std::vector<Problem> check_recipe(const Recipe& recipe) {
   Problems problems;
   check_metrics(recipe, problems);
   check_name(recipe, problems);
+  check_device(recipe, problems);
   check_step_names(recipe, problems);
   check_baseline(recipe, problems);
   check_needs(recipe, problems);

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/names.h"
+#include "eval/metrics.h"
 #include "pipeline/recipe.h"
 
 namespace dsc {
@@ -28,10 +28,11 @@ void visit_words(FieldVisitor& visit, std::string_view name, std::vector<std::st
     inner.list({.size = list.size(),
                 .resize = [&](std::size_t size) { list.resize(size); },
                 .element = [&](std::size_t i, ValueVisitor& element) { describe_word(element, list[i], words); },
-                .prototype = [&](ValueVisitor& element) {
-                  std::string word(words.front());
-                  describe_word(element, word, words);
-                }});
+                .prototype =
+                    [&](ValueVisitor& element) {
+                      std::string word(words.front());
+                      describe_word(element, word, words);
+                    }});
   });
 }
 
@@ -45,15 +46,8 @@ bool has_duplicates(std::vector<std::string> list) {
   return std::adjacent_find(list.begin(), list.end()) != list.end();
 }
 
-std::string problem_with_device(const std::string& device) {
-  const auto number = device.starts_with("cuda:") ? device.substr(5) : "";
-  const bool numbered = !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
-  const bool known = device == "cpu" || device == "cuda" || numbered;
-  return known ? "" : "unknown device `" + device + "`; expected cpu, cuda or cuda:N (OpenVINO's devices belong into deploy.openvino.device)";
-}
-
 std::string problem_with_version(std::int64_t version) {
-  return version == kRecipeVersion ? "" : "recipe version " + std::to_string(version) + " is not known; this program reads version " + std::to_string(kRecipeVersion);
+  return version == kRecipeVersion ? "" : "recipe version " + std::to_string(version) + " is not known; this program reads version 1";
 }
 
 }  // namespace
@@ -76,7 +70,8 @@ void LatencyConfig::fields(FieldVisitor& visit) {
 }
 
 void EvaluateConfig::fields(FieldVisitor& visit) {
-  visit("metrics", metrics, {.text = "Figures of merit, on data.eval."});
+  const std::vector<std::string_view> names(metric_names().begin(), metric_names().end());
+  visit_words(visit, "metrics", metrics, names, {.text = "Figures of merit, on data.eval."});
   visit("batch", batch, {.text = "Examples at a time.", .unit = "examples", .minimum = 1, .maximum = 1048576});
   visit("baseline", baseline, {.text = "Name of the step that everything is compared with; empty: the model as it was loaded."});
   visit("latency", latency, {.text = "Measure latency of base and compressed model; absent: no."});
@@ -96,7 +91,8 @@ void DeployConfig::fields(FieldVisitor& visit) {
 }
 
 void GateConfig::fields(FieldVisitor& visit) {
-  visit("max_drop", max_drop, {.text = "Largest loss against the base: 0.5pp (percentage points) or 2% (of the base's value).", .minimum = 0, .units = {"", "pp", "%"}});
+  visit("max_drop", max_drop,
+        {.text = "Largest loss against the base: 0.5pp (percentage points) or 2% (of the base's value).", .minimum = 0, .units = {"", "pp", "%"}});
   visit("min", min, {.text = "Smallest value."});
   visit("max", max, {.text = "Largest value."});
   visit("min_ratio", min_ratio, {.text = "How many times smaller than the base at least.", .minimum = 0});
@@ -130,7 +126,6 @@ void Recipe::fields(FieldVisitor& visit) {
   visit("limit", limit, {.text = "At most so many examples of each split, for smoke runs; 0: all.", .unit = "examples", .minimum = 0});
   visit("output_dir", output_dir, {.text = "The run folder; empty: a new one below runs/."});
   visit.check(problem_with_version(version));
-  visit.check(problem_with_device(device));
 }
 
 }  // namespace dsc

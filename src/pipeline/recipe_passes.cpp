@@ -1,6 +1,7 @@
 // The `passes` of a recipe: an open set of alternatives, looked up in a PassTable.
 #include <algorithm>
 
+#include "core/fields_write.h"
 #include "pipeline/recipe.h"
 
 namespace dsc {
@@ -21,7 +22,12 @@ void visit_step(const PassInfo& info, void* options, std::string& name, bool& al
   const auto is_free = [&](std::string_view field) { return std::find(own.names.begin(), own.names.end(), field) == own.names.end(); };
   info.fields(options, visit);
   if (is_free("name")) visit("name", name, {.text = "Name of the step in report and run folder; empty: the pass."});
-  if (is_free("allow_empty")) visit("allow_empty", allow_empty, {.text = "A pass that changes nothing is no error."});
+  if (is_free("allow_empty")) {
+    visit("allow_empty", allow_empty, {.text = "A pass that changes nothing is no error."});
+  } else {  // the pass looks at it as well, for patterns that match nothing
+    const auto set = write_fields([&](FieldVisitor& fields) { info.fields(options, fields); });
+    allow_empty = set.find("allow_empty")->text == "true";
+  }
 }
 
 }  // namespace
@@ -53,15 +59,17 @@ void PassStep::describe(ValueVisitor& visit) {
 void PassList::describe(ValueVisitor& visit) {
   visit.list({.size = steps.size(),
               .resize = [this](std::size_t size) { steps.resize(size); },
-              .element = [this](std::size_t i, ValueVisitor& inner) {
-                steps[i].table = table;
-                steps[i].describe(inner);
-              },
-              .prototype = [this](ValueVisitor& inner) {
-                PassStep step;
-                step.table = table;
-                step.describe(inner);
-              }});
+              .element =
+                  [this](std::size_t i, ValueVisitor& inner) {
+                    steps[i].table = table;
+                    steps[i].describe(inner);
+                  },
+              .prototype =
+                  [this](ValueVisitor& inner) {
+                    PassStep step;
+                    step.table = table;
+                    step.describe(inner);
+                  }});
 }
 
 }  // namespace dsc

@@ -10,8 +10,11 @@
 namespace dsc {
 namespace {
 
-// In this order; other passes follow as comments.
-constexpr std::array<std::string_view, 3> kFirstPasses{"prune", "finetune", "quantize"};
+struct FirstPass {
+  std::string_view id, setting;
+};
+// In this order, each with what a first recipe would set; other passes follow as comments.
+constexpr std::array<FirstPass, 3> kFirstPasses{{{"prune", "reduce: {macs: 0.5}"}, {"finetune", "epochs: 10"}, {"quantize", "mode: qat"}}};
 
 std::string commented(const std::string& yaml, const std::string& margin) {
   std::istringstream lines(yaml);
@@ -21,14 +24,14 @@ std::string commented(const std::string& yaml, const std::string& margin) {
 }
 
 // "    # lr: 0.1" below what it means, for each option of a pass.
-std::string option_comments(const PassInfo& pass, const std::string& margin) {
+std::string option_comments(const PassInfo& pass, std::string_view setting, const std::string& margin) {
   const auto options = pass.make_options();
   const auto fields = [&](FieldVisitor& visit) { pass.fields(options.get(), visit); };
   const auto defaults = write_fields(fields);
   std::string out;
   for (const auto& row : describe_fields(fields)) {
     const auto* value = defaults.find(row.name);
-    if (!value) continue;  // inside of an option
+    if (!value || setting.starts_with(row.name + ":")) continue;  // inside of an option, or set already
     const auto range = row.range.empty() ? "" : " (" + row.range + ")";
     out += margin + "# " + row.text + range + "\n" + commented(to_yaml(map_tree({{row.name, *value}})), margin);
   }
@@ -37,14 +40,14 @@ std::string option_comments(const PassInfo& pass, const std::string& margin) {
 
 std::string pass_entries(const PassTable& table) {
   std::string out;
-  for (const auto id : kFirstPasses) {
+  for (const auto& [id, setting] : kFirstPasses) {
     const auto* pass = table.find(id);
     if (!pass) continue;
-    out += "  # " + pass->summary + "\n  - " + pass->id + ":\n" + option_comments(*pass, "      ");
+    out += "  # " + pass->summary + "\n  - " + pass->id + ":\n      " + std::string(setting) + "\n" + option_comments(*pass, setting, "      ");
   }
   for (const auto& pass : table.all()) {
-    if (std::find(kFirstPasses.begin(), kFirstPasses.end(), pass->id) != kFirstPasses.end()) continue;
-    out += "  # " + pass->summary + "\n  # - " + pass->id + ":\n" + option_comments(*pass, "  #     ");
+    if (std::any_of(kFirstPasses.begin(), kFirstPasses.end(), [&](const auto& first) { return first.id == pass->id; })) continue;
+    out += "  # " + pass->summary + "\n  # - " + pass->id + ":\n" + option_comments(*pass, "", "  #     ");
   }
   return out.empty() ? "  []\n" : out;
 }
@@ -60,19 +63,23 @@ std::string starter_recipe(const PassTable& table, const StarterOptions& options
          "#   dscompress passes           what there is    dscompress schema      for your editor\n"
          "version: 1\n\n"
          "vars:\n"
-         "  data: " + quoted(options.data) +
+         "  data: " +
+         quoted(options.data) +
          "\n"
          "model:\n"
-         "  path: " + quoted(options.model) +
+         "  path: " +
+         quoted(options.model) +
          "  # weights: nightly.safetensors   # tensors that replace the model's, by name\n\n"
          "data:\n"
-         "  train: " + data("train[:-5000]") + "  valid: " + data("train[-5000:]") + "  eval: " + data("test") +
+         "  train: " +
+         data("train[:-5000]") + "  valid: " + data("train[-5000:]") + "  eval: " + data("test") +
          "  # normalize: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}\n\n"
          "evaluate:\n"
          "  metrics: [top1]\n"
          "  # latency: {engine: openvino, batch: [1, 64]}\n\n"
          "# What is done to the model, in this order; the model is evaluated after each.\n"
-         "passes:\n" + pass_entries(table) +
+         "passes:\n" +
+         pass_entries(table) +
          "\n"
          "# deploy:\n"
          "#   openvino: {device: CPU}\n\n"

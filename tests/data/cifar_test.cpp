@@ -71,7 +71,8 @@ TEST(Cifar, AugmentationDependsOnSeedAndIndexOnly) {
   config.augment = {RandomCrop{}, HorizontalFlip{}};
   const auto dataset = open_dataset(config, NormalizeConfig{.mean = {0.5, 0.4, 0.3}, .std = {0.2, 0.3, 0.4}});
   const std::vector<std::int64_t> all = all_of(*dataset), some{17, 3};
-  const Batch together = dataset->batch(all, 5), apart = dataset->batch(some, 5), other = dataset->batch(all, 6), plain = dataset->batch(all, std::nullopt);
+  const Batch together = dataset->batch(all, 5), apart = dataset->batch(some, 5);
+  const Batch other = dataset->batch(all, 6), plain = dataset->batch(all, std::nullopt);
   EXPECT_TRUE(apart.inputs[0][0].equal(together.inputs[0][17]));
   EXPECT_TRUE(apart.inputs[0][1].equal(together.inputs[0][3]));
   EXPECT_FALSE(other.inputs[0].equal(together.inputs[0]));

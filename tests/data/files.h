@@ -101,7 +101,9 @@ inline Bytes idx_labels(const std::vector<std::uint8_t>& labels) {
 inline void write_bmp(const fs::path& path, int width, int height, const std::function<std::array<std::uint8_t, 3>(int x, int y)>& colour) {
   const int row = (width * 3 + 3) / 4 * 4;
   Bytes bytes(static_cast<std::size_t>(54 + row * height), 0);
-  const auto put = [&](std::size_t at, std::uint32_t value) { for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (8 * i)); };
+  const auto put = [&](std::size_t at, std::uint32_t value) {
+    for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
+  };
   bytes[0] = 'B', bytes[1] = 'M';
   put(2, static_cast<std::uint32_t>(bytes.size())), put(10, 54), put(14, 40);
   put(18, static_cast<std::uint32_t>(width)), put(22, static_cast<std::uint32_t>(height));

@@ -1,0 +1,178 @@
+// Operators that OpenVINO's PyTorch frontend lacks, out of those that it has.
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "deploy/torch_program_builder.h"
+
+namespace dsc {
+namespace {
+
+using Builder = TorchProgramBuilder;
+
+// Writes one operator's composition: calls with literals in place.
+class Composer {
+ public:
+  Composer(Builder& builder, const Node& node) : builder_(builder), node_(node) {}
+
+  ValueId tensor(std::size_t position, std::string_view name) { return builder_.id_of(get_value(node_, position, name)); }
+  // The argument, or `otherwise` where the exporter left it out.
+  ValueId given(std::string_view name, TorchConstant otherwise) {
+    const Argument* found = node_.find_argument(name);
+    return found ? builder_.argument(*found) : builder_.constant(std::move(otherwise));
+  }
+  ValueId literal(TorchConstant value) { return builder_.constant(std::move(value)); }
+  ValueId none() { return builder_.constant(std::monostate{}); }
+  ValueId call(const std::string& op, std::vector<ValueId> inputs) { return builder_.call_like("aten::" + op, std::move(inputs), node_.output()); }
+  void result(const std::string& op, std::vector<ValueId> inputs) { builder_.call("aten::" + op, std::move(inputs), node_.output()); }
+
+ private:
+  Builder& builder_;
+  const Node& node_;
+};
+
+// self + value * tensor1 / tensor2
+void addcdiv(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId quotient = c.call("div", {c.tensor(1, "tensor1"), c.tensor(2, "tensor2")});
+  c.result("add", {c.tensor(0, "self"), c.call("mul", {quotient, c.given("value", 1.0)})});
+}
+
+// x > threshold ? x : value
+void threshold(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId x = c.tensor(0, "self");
+  c.result("where", {c.call("gt", {x, c.given("threshold", 0.0)}), x, c.given("value", 0.0)});
+}
+
+void hardshrink(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId x = c.tensor(0, "self");
+  c.result("where", {c.call("gt", {c.call("abs", {x}), c.given("lambd", 0.5)}), x, c.literal(0.0)});
+}
+
+void softshrink(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId x = c.tensor(0, "self");
+  c.result("mul", {c.call("sign", {x}), c.call("relu", {c.call("sub", {c.call("abs", {x}), c.given("lambd", 0.5)})})});
+}
+
+void trunc(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId x = c.tensor(0, "self");
+  c.result("mul", {c.call("sign", {x}), c.call("floor", {c.call("abs", {x})})});
+}
+
+void frac(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId x = c.tensor(0, "self");
+  c.result("sub", {x, c.call("mul", {c.call("sign", {x}), c.call("floor", {c.call("abs", {x})})})});
+}
+
+void exp2(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  c.result("pow", {c.literal(2.0), c.tensor(0, "self")});
+}
+
+void transpose_matrix(Builder& builder, const Node& node) {
+  builder.view("aten::transpose", {builder.id_of(get_value(node, 0, "self")), builder.constant(std::int64_t{-2}), builder.constant(std::int64_t{-1})},
+               node.output());
+}
+
+void count_nonzero(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId is_there = c.call("ne", {c.tensor(0, "self"), c.literal(0.0)});
+  c.result("sum", {is_there, c.given("dim", std::monostate{}), c.literal(false), c.none()});
+}
+
+void is_in(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId column = c.call("unsqueeze", {c.tensor(0, "elements"), c.literal(std::int64_t{-1})});
+  const ValueId row = c.call("reshape", {c.tensor(1, "test_elements"), c.literal(std::vector<std::int64_t>{-1})});
+  const ValueId found = c.call("eq", {column, row});
+  const Argument* invert = node.find_argument("invert");
+  if (!invert || !std::get<bool>(*invert)) return c.result("any", {found, c.literal(std::int64_t{-1}), c.literal(false)});
+  c.result("logical_not", {c.call("any", {found, c.literal(std::int64_t{-1}), c.literal(false)})});
+}
+
+// NaN and infinities become numbers; those that the exporter leaves out are 0 and the largest of the type.
+void nan_to_num(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const double infinity = std::numeric_limits<double>::infinity(), largest = std::numeric_limits<float>::max();
+  const auto replacement = [&](std::string_view name, double otherwise) {
+    const Argument* found = node.find_argument(name);
+    return !found || std::holds_alternative<NoneArgument>(*found) ? c.literal(otherwise) : builder.argument(*found);
+  };
+  ValueId x = c.tensor(0, "self");
+  x = c.call("where", {c.call("eq", {x, c.literal(infinity)}), replacement("posinf", largest), x});
+  x = c.call("where", {c.call("eq", {x, c.literal(-infinity)}), replacement("neginf", -largest), x});
+  c.result("where", {c.call("isnan", {x}), replacement("nan", 0.0), x});
+}
+
+// sum(x1 * x2) / (max(|x1|, eps) * max(|x2|, eps))
+void cosine_similarity(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const Argument* dim = node.find_argument("dim");
+  const std::vector<std::int64_t> axis{dim ? std::get<std::int64_t>(*dim) : 1};
+  const auto length = [&](ValueId x) {
+    return c.call("clamp_min", {c.call("linalg_vector_norm", {x, c.literal(2.0), c.literal(axis), c.literal(false), c.none()}), c.given("eps", 1e-8)});
+  };
+  const ValueId a = c.tensor(0, "x1"), b = c.tensor(1, "x2");
+  const ValueId product = c.call("sum", {c.call("mul", {a, b}), c.literal(axis), c.literal(false), c.none()});
+  c.result("div", {product, c.call("mul", {length(a), length(b)})});
+}
+
+// Statistics, the other results, are for the backward pass.
+void native_layer_norm(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  c.result("layer_norm", {c.tensor(0, "input"), c.given("normalized_shape", std::monostate{}), c.given("weight", std::monostate{}),
+                          c.given("bias", std::monostate{}), c.given("eps", 1e-5), c.literal(false)});
+}
+
+void native_group_norm(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  c.result("group_norm", {c.tensor(0, "input"), c.given("group", std::int64_t{1}), c.given("weight", std::monostate{}),
+                          c.given("bias", std::monostate{}), c.given("eps", 1e-5), c.literal(false)});
+}
+
+void select_scatter(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  builder.write_part(c.tensor(0, "self"), "aten::select", {c.given("dim", std::int64_t{0}), c.given("index", std::int64_t{0})},
+                     c.tensor(1, "src"), node.output());
+}
+
+void slice_scatter(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  builder.write_part(c.tensor(0, "self"), "aten::slice",
+                     {c.given("dim", std::int64_t{0}), c.given("start", std::monostate{}), c.given("end", std::monostate{}),
+                      c.given("step", std::int64_t{1})}, c.tensor(1, "src"), node.output());
+}
+
+}  // namespace
+
+const TorchRules& composition_rules() {
+  static const TorchRules table = {
+      {"aten.addcdiv", addcdiv},
+      {"aten.threshold", threshold},
+      {"aten.hardshrink", hardshrink},
+      {"aten.softshrink", softshrink},
+      {"aten.trunc", trunc},
+      {"aten.fix", trunc},
+      {"aten.frac", frac},
+      {"aten.exp2", exp2},
+      {"aten.mT", transpose_matrix},
+      {"aten.adjoint", transpose_matrix},
+      {"aten.count_nonzero", count_nonzero},
+      {"aten.isin", is_in},
+      {"aten.nan_to_num", nan_to_num},
+      {"aten.cosine_similarity", cosine_similarity},
+      {"aten.native_layer_norm", native_layer_norm},
+      {"aten.native_group_norm", native_group_norm},
+      {"aten.select_scatter", select_scatter},
+      {"aten.slice_scatter", slice_scatter},
+  };
+  return table;
+}
+
+}  // namespace dsc

@@ -1,0 +1,145 @@
+// l1, l2: norm of the unit's weights (Li et al. 2017, arXiv:1608.08710). bn_scale: |gamma| (Liu et al. 2017,
+// arXiv:1708.06519). fpgm: distance to the other filters (He et al. 2019, arXiv:1811.00250). lamp: norm relative to all
+// larger ones (Lee et al. 2021, arXiv:2010.07611). taylor, hessian: importance_gradient.cpp.
+#include "passes/prune/importance.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cdist.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "core/random.h"
+#include "passes/prune/saliency.h"
+
+namespace dsc::prune {
+namespace {
+
+// A score for each index of dimension `dim`.
+std::vector<double> to_vector(const at::Tensor& scores) {
+  at::Tensor values = scores.to(at::kDouble).contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+std::vector<double> index_scores(Importance importance, const at::Tensor& weight, std::int64_t dim) {
+  at::Tensor rows = weight.detach().to(at::kFloat).transpose(0, dim).reshape({weight.size(dim), -1});
+  switch (importance) {
+    case Importance::l2:
+    case Importance::lamp: return to_vector(rows.square().sum(1));
+    case Importance::fpgm: return to_vector(at::cdist(rows.unsqueeze(0), rows.unsqueeze(0)).squeeze(0).sum(1));
+    default: return to_vector(rows.abs().sum(1));
+  }
+}
+
+bool is_norm_scale(const Member& member) {
+  return std::ranges::any_of(member.value->uses(), [&](const Use& use) {
+    return use.node && use.node->op().find("norm") != std::string_view::npos && use.node->find_value("weight") == member.value;
+  });
+}
+
+// The members whose weights a score is made of; falls back on all when a group has none of the wanted kind.
+std::vector<const Member*> counted_members(const ChannelGroups& groups, const ChannelGroup& group, const ImportanceOptions& options) {
+  auto select = [&](auto&& wanted) {
+    std::vector<const Member*> chosen;
+    for (std::size_t m : group.members) {
+      if (wanted(groups.members()[m])) chosen.push_back(&groups.members()[m]);
+    }
+    return chosen;
+  };
+  std::vector<const Member*> chosen;
+  if (options.importance == Importance::bn_scale) {
+    chosen = select([](const Member& m) { return is_norm_scale(m); });
+  } else if (options.members == Members::producers) {
+    chosen = select([](const Member& m) { return m.role == Role::produces && m.value->tensor().rank() > 1; });
+  }
+  if (chosen.empty()) {
+    chosen = select([](const Member& m) { return m.value->tensor().rank() > 1 && (m.role == Role::produces || m.role == Role::consumes); });
+  }
+  if (chosen.empty()) chosen = select([](const Member&) { return true; });
+  return chosen;
+}
+
+void combine(Combine how, double score, double& total) {
+  switch (how) {
+    case Combine::max: total = std::max(total, score); break;
+    case Combine::product: total += std::log(std::max(score, 1e-30)); break;
+    default: total += score;
+  }
+}
+
+// Each value over the sum of all that are at least as large.
+void relate_to_larger(std::vector<double>& scores) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  double sum = 0;
+  for (std::size_t i : order) {
+    sum += scores[i];
+    if (sum > 0) scores[i] /= sum;
+  }
+}
+
+}  // namespace
+
+std::span<const std::string_view> enum_names(Importance) {
+  static constexpr std::array<std::string_view, 8> kNames{"l1", "l2", "bn_scale", "fpgm", "lamp", "taylor", "hessian", "random"};
+  return kNames;
+}
+std::span<const std::string_view> enum_names(Combine) {
+  static constexpr std::array<std::string_view, 4> kNames{"mean", "sum", "max", "product"};
+  return kNames;
+}
+std::span<const std::string_view> enum_names(Members) {
+  static constexpr std::array<std::string_view, 2> kNames{"producers", "all"};
+  return kNames;
+}
+
+bool needs_data(Importance importance) { return importance == Importance::taylor || importance == Importance::hessian; }
+
+std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& options,
+                                PassContext& context, std::uint64_t seed) {
+  std::vector<double> scores(groups.unit_count(), 0);
+  if (options.importance == Importance::random) {
+    Random random(derive_seed(seed, "prune.random"));
+    for (double& score : scores) score = random.uniform();
+    return scores;
+  }
+  Saliencies saliencies;
+  if (needs_data(options.importance)) saliencies = measure_saliencies(model, options, context, seed);
+  std::vector<double> member_scores(groups.unit_count());
+  for (const ChannelGroup& group : groups.groups()) {
+    std::vector<const Member*> members = counted_members(groups, group, options);
+    for (const Member* member : members) {
+      std::vector<double> by_index = needs_data(options.importance)
+                                         ? saliency_by_index(saliencies, options.importance, member->weight, member->dim,
+                                                             static_cast<std::int64_t>(groups.labels(member->axis).size()))
+                                         : index_scores(options.importance, model.weights.get(member->weight), member->dim);
+      for (UnitId unit : group.units) member_scores[static_cast<std::size_t>(unit)] = 0;
+      std::span<const std::int32_t> labels = groups.labels(member->axis);
+      for (std::size_t k = 0; k < labels.size(); ++k) {
+        for (UnitId unit : groups.units(labels[k])) member_scores[static_cast<std::size_t>(unit)] += by_index[k];
+      }
+      for (UnitId unit : group.units) {
+        auto u = static_cast<std::size_t>(unit);
+        double score = options.importance == Importance::l2 ? std::sqrt(member_scores[u]) : std::abs(member_scores[u]);
+        combine(options.combine, score, scores[u]);
+      }
+    }
+    if (options.combine == Combine::mean) {
+      for (UnitId unit : group.units) scores[static_cast<std::size_t>(unit)] /= static_cast<double>(members.size());
+    } else if (options.combine == Combine::product) {
+      for (UnitId unit : group.units) scores[static_cast<std::size_t>(unit)] = std::exp(scores[static_cast<std::size_t>(unit)] / static_cast<double>(members.size()));
+    }
+    if (options.importance != Importance::lamp) continue;
+    std::vector<double> own;
+    for (UnitId unit : group.units) own.push_back(scores[static_cast<std::size_t>(unit)]);
+    relate_to_larger(own);
+    for (std::size_t i = 0; i < own.size(); ++i) scores[static_cast<std::size_t>(group.units[i])] = own[i];
+  }
+  return scores;
+}
+
+}  // namespace dsc::prune

@@ -1,0 +1,46 @@
+// What a recipe can say about pruning.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dscompress/pass.h"
+#include "passes/prune/importance.h"
+#include "passes/prune/select.h"
+#include "train/train.h"
+
+namespace dsc::prune {
+
+enum class Pace : std::uint8_t { linear, cubic };
+std::span<const std::string_view> enum_names(Pace);
+
+// How much goes: a share of the model's cost, or of each group's channels. Exactly one is set.
+struct Reduce {
+  std::optional<double> channels, macs, parameters, bytes;
+  void fields(FieldVisitor& visit);
+  double share() const;
+};
+
+struct Options {
+  Reduce reduce;
+  ImportanceOptions importance;
+  Scope scope = Scope::layer;
+  std::vector<Kind> kinds = {Kind::channels, Kind::blocks, Kind::within_blocks};
+  std::map<std::string, double> layers;  // module glob -> share of channels
+  std::vector<std::string> ignore;
+  Limits limits{.max_share = 0.95};
+  std::int64_t steps = 1;
+  Pace schedule = Pace::linear;
+  std::optional<TrainOptions> finetune_each;
+  std::int64_t recalibrate_batches = 0;
+  std::optional<Quantity> max_drop;
+  bool allow_empty = false;
+  void fields(FieldVisitor& visit);
+};
+
+// The share of the whole cut that is done after step `step` of `steps` (counted from 1).
+double progress_after(Pace pace, std::int64_t step, std::int64_t steps);
+
+}  // namespace dsc::prune

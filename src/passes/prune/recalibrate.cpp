@@ -1,0 +1,63 @@
+#include "passes/prune/recalibrate.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "core/random.h"
+#include "data/dataset.h"
+#include "exec/executor.h"
+
+namespace dsc::prune {
+namespace {
+
+// Names of the running statistics.
+std::set<std::string> statistics_of(const Graph& graph) {
+  std::set<std::string> names;
+  for (const Node* node : graph.nodes()) {
+    for (const char* argument : {"running_mean", "running_var"}) {
+      const Value* value = node->find_value(argument);
+      const GraphInput* input = value ? graph.find_input(value) : nullptr;
+      if (input) names.insert(input->target);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+void recalibrate_batch_norm(Model& model, std::int64_t batches, std::uint64_t seed, PassContext& context) {
+  c10::NoGradGuard no_grad;
+  Model copy = model.clone();
+  // With momentum 1 each batch leaves its own statistics behind, which are then averaged.
+  for (Node* node : copy.graph.nodes()) {
+    if (node->op() == "aten.batch_norm") copy.graph.set_argument(node, "momentum", 1.0);
+    if (node->op() == "aten.dropout" || node->op() == "aten.dropout_") copy.graph.set_argument(node, "p", 0.0);
+  }
+  Executor executor(copy, {.training = true, .device = context.device()});
+  const std::int64_t batch = 128;
+  BatchLoader loader(context.data(Split::train), {.batch = batch, .shuffle = true, .drop_last = true, .seed = derive_seed(seed, "prune.recalibrate"),
+                                                  .augment = true, .limit = batches * batch});
+  std::set<std::string> names = statistics_of(copy.graph);
+  std::map<std::string, at::Tensor> sums;
+  std::int64_t count = 0;
+  while (std::optional<Batch> next = loader.next()) {
+    context.check_cancelled();
+    executor.run(next->inputs);
+    for (const std::string& name : names) {
+      at::Tensor now = executor.weight(name).detach().to(at::kDouble);
+      at::Tensor& sum = sums[name];
+      sum = sum.defined() ? sum + now : now;
+    }
+    ++count;
+  }
+  for (auto& [name, sum] : sums) {
+    const at::Tensor& old = model.weights.get(name);
+    model.weights.set(name, (sum / static_cast<double>(count)).to(old.scalar_type()).to(old.device()));
+  }
+}
+
+}  // namespace dsc::prune

@@ -1,0 +1,67 @@
+// Choosing which units go: pools of groups, ranked, cut to a share or to a cost.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ops/channel_groups.h"
+#include "ops/cost.h"
+
+namespace dsc::prune {
+
+// Which groups are ranked against each other.
+enum class Scope : std::uint8_t { layer, isomorphic, global };
+std::span<const std::string_view> enum_names(Scope);
+
+// What a unit of a group is. blocks: attention heads, groups of a convolution; within_blocks: a position inside each.
+enum class Kind : std::uint8_t { channels, blocks, within_blocks };
+std::span<const std::string_view> enum_names(Kind);
+Kind kind_of(const ChannelGroups& groups, const ChannelGroup& group);
+
+// Modules whose output channels (or scale parameters) the group holds; what ignore lists and overrides match.
+std::vector<std::string> modules_of(const ChannelGroups& groups, const ChannelGroup& group);
+
+struct Limits {
+  std::int64_t round_to = 1;      // what is kept is a multiple, where the group is larger than that
+  std::int64_t min_channels = 1;  // kept at least
+  double max_share = 1;           // of the group's original size, cut at most
+};
+
+// A group as the selection sees it.
+struct Candidate {
+  std::size_t group = 0;
+  std::vector<UnitId> order;      // least important first
+  std::vector<double> scores;     // in that order, comparable within the pool
+  std::int64_t original = 0;      // units before the first step
+  std::int64_t most = 0;          // units that may go
+  std::optional<double> share;    // fixed by an override: the share of `original` that goes
+  std::size_t pool = 0;
+};
+
+struct Selection {
+  Removal removed;
+  Cost cost;
+};
+
+// original: sizes of groups by name before the first step (absent: as now). overrides: share by group index.
+std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::vector<double>& scores, Scope scope,
+                                       const Limits& limits, const std::vector<bool>& ignored,
+                                       const std::map<std::size_t, double>& overrides,
+                                       const std::map<std::string, std::int64_t>& original);
+
+// `share` of every pool's original units gone, overridden groups at `override_progress` of their own share.
+Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const Limits& limits, double share,
+                     double override_progress);
+
+// The smallest cut with cost_of(cost) <= target. returns: the cut, whose cost is above the target when that is out of reach.
+Selection select_cost(const ChannelGroups& groups, const CostModel& model, const std::vector<Candidate>& candidates,
+                      const Limits& limits, const std::function<double(const Cost&)>& cost_of, double target,
+                      double override_progress);
+
+}  // namespace dsc::prune
