@@ -23,7 +23,8 @@ void open_data(const Recipe& recipe, const Model& model, RunResources& resources
     try {
       auto dataset = open_dataset(*config, recipe.data.normalize, recipe.limit);
       for (auto problem : check_against_model(*dataset, model)) {
-        if (problem.place.pointer.empty()) problem.place.pointer = pointer;
+        problem.message = "data." + std::string(to_string(split)) + ": " + problem.message;
+        problem.place = recipe.place_of(pointer);
         problems.push_back(std::move(problem));
       }
       resources.data.emplace(split, std::move(dataset));

@@ -26,9 +26,9 @@ inline std::string tiny_recipe_head() {
   return R"(version: 1
 model: {path: model.pt2}
 data:
-  train: {format: tensors, path: train.safetensors, split: "train", inputs: [x]}
-  valid: {format: tensors, path: valid.safetensors, split: "train", inputs: [x]}
-  eval: {format: tensors, path: eval.safetensors, split: "train", inputs: [x]}
+  train: {format: tensors, path: train.safetensors, split: all, inputs: [x]}
+  valid: {format: tensors, path: valid.safetensors, split: all, inputs: [x]}
+  eval: {format: tensors, path: eval.safetensors, split: all, inputs: [x]}
 )";
 }
 
@@ -36,7 +36,7 @@ data:
 inline std::string tiny_recipe() {
   return tiny_recipe_head() + R"(evaluate: {metrics: [top1, loss], baseline: train}
 passes:
-  - finetune: {name: train, epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.05}}}
+  - finetune: {name: train, epochs: 12, batch: 32, optimizer: {sgd: {lr: 0.05}}}
   - prune: {importance: l1, reduce: {macs: 0.4}, steps: 2, finetune_each: {epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.02}}}}
   - quantize: {mode: qat, epochs: 2, batch: 32, optimizer: {sgd: {lr: 0.01}}}
 )";
