@@ -95,12 +95,14 @@ def time_round(options, images):
     common = ["--batch", str(options.batch), "--steps", str(options.steps), "--threads", str(options.threads)]
     eager = [sys.executable, os.path.abspath(__file__), options.model, "--eager", "--length", str(options.length)] + common
     ours = [options.program, "bench", options.model, "--train", "--json"] + common
+    if not images:
+        ours += ["--size", str(options.length)]
     bf16 = ["--bf16"] + (["--channels-last"] if images else [])
     return {
         "PyTorch f32": run(eager)["p50_ms"],
-        "dscompress f32": run(ours)["p50_ms"],
+        "dscompress f32": run(ours)["training"][0]["p50_ms"],
         "PyTorch bf16": run(eager + ["--bf16"])["p50_ms"],
-        "dscompress bf16": run(ours + bf16)["p50_ms"],
+        "dscompress bf16": run(ours + bf16)["training"][0]["p50_ms"],
     }
 
 
@@ -121,6 +123,8 @@ def main():
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--program", default=PROGRAM)
+    parser.add_argument("--limit-f32", type=float, default=0, help="exit status 1 when dscompress f32 is slower than this against PyTorch f32")
+    parser.add_argument("--limit-bf16", type=float, default=0, help="the same for dscompress bf16")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--eager", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--bf16", action="store_true", help=argparse.SUPPRESS)
@@ -142,7 +146,9 @@ def main():
     print(f"{os.path.basename(options.model)}, batch {options.batch}, {options.threads} threads, {options.rounds} rounds")
     for row in table:
         print(f"{row['engine']:16} {row['step_ms']:9.1f} ms a step {row['examples_per_s']:9.0f} a second {row['speed_up']:6.2f}x  spread {100 * row['spread']:.0f} %")
+    limits = {"dscompress f32": options.limit_f32, "dscompress bf16": options.limit_bf16}
+    return any(row["speed_up"] < limits.get(row["engine"], 0) for row in table)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

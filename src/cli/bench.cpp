@@ -1,4 +1,4 @@
-// dscompress bench MODEL...: latency of models on engines, timed in turn.
+// dscompress bench MODEL...: latency of models on engines, timed in turn; with --train, the throughput of training steps.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/session.h"
+#include "core/interrupt.h"
 #include "core/log.h"
+#include "eval/training_bench.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 
@@ -15,12 +17,18 @@ namespace {
 
 struct BenchOptions {
   std::vector<std::string> models;
+  std::int64_t open_size = 0;
   std::vector<std::string> engines = {"openvino"}, precisions = {"f32"};
   std::vector<std::int64_t> batches = {1};
   std::string target = "CPU", performance = "latency";
   std::int64_t warmup = 5, iterations = 50;
   double min_seconds = 1, max_seconds = 20;
   bool layers = false;
+};
+
+struct TrainOptions {
+  bool enabled = false, bf16 = false, channels_last = false;
+  std::int64_t steps = 10;
 };
 
 std::vector<Candidate> make_candidates(const std::list<Model>& models, const BenchOptions& options, const Session& session) {
@@ -73,15 +81,52 @@ nlohmann::ordered_json to_json(const std::vector<LatencyRecord>& records) {
   return {{"latency", list}, {"peak_memory_bytes", peak_memory_bytes()}};
 }
 
+TrainingBenchResult time_training(const Model& model, const TrainOptions& options, std::int64_t batch, std::int64_t open_size, const std::string& device) {
+  Progress progress("bench");
+  TrainingBenchOptions training{.batch = batch, .open_size = open_size, .bf16 = options.bf16, .channels_last = options.channels_last, .device = device,
+                                .steps = options.steps};
+  training.progress = [&](std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update("training steps", std::min(done, total), total);
+  };
+  return bench_training(model, training);
+}
+
+int bench_train(const Session& session, const BenchOptions& bench, const TrainOptions& options) {
+  const std::string device = session.device.empty() ? "cpu" : session.device;
+  auto list = nlohmann::ordered_json::array();
+  std::vector<std::vector<std::string>> rows = {{"model", "batch", "p50 ms a step", "min ms", "spread", "examples per s", "steps"}};
+  for (const auto& path : bench.models) {
+    const auto label = std::filesystem::path(path).filename().string();
+    const Model model = open_model(path);
+    for (const auto batch : bench.batches) {
+      const auto r = time_training(model, options, batch, bench.open_size, device);
+      rows.push_back({label, std::to_string(r.batch), fixed(r.p50_ms, 2), fixed(r.min_ms, 2), fixed(100 * r.spread, 0) + " %",
+                      fixed(r.examples_per_second, 1), std::to_string(r.steps)});
+      list.push_back({{"model", label}, {"batch", r.batch}, {"bf16", options.bf16}, {"channels_last", options.channels_last}, {"steps", r.steps},
+                      {"p50_ms", r.p50_ms}, {"min_ms", r.min_ms}, {"spread", r.spread}, {"examples_per_s", r.examples_per_second}});
+    }
+  }
+  if (session.json) {
+    std::cout << nlohmann::ordered_json{{"training", list}, {"peak_memory_bytes", peak_memory_bytes()}}.dump(2) << '\n';
+  } else {
+    std::cout << format_table(rows);
+  }
+  return 0;
+}
+
 int bench(const Session& session, const BenchOptions& options) {
   std::list<Model> models;
   for (const auto& path : options.models) models.push_back(open_model(path));
   const auto candidates = make_candidates(models, options, session);
   Progress progress("bench");
   LatencyOptions latency{.warmup = options.warmup, .iterations = options.iterations, .min_seconds = options.min_seconds, .max_seconds = options.max_seconds};
-  latency.progress = [&](std::int64_t done, std::int64_t total) { progress.update("rounds", done, total); };
+  latency.progress = [&](std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update("rounds", done, total);
+  };
   const auto threads = static_cast<int>(session.threads);
-  const auto records = measure_candidates(candidates, options.batches, threads, latency);
+  const auto records = measure_candidates(candidates, {options.batches, options.open_size}, threads, latency);
   if (session.json) {
     std::cout << to_json(records).dump(2) << '\n';
     return 0;
@@ -95,11 +140,13 @@ int bench(const Session& session, const BenchOptions& options) {
 
 void add_bench_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<BenchOptions>();
-  auto* command = app.add_subcommand("bench", "Measure latency: models, engines and batch sizes timed in turn");
+  auto training = std::make_shared<TrainOptions>();
+  auto* command = app.add_subcommand("bench", "Measure latency: models, engines and batch sizes timed in turn; or training steps");
   command->add_option("MODEL", options->models, "Model files (.pt2)")->required()->type_name("");
   command->add_option("--engine", options->engines, "openvino, libtorch, or both: openvino,libtorch")->delimiter(',')->capture_default_str();
   command->add_option("--precision", options->precisions, "f32, bf16, f16: of what is not quantised")->delimiter(',')->capture_default_str();
   command->add_option("--batch", options->batches, "Examples per run")->delimiter(',')->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  command->add_option("--size", options->open_size, "Size of other open dimensions: sequence length, resolution; default: as exported")->check(CLI::Range(1, 1 << 20))->type_name("N");
   command->add_option("--target", options->target, "OpenVINO's device: CPU, GPU, NPU, AUTO, HETERO:...")->capture_default_str();
   command->add_option("--performance", options->performance, "OpenVINO's mode: latency, throughput")->capture_default_str();
   command->add_option("--warmup", options->warmup, "Runs before any counts")->capture_default_str();
@@ -107,10 +154,18 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_option("--min-seconds", options->min_seconds, "Time for each engine at least")->capture_default_str();
   command->add_option("--max-seconds", options->max_seconds, "Time for each engine at most")->capture_default_str();
   command->add_flag("--layers", options->layers, "List the layers as executed: precision, kernel, device");
+  auto* train = command->add_flag("--train", training->enabled, "Time training steps in LibTorch (forward, loss, backward, SGD) on synthetic inputs instead");
+  command->add_option("--steps", training->steps, "Of --train: counted steps at least")->check(CLI::Range(1, 1000000))->capture_default_str()->needs(train);
+  command->add_flag("--bf16", training->bf16, "Of --train: bf16 autocast")->needs(train);
+  command->add_flag("--channels-last", training->channels_last, "Of --train: NHWC memory")->needs(train);
   command->add_flag("--json", session.json, "Print JSON");
   command->footer("Examples:\n  dscompress bench base.pt2 small.pt2 --engine openvino,libtorch --batch 1,64\n"
-                  "  dscompress bench small.pt2 --layers --json");
-  command->callback([&session, options] { session.run = [&session, options] { return bench(session, *options); }; });
+                  "  dscompress bench small.pt2 --layers --json\n"
+                  "  dscompress bench bert.pt2 --batch 8 --size 128\n"
+                  "  dscompress bench resnet56.pt2 --train --batch 128 --bf16 --channels-last");
+  command->callback([&session, options, training] {
+    session.run = [&session, options, training] { return training->enabled ? bench_train(session, *options, *training) : bench(session, *options); };
+  });
 }
 
 }  // namespace dsc

@@ -25,7 +25,7 @@ constexpr double kLearningRate = 1e-3, kMomentum = 0.9, kWeightDecay = 5e-4;
 class TrainingBench {
  public:
   TrainingBench(const Model& model, const TrainingBenchOptions& options)
-      : model_(model.clone()), executor_(model_, executor_options(options)), inputs_(example_inputs(model, options.batch, options.seed)) {
+      : model_(model.clone()), executor_(model_, executor_options(options)), inputs_(example_inputs(model, options.batch, options.seed, options.open_size)) {
     for (const std::string& name : executor_.parameter_names()) parameters_.push_back(executor_.weight(name));
     for (const at::Tensor& parameter : parameters_) momentum_.push_back(at::zeros_like(parameter).detach());
     const at::NoGradGuard no_grad;

@@ -10,6 +10,7 @@ namespace dsc {
 
 struct TrainingBenchOptions {
   std::int64_t batch = 128;
+  std::int64_t open_size = 0;    // of other open dimensions, such as a sequence's length; 0: as in the exported example
   bool bf16 = false;             // autocast
   bool channels_last = false;
   std::string device = "cpu";

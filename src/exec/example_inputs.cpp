@@ -56,7 +56,7 @@ std::optional<std::int64_t> table_size(const Model& model, const Value* input) {
   return rows;
 }
 
-SymbolValues symbol_values(const Graph& graph, std::int64_t batch) {
+SymbolValues symbol_values(const Graph& graph, std::int64_t batch, std::int64_t open_size) {
   SymbolValues symbols;
   const auto each = [&](auto visit) {
     for (const GraphInput& input : graph.inputs()) {
@@ -70,7 +70,7 @@ SymbolValues symbol_values(const Graph& graph, std::int64_t batch) {
   });
   each([&](std::size_t, const Dim& dim) {
     if (dim.is_fixed() || symbol_of(dim.expression).empty()) return;
-    symbols.emplace(symbol_of(dim.expression), dim.size > 0 ? dim.size : kUnknownSize);
+    symbols.emplace(symbol_of(dim.expression), open_size > 0 ? open_size : dim.size > 0 ? dim.size : kUnknownSize);
   });
   return symbols;
 }
@@ -98,9 +98,9 @@ at::Tensor make_input(const Model& model, const Value& value, const SymbolValues
 
 }  // namespace
 
-std::vector<at::Tensor> example_inputs(const Model& model, std::int64_t batch, std::uint64_t seed) {
+std::vector<at::Tensor> example_inputs(const Model& model, std::int64_t batch, std::uint64_t seed, std::int64_t open_size) {
   at::Generator generator = at::detail::createCPUGenerator(seed);
-  const SymbolValues symbols = symbol_values(model.graph, batch);
+  const SymbolValues symbols = symbol_values(model.graph, batch, open_size);
   std::vector<at::Tensor> inputs;
   for (const GraphInput& input : model.graph.inputs()) {
     if (input.kind == InputKind::user && input.value) inputs.push_back(make_input(model, *input.value, symbols, generator));

@@ -72,8 +72,9 @@ void set_threads(int threads);
 // symbolic dimensions symbolic. For use after a rewrite; there is no shape inference without tensors.
 void refresh_types(Model& model, const std::vector<at::Tensor>& inputs);
 
-// Inputs of the example's shapes: `batch` replaces every symbolic dimension 0 (0: keep the hint). Integer inputs are
-// filled with small valid ids, boolean and mask-like ones with ones; others with seeded normal noise.
-std::vector<at::Tensor> example_inputs(const Model& model, std::int64_t batch, std::uint64_t seed);
+// Inputs of the example's shapes: `batch` replaces every symbolic dimension 0, `open_size` every other symbolic one, such
+// as a sequence's length or a picture's sides (0: keep the hint). Integer inputs are filled with small valid ids, boolean
+// and mask-like ones with ones; others with seeded normal noise.
+std::vector<at::Tensor> example_inputs(const Model& model, std::int64_t batch, std::uint64_t seed, std::int64_t open_size = 0);
 
 }  // namespace dsc

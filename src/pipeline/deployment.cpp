@@ -76,7 +76,7 @@ void measure(const Recipe& recipe, const Model& model, const Model& base, Report
     progress.update("rounds", done, total);
   };
   const auto threads = static_cast<int>(config.threads > 0 ? config.threads : recipe.threads);
-  report.latency = measure_candidates(candidates, config.batch, threads, options);
+  report.latency = measure_candidates(candidates, {config.batch, config.size}, threads, options);
 }
 
 }  // namespace

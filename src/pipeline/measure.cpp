@@ -41,8 +41,8 @@ std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choi
   return std::make_unique<Executor>(model, options);
 }
 
-std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& batches,
-                                              int threads, const LatencyOptions& options) {
+std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const InputSizes& sizes, int threads,
+                                              const LatencyOptions& options) {
   constexpr std::uint64_t kInputSeed = 1;  // the same inputs for every model and run
   std::vector<std::unique_ptr<Engine>> engines;
   std::vector<Engine*> pointers;
@@ -51,9 +51,9 @@ std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& cand
     pointers.push_back(engines.back().get());
   }
   std::vector<LatencyRecord> records;
-  for (const auto batch : batches) {
+  for (const auto batch : sizes.batches) {
     std::vector<std::vector<at::Tensor>> inputs;
-    for (const auto& candidate : candidates) inputs.push_back(example_inputs(*candidate.model, batch, kInputSeed));
+    for (const auto& candidate : candidates) inputs.push_back(example_inputs(*candidate.model, batch, kInputSeed, sizes.open_size));
     const auto results = measure_latency(pointers, inputs, options);
     for (std::size_t i = 0; i < results.size(); ++i) records.push_back(to_record(results[i], candidates[i].label, batch));
   }

@@ -29,8 +29,14 @@ struct Candidate {
   EngineChoice choice;
 };
 
+// What the timed inputs look like.
+struct InputSizes {
+  std::vector<std::int64_t> batches = {1};
+  std::int64_t open_size = 0;  // of every other open dimension: sequence length, resolution; 0: as in the exported example
+};
+
 // One record per candidate and batch size. Inputs are seeded noise of the model's input shapes.
-std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& batches,
-                                              int threads, const LatencyOptions& options);
+std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const InputSizes& sizes, int threads,
+                                              const LatencyOptions& options);
 
 }  // namespace dsc

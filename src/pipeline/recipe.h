@@ -27,6 +27,7 @@ struct ModelConfig {
 struct LatencyConfig {
   std::string engine = "openvino";  // openvino, libtorch
   std::vector<std::int64_t> batch = {1};
+  std::int64_t size = 0;     // of the other open dimensions; 0: as exported
   std::int64_t threads = 0;  // 0: the run's
   std::int64_t warmup = 5;
   std::int64_t iterations = 50;

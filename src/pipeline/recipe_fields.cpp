@@ -60,6 +60,7 @@ void ModelConfig::fields(FieldVisitor& visit) {
 void LatencyConfig::fields(FieldVisitor& visit) {
   visit_word(visit, "engine", engine, kEngines, {.text = "What runs the compressed model."});
   visit("batch", batch, {.text = "Batch sizes to measure.", .minimum = 1, .maximum = 65536});
+  visit("size", size, {.text = "Size of the other open dimensions: sequence length, resolution; 0: as in the exported example.", .minimum = 0, .maximum = 1048576});
   visit("threads", threads, {.text = "Threads while measuring; 0: those of the run.", .minimum = 0, .maximum = 4096});
   visit("warmup", warmup, {.text = "Runs before any counts.", .unit = "runs", .minimum = 0, .maximum = 100000});
   visit("iterations", iterations, {.text = "Counted runs at least.", .unit = "runs", .minimum = 1, .maximum = 1000000});
