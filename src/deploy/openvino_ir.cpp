@@ -2,6 +2,7 @@
 #include <ATen/Functions.h>
 
 #include <filesystem>
+#include <ios>
 #include <openvino/openvino.hpp>
 #include <system_error>
 #include <unistd.h>
@@ -42,6 +43,17 @@ void move_file(const fs::path& from, const fs::path& to) {
   if (error) throw Error(ErrorCode::io, "cannot write: " + error.message(), {.file = to.string()});
 }
 
+// OpenVINO writes through streams that say no more than that they failed.
+void save(const std::shared_ptr<ov::Model>& converted, const fs::path& xml, bool to_f16, const std::string& shown, std::int64_t bytes) {
+  try {
+    translating([&] { ov::save_model(converted, xml, to_f16); }, ErrorCode::io);
+  } catch (const std::ios_base::failure&) {
+    const bool full = fs::space(xml.parent_path()).available < static_cast<std::uintmax_t>(bytes);
+    throw Error(full ? ErrorCode::resource : ErrorCode::io, full ? "cannot write the file: No space left on device" : "cannot write the file",
+                {.file = shown}, "free space, or write somewhere else");
+  }
+}
+
 // Rounding of weights to f16 shows in the outputs, at most this much of the largest of them.
 double tolerance(const std::string& precision) { return precision == "f16" ? 3e-2 : 1e-4; }
 
@@ -78,7 +90,7 @@ void write_openvino_ir(const Model& model, const std::string& xml_path, const st
   const auto converted = convert_to_openvino(model);
   const StagingFolder staging(target);
   const fs::path xml = staging.path() / target.filename(), bin = fs::path(xml).replace_extension(".bin");
-  translating([&] { ov::save_model(converted, xml, precision == "f16"); }, ErrorCode::io);
+  save(converted, xml, precision == "f16", xml_path, weight_bytes(model));
   const auto written = read_openvino_ir(xml.string(), {});
   const auto engine = compile_openvino(converted, {});
   compare(*written, *engine, example_inputs(model, 2, 0), tolerance(precision), xml_path);

@@ -205,12 +205,16 @@ void write_pt2(const Model& model, const std::string& path) {
   write_atomically(path, [&](const std::string& temporary) {
     OutputFile file(temporary, path);
     try {
-      caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, std::size_t size) { return file.write(data, size) ? size : 0; });
+      // A failed write is told to the file alone, which throws when it is closed: told to the writer, it would throw once more
+      // from its destructor, which ends the process.
+      caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, std::size_t size) {
+        file.write(data, size);
+        return size;
+      });
       writer.setMinVersion(kZipFormatVersion);
       write_records(model, [&](const std::string& name, const void* data, std::size_t size) { writer.writeRecord(name, data, size); });
       writer.writeEndOfFile();
     } catch (const c10::Error& error) {
-      file.close();  // throws when the disk is the reason
       throw Error(ErrorCode::io, std::string("cannot write the archive: ") + error.what_without_backtrace(), {.file = path});
     }
     file.close();

@@ -43,11 +43,13 @@ TEST(Disk, FullWhileExportingExitsWithSixAndLeavesNothing) {
 TEST(Disk, FullDuringARunExitsWithSixAndHalfWritesNothing) {
   if (!can_mount()) GTEST_SKIP() << "mount namespaces are not allowed here";
   const TinyRun run;
-  const auto result = run_on_disk(run, run.file("disk"), "size=160k", "-q run " + run.file("recipe.yaml") + " --output-dir " + run.file("disk/out"));
-  EXPECT_EQ(result.status, 6) << result.err;
-  EXPECT_TRUE(contains(result.err, "No space left")) << result.err;
-  EXPECT_FALSE(contains(slurp(run.file("left")), ".tmp"));
-  EXPECT_FALSE(contains(slurp(run.file("left")), "model.pt2")) << "the result is not there before it is whole";
+  for (const auto* size : {"64k", "160k", "256k"}) {  // at the start, between steps, at a later one
+    const auto result = run_on_disk(run, run.file("disk"), std::string("size=") + size, "-q run " + run.file("recipe.yaml") + " --output-dir " + run.file("disk/out"));
+    EXPECT_EQ(result.status, 6) << size << ": " << result.err;
+    EXPECT_TRUE(contains(result.err, "No space left")) << result.err;
+    EXPECT_FALSE(contains(slurp(run.file("left")), ".tmp")) << size;
+    EXPECT_FALSE(contains(slurp(run.file("left")), "/out/model.pt2")) << "the result is not there before it is whole";
+  }
 }
 
 TEST(Disk, ReadOnlyOutputExitsWithThreeBeforeAnyTraining) {
