@@ -23,7 +23,7 @@ namespace dsc {
 class Dataset;  // src/data/dataset.h
 
 enum class Split : std::uint8_t { train, valid, eval, calibration };
-enum class Need : std::uint8_t { train_data, calibration_data, teacher };
+enum class Need : std::uint8_t { train_data, calibration_data, teacher, latency };
 enum class Change : std::uint8_t { weights, shapes, structure, precision };
 
 // A figure with its unit, for the report.
@@ -51,6 +51,22 @@ struct PassResult {
   std::vector<std::string> notes;
   std::vector<Table> tables;
 };
+
+// How much the model loses when a pass is applied to one part of it alone.
+struct SensePoint {
+  std::string part;    // "layer1.0.conv1"
+  double setting = 0;  // what was done to it, in the table's terms
+  double value = 0;    // of the metric
+};
+struct SenseTable {
+  std::string setting;  // "share cut", "bits"
+  std::string metric;   // "top1"
+  double base = 0;      // the metric of the model as it is
+  std::vector<SensePoint> points;
+};
+// As JSON text, and back. errors: data, for a text of another form.
+std::string to_text(const SenseTable& table);
+SenseTable parse_sense_table(const std::string& text);
 
 // Metric name -> value, as in `evaluate.metrics`; accuracies are fractions in [0, 1].
 using Metrics = std::map<std::string, double>;
@@ -83,6 +99,10 @@ class PassContext {
   // The recipe's metrics of `model` on a split, at most `limit` examples (0: all), run by LibTorch.
   virtual Metrics evaluate(const Model& model, Split split, std::int64_t limit = 0) = 0;
 
+  // Median latencies of models in milliseconds, timed in turn by the engine and with the first batch size of the recipe's
+  // `evaluate.latency`. errors: recipe, when the recipe has none.
+  virtual std::vector<double> latencies_ms(const std::vector<const Model*>& models) = 0;
+
   virtual void note(std::string text) = 0;
   virtual void curve(const CurvePoint& point) = 0;
   virtual void progress(std::string_view what, std::int64_t done, std::int64_t total) = 0;
@@ -111,6 +131,8 @@ struct PassInfo {
   // Checks against the model before anything is trained: reasons why it cannot work, empty when it can.
   std::function<std::vector<Problem>(const Model&, const void*)> check;
   std::function<PassResult(Model&, const void*, PassContext&)> run;
+  // Sensitivity of a model's parts to this pass, measured with context.evaluate on Split::valid; null: not offered.
+  std::function<SenseTable(const Model&, const void*, PassContext&)> sense;
 };
 
 // Row of facts for make_pass, without the functions.
@@ -122,6 +144,7 @@ struct PassFacts {
   std::vector<Need> needs = {};
   std::function<std::vector<Need>(const Options&)> needs_of = {};
   std::function<std::vector<Problem>(const Model&, const Options&)> check = {};
+  std::function<SenseTable(const Model&, const Options&, PassContext&)> sense = {};
 };
 
 template <HasFields Options, class Run>
@@ -137,6 +160,9 @@ PassInfo make_pass(PassFacts<Options> facts, Run run) {
   if (facts.needs_of) info.needs_of = [f = std::move(facts.needs_of)](const void* o) { return f(*static_cast<const Options*>(o)); };
   if (facts.check) {
     info.check = [f = std::move(facts.check)](const Model& m, const void* o) { return f(m, *static_cast<const Options*>(o)); };
+  }
+  if (facts.sense) {
+    info.sense = [f = std::move(facts.sense)](const Model& m, const void* o, PassContext& c) { return f(m, *static_cast<const Options*>(o), c); };
   }
   info.run = [run](Model& model, const void* options, PassContext& context) {
     return run(model, *static_cast<const Options*>(options), context);
@@ -156,7 +182,7 @@ class PassTable {
 };
 
 // Changes when PassInfo or PassContext change; a plugin made for another number is refused.
-inline constexpr int kPluginInterface = 1;
+inline constexpr int kPluginInterface = 2;
 
 }  // namespace dsc
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/inspect_groups.h"
 #include "cli/session.h"
 #include "core/log.h"
 #include "core/names.h"
@@ -17,7 +18,7 @@ namespace {
 
 struct InspectOptions {
   std::string model, weights;
-  bool graph = false, modules = false, operators = false;
+  bool graph = false, modules = false, operators = false, groups = false, members = false;
   std::string select;
 };
 
@@ -131,7 +132,9 @@ void print_operators(const Model& model) {
 int inspect(const Session& session, const InspectOptions& options) {
   const Model model = open_model(options.model, options.weights);
   if (session.json) {
-    std::cout << to_json(model, options).dump(2) << '\n';
+    auto json = to_json(model, options);
+    if (options.groups || options.members) json.update(groups_json(model));
+    std::cout << json.dump(2) << '\n';
     return 0;
   }
   if (options.graph) {
@@ -141,6 +144,7 @@ int inspect(const Session& session, const InspectOptions& options) {
   print_overview(model, options);
   if (options.modules || !options.select.empty()) print_modules(model, options);
   if (options.operators) print_operators(model);
+  if (options.groups || options.members) std::cout << groups_text(model, options.members);
   return 0;
 }
 
@@ -154,9 +158,11 @@ void add_inspect_command(CLI::App& app, Session& session) {
   command->add_flag("--graph", options->graph, "Print the operator graph as text");
   command->add_flag("--modules", options->modules, "List the modules: the names that selectors match");
   command->add_flag("--operators", options->operators, "Count the operators");
+  command->add_flag("--groups", options->groups, "List what can be pruned together, and what cannot and why");
+  command->add_flag("--members", options->members, "With the weight dimensions of each group");
   command->add_option("--select", options->select, "Only modules that match this glob")->type_name("GLOB");
   command->add_flag("--json", session.json, "Print JSON");
-  command->footer("Examples:\n  dscompress inspect resnet20.pt2 --modules\n  dscompress inspect bert.pt2 --select '**.attention.*' --json");
+  command->footer("Examples:\n  dscompress inspect resnet20.pt2 --modules\n  dscompress inspect resnet20.pt2 --groups\n  dscompress inspect bert.pt2 --select '**.attention.*' --json");
   command->callback([&session, options] { session.run = [&session, options] { return inspect(session, *options); }; });
 }
 

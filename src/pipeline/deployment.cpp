@@ -34,8 +34,6 @@ void write_files(const Recipe& recipe, const Model& model, const Model& base, co
   }
 }
 
-EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance}; }
-
 void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report) {
   const auto engine = make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
   DeployedRecord record;
@@ -65,18 +63,17 @@ void measure(const Recipe& recipe, const Model& model, const Model& base, Report
   std::vector<Candidate> candidates = {{"base", &base, {.engine = "libtorch", .device = recipe.device}},
                                        {"compressed", &model, {.engine = "libtorch", .device = recipe.device}}};
   if (config.engine == "openvino") {
-    const auto choice = recipe.deploy.openvino ? deployed_choice(*recipe.deploy.openvino) : EngineChoice{};
+    const auto choice = latency_engine(recipe);
     candidates.push_back({"base", &base, choice});
     candidates.push_back({"compressed", &model, choice});
   }
-  LatencyOptions options{.warmup = config.warmup, .iterations = config.iterations, .min_seconds = config.min_seconds, .max_seconds = config.max_seconds};
+  LatencyOptions options = latency_options(config);
   Progress progress("latency");
   options.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();
     progress.update("rounds", done, total);
   };
-  const auto threads = static_cast<int>(config.threads > 0 ? config.threads : recipe.threads);
-  report.latency = measure_candidates(candidates, {config.batch, config.size}, threads, options);
+  report.latency = measure_candidates(candidates, {config.batch, config.size}, latency_threads(recipe), options);
 }
 
 }  // namespace

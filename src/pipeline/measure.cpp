@@ -24,6 +24,8 @@ LatencyRecord to_record(const LatencyResult& result, const std::string& model, s
 
 }  // namespace
 
+EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance}; }
+
 std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads) {
   if (choice.engine == "openvino") {
     return make_openvino_engine(model, {.device = choice.device, .precision = choice.precision, .threads = threads, .performance = choice.performance});
@@ -58,6 +60,20 @@ std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& cand
     for (std::size_t i = 0; i < results.size(); ++i) records.push_back(to_record(results[i], candidates[i].label, batch));
   }
   return records;
+}
+
+EngineChoice latency_engine(const Recipe& recipe) {
+  if (recipe.evaluate.latency->engine == "libtorch") return {.engine = "libtorch", .device = recipe.device};
+  return recipe.deploy.openvino ? deployed_choice(*recipe.deploy.openvino) : EngineChoice{};
+}
+
+LatencyOptions latency_options(const LatencyConfig& config) {
+  return {.warmup = config.warmup, .iterations = config.iterations, .min_seconds = config.min_seconds, .max_seconds = config.max_seconds};
+}
+
+int latency_threads(const Recipe& recipe) {
+  const auto threads = recipe.evaluate.latency->threads;
+  return static_cast<int>(threads > 0 ? threads : recipe.threads);
 }
 
 }  // namespace dsc

@@ -9,6 +9,7 @@
 #include "deploy/openvino_engine.h"
 #include "eval/latency.h"
 #include "exec/engine.h"
+#include "pipeline/recipe.h"
 #include "report/report.h"
 
 namespace dsc {
@@ -19,6 +20,8 @@ struct EngineChoice {
   std::string precision = "f32";     // f32, bf16, f16: of what is not quantised
   std::string performance = "latency";
 };
+
+EngineChoice deployed_choice(const OpenVinoDeploy& config);
 
 // errors: usage for an unknown engine; unsupported.
 std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads);
@@ -38,5 +41,11 @@ struct InputSizes {
 // One record per candidate and batch size. Inputs are seeded noise of the model's input shapes.
 std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const InputSizes& sizes, int threads,
                                               const LatencyOptions& options);
+
+// How the recipe wants models timed: engine and options of evaluate.latency, device and precision of deploy.openvino.
+// precondition: recipe.evaluate.latency
+EngineChoice latency_engine(const Recipe& recipe);
+LatencyOptions latency_options(const LatencyConfig& config);
+int latency_threads(const Recipe& recipe);
 
 }  // namespace dsc

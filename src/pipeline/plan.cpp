@@ -26,6 +26,7 @@ class RehearsalContext final : public PassContext {
   Dataset& data(Split split) override { return *resources_.data.at(split); }
   const Model& teacher() override { return *resources_.base; }
   Metrics evaluate(const Model&, Split, std::int64_t) override { return {}; }
+  std::vector<double> latencies_ms(const std::vector<const Model*>& models) override { return std::vector<double>(models.size(), 1); }
   void note(std::string text) override { notes_.push_back(std::move(text)); }
   void curve(const CurvePoint&) override {}
   void progress(std::string_view, std::int64_t, std::int64_t) override {}

@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "data/open.h"
+#include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 #include "pipeline/version.h"
 
@@ -37,16 +38,30 @@ void open_data(const Recipe& recipe, const Model& model, RunResources& resources
   if (!problems.empty()) throw Error(ErrorCode::data, std::move(problems));
 }
 
+// Times models as evaluate.latency says, at its first batch size.
+std::vector<double> median_latencies(const Recipe& recipe, const std::vector<const Model*>& models) {
+  std::vector<Candidate> candidates;
+  for (const auto* model : models) candidates.push_back({"", model, latency_engine(recipe)});
+  const auto& config = *recipe.evaluate.latency;
+  std::vector<double> medians;
+  for (const auto& record : measure_candidates(candidates, {{config.batch.front()}, config.size}, latency_threads(recipe), latency_options(config))) {
+    medians.push_back(record.p50_ms);
+  }
+  return medians;
+}
+
 void check_passes(const Recipe& recipe, const Model& model) {
   std::vector<Problem> problems;
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
     if (!step.info->check) continue;
     for (auto problem : step.info->check(model, step.options.get())) {
-      if (problem.place.empty()) problem.place.pointer = "/passes/" + std::to_string(i) + "/" + step.info->id;
+      // A pass knows its own options only.
+      problem.place.pointer = "/passes/" + std::to_string(i) + "/" + step.info->id + problem.place.pointer;
       problems.push_back(std::move(problem));
     }
   }
+  add_places(recipe, problems);
   if (!problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
 }
 
@@ -59,6 +74,9 @@ PreparedRun prepare_run(const Recipe& recipe) {
   resources.metrics = recipe.evaluate.metrics;
   resources.evaluation_batch = recipe.evaluate.batch;
   resources.device = recipe.device;
+  if (recipe.evaluate.latency) {
+    resources.latencies_ms = [&recipe](const std::vector<const Model*>& models) { return median_latencies(recipe, models); };
+  }
   open_data(recipe, run.model, resources);
   check_passes(recipe, run.model);
   return run;

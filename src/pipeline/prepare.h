@@ -13,7 +13,7 @@ struct PreparedRun {
 };
 
 // Opens the model and every data set that the recipe names; checks shapes, dtypes, labels and each pass against them.
-// errors: all problems of one kind at once, before anything is trained.
+// The recipe must outlive the result. errors: all problems of one kind at once, before anything is trained.
 PreparedRun prepare_run(const Recipe& recipe);
 
 // Content of everything the run depends on.

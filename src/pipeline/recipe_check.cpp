@@ -95,6 +95,10 @@ void check_needs(const Recipe& recipe, Problems& problems) {
       problems.push_back(
           {"`" + step.info->id + "` calibrates, and there is neither `data.calibration` nor `data.train`", place, "add data.calibration"});
     }
+    if (needs_any(Need::latency) && !recipe.evaluate.latency) {
+      problems.push_back({"`" + step.info->id + "` measures latency, and there is no `evaluate.latency`", place,
+                          "add evaluate.latency, for example {engine: openvino, batch: [1]}"});
+    }
   }
 }
 

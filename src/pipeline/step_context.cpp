@@ -61,6 +61,11 @@ Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limi
   });
 }
 
+std::vector<double> StepContext::latencies_ms(const std::vector<const Model*>& models) {
+  if (!resources_.latencies_ms) throw Error(ErrorCode::recipe, "this step measures latency, and the recipe does not say how", {.pointer = "/evaluate"}, "add evaluate.latency");
+  return resources_.latencies_ms(models);
+}
+
 // A resumed step says again what it had said before its last checkpoint.
 void StepContext::note(std::string text) {
   auto& notes = state_.record.notes;

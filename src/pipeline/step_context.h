@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/log.h"
 #include "data/dataset.h"
@@ -20,6 +21,8 @@ struct RunResources {
   std::int64_t evaluation_batch = 250;
   std::string device = "cpu";
   const Model* base = nullptr;               // before the first pass
+  // See PassContext::latencies_ms; empty: the recipe has no evaluate.latency.
+  std::function<std::vector<double>(const std::vector<const Model*>&)> latencies_ms;
   CheckpointPaths checkpoints;
   Fingerprints fingerprints;
 };
@@ -36,6 +39,7 @@ class StepContext : public PassContext {
   Dataset& data(Split split) override;
   const Model& teacher() override { return *resources_.base; }
   Metrics evaluate(const Model& model, Split split, std::int64_t limit) override;
+  std::vector<double> latencies_ms(const std::vector<const Model*>& models) override;
   void note(std::string text) override;
   void curve(const CurvePoint& point) override;
   void progress(std::string_view what, std::int64_t done, std::int64_t total) override;

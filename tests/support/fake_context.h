@@ -65,6 +65,8 @@ class FakeContext : public PassContext {
   std::string device_name = "cpu";
   std::function<Metrics(const Model&, const Dataset&, std::int64_t)> metrics = evaluate_classifier;
 
+  std::function<double(const Model&)> latency = [](const Model&) { return 1.0; };  // milliseconds
+
   // --- what the pass did ---
   std::vector<std::string> notes;
   std::vector<CurvePoint> curves;
@@ -109,6 +111,11 @@ class FakeContext : public PassContext {
   Metrics evaluate(const Model& model, Split split, std::int64_t limit = 0) override {
     ++evaluations;
     return metrics(model, data(split), limit);
+  }
+  std::vector<double> latencies_ms(const std::vector<const Model*>& models) override {
+    std::vector<double> milliseconds;
+    for (const Model* model : models) milliseconds.push_back(latency(*model));
+    return milliseconds;
   }
   void note(std::string text) override { notes.push_back(std::move(text)); }
   void curve(const CurvePoint& point) override { curves.push_back(point); }

@@ -1,6 +1,6 @@
 // l1, l2: norm of the unit's weights (Li et al. 2017, arXiv:1608.08710). bn_scale: |gamma| (Liu et al. 2017,
 // arXiv:1708.06519). fpgm: distance to the other filters (He et al. 2019, arXiv:1811.00250). lamp: norm relative to all
-// larger ones (Lee et al. 2021, arXiv:2010.07611). taylor, hessian: importance_gradient.cpp.
+// larger ones (Lee et al. 2021, arXiv:2010.07611). taylor, hessian: saliency.h. activation: activation.h.
 #include "passes/prune/importance.h"
 
 #include <ATen/core/Tensor.h>
@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <unordered_map>
 #include <utility>
 
 #include "core/random.h"
+#include "passes/prune/activation.h"
 #include "passes/prune/saliency.h"
 
 namespace dsc::prune {
@@ -74,7 +77,7 @@ void combine(Combine how, double score, double& total) {
 void relate_to_larger(std::vector<double>& scores) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
   double sum = 0;
   for (std::size_t i : order) {
     sum += scores[i];
@@ -82,14 +85,66 @@ void relate_to_larger(std::vector<double>& scores) {
   }
 }
 
+void normalize(Normalize how, std::vector<double>& scores) {
+  double sum = std::accumulate(scores.begin(), scores.end(), 0.0), mean = sum / static_cast<double>(scores.size());
+  double scale = 1, shift = 0;
+  switch (how) {
+    case Normalize::none: break;
+    case Normalize::mean: scale = mean; break;
+    case Normalize::max: scale = *std::ranges::max_element(scores); break;
+    case Normalize::sum: scale = sum; break;
+    case Normalize::standardize: {
+      double squares = 0;
+      for (double score : scores) squares += (score - mean) * (score - mean);
+      scale = std::sqrt(squares / static_cast<double>(scores.size()));
+      shift = mean;
+    }
+  }
+  for (double& score : scores) score = (score - shift) / (scale > 0 ? scale : 1);
+}
+
+// Scores by index of a member's weight dimension.
+using IndexScores = std::function<std::vector<double>(const Member& member)>;
+
+// The scores of a group's units from those of its members' indices.
+std::vector<double> scores_of_group(const ChannelGroups& groups, const ChannelGroup& group, const ImportanceOptions& options, const IndexScores& by_index) {
+  std::vector<const Member*> members = counted_members(groups, group, options);
+  std::unordered_map<UnitId, std::size_t> position;
+  for (std::size_t i = 0; i < group.units.size(); ++i) position[group.units[i]] = i;
+  std::vector<double> scores(group.units.size(), 0);
+  for (const Member* member : members) {
+    std::vector<double> index_scores = by_index(*member), member_scores(group.units.size(), 0);
+    std::span<const std::int32_t> labels = groups.labels(member->axis);
+    for (std::size_t k = 0; k < labels.size(); ++k) {
+      for (UnitId unit : groups.units(labels[k])) {
+        auto found = position.find(unit);
+        if (found != position.end()) member_scores[found->second] += index_scores[k];
+      }
+    }
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      double score = options.importance == Importance::l2 ? std::sqrt(member_scores[i]) : std::abs(member_scores[i]);
+      combine(options.combine, score, scores[i]);
+    }
+  }
+  for (double& score : scores) {
+    if (options.combine == Combine::mean) score /= static_cast<double>(members.size());
+    if (options.combine == Combine::product) score = std::exp(score / static_cast<double>(members.size()));
+  }
+  return scores;
+}
+
 }  // namespace
 
 std::span<const std::string_view> enum_names(Importance) {
-  static constexpr std::array<std::string_view, 8> kNames{"l1", "l2", "bn_scale", "fpgm", "lamp", "taylor", "hessian", "random"};
+  static constexpr std::array<std::string_view, 9> kNames{"l1", "l2", "bn_scale", "fpgm", "lamp", "taylor", "hessian", "activation", "random"};
   return kNames;
 }
 std::span<const std::string_view> enum_names(Combine) {
   static constexpr std::array<std::string_view, 4> kNames{"mean", "sum", "max", "product"};
+  return kNames;
+}
+std::span<const std::string_view> enum_names(Normalize) {
+  static constexpr std::array<std::string_view, 5> kNames{"none", "mean", "max", "sum", "standardize"};
   return kNames;
 }
 std::span<const std::string_view> enum_names(Members) {
@@ -97,46 +152,34 @@ std::span<const std::string_view> enum_names(Members) {
   return kNames;
 }
 
-bool needs_data(Importance importance) { return importance == Importance::taylor || importance == Importance::hessian; }
+bool needs_gradients(Importance importance) { return importance == Importance::taylor || importance == Importance::hessian; }
+bool needs_activations(Importance importance) { return importance == Importance::activation; }
 
-std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& options,
+std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& given,
                                 PassContext& context, std::uint64_t seed) {
-  std::vector<double> scores(groups.unit_count(), 0);
-  if (options.importance == Importance::random) {
-    Random random(derive_seed(seed, "prune.random"));
-    for (double& score : scores) score = random.uniform();
-    return scores;
-  }
+  ImportanceOptions options = given;
+  if (context.dry_run() && (needs_gradients(given.importance) || needs_activations(given.importance))) options.importance = Importance::l1;
   Saliencies saliencies;
-  if (needs_data(options.importance)) saliencies = measure_saliencies(model, options, context, seed);
-  std::vector<double> member_scores(groups.unit_count());
+  if (needs_gradients(options.importance)) saliencies = measure_saliencies(model, options, context, seed);
+  std::vector<double> activations;
+  if (needs_activations(options.importance)) activations = measure_activations(model, groups, options, context, seed);
+  Random random(derive_seed(seed, "prune.random"));
+  IndexScores by_index = [&](const Member& member) {
+    if (!needs_gradients(options.importance)) return index_scores(options.importance, model.weights.get(member.weight), member.dim);
+    return saliency_by_index(saliencies, options.importance, member.weight, member.dim, static_cast<std::int64_t>(groups.labels(member.axis).size()));
+  };
+  std::vector<double> scores(groups.unit_count(), 0);
   for (const ChannelGroup& group : groups.groups()) {
-    std::vector<const Member*> members = counted_members(groups, group, options);
-    for (const Member* member : members) {
-      std::vector<double> by_index = needs_data(options.importance)
-                                         ? saliency_by_index(saliencies, options.importance, member->weight, member->dim,
-                                                             static_cast<std::int64_t>(groups.labels(member->axis).size()))
-                                         : index_scores(options.importance, model.weights.get(member->weight), member->dim);
-      for (UnitId unit : group.units) member_scores[static_cast<std::size_t>(unit)] = 0;
-      std::span<const std::int32_t> labels = groups.labels(member->axis);
-      for (std::size_t k = 0; k < labels.size(); ++k) {
-        for (UnitId unit : groups.units(labels[k])) member_scores[static_cast<std::size_t>(unit)] += by_index[k];
-      }
-      for (UnitId unit : group.units) {
-        auto u = static_cast<std::size_t>(unit);
-        double score = options.importance == Importance::l2 ? std::sqrt(member_scores[u]) : std::abs(member_scores[u]);
-        combine(options.combine, score, scores[u]);
-      }
-    }
-    if (options.combine == Combine::mean) {
-      for (UnitId unit : group.units) scores[static_cast<std::size_t>(unit)] /= static_cast<double>(members.size());
-    } else if (options.combine == Combine::product) {
-      for (UnitId unit : group.units) scores[static_cast<std::size_t>(unit)] = std::exp(scores[static_cast<std::size_t>(unit)] / static_cast<double>(members.size()));
-    }
-    if (options.importance != Importance::lamp) continue;
     std::vector<double> own;
-    for (UnitId unit : group.units) own.push_back(scores[static_cast<std::size_t>(unit)]);
-    relate_to_larger(own);
+    if (options.importance == Importance::random) {
+      for (std::size_t i = 0; i < group.units.size(); ++i) own.push_back(random.uniform());
+    } else if (needs_activations(options.importance)) {
+      for (UnitId unit : group.units) own.push_back(activations[static_cast<std::size_t>(unit)]);
+    } else {
+      own = scores_of_group(groups, group, options, by_index);
+    }
+    if (options.importance == Importance::lamp) relate_to_larger(own);
+    normalize(options.normalize, own);
     for (std::size_t i = 0; i < own.size(); ++i) scores[static_cast<std::size_t>(group.units[i])] = own[i];
   }
   return scores;

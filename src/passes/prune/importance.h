@@ -12,12 +12,16 @@
 
 namespace dsc::prune {
 
-enum class Importance : std::uint8_t { l1, l2, bn_scale, fpgm, lamp, taylor, hessian, random };
+enum class Importance : std::uint8_t { l1, l2, bn_scale, fpgm, lamp, taylor, hessian, activation, random };
 std::span<const std::string_view> enum_names(Importance);
 
 // How the scores of a unit's members (the layers that write or read it) become one.
 enum class Combine : std::uint8_t { mean, sum, max, product };
 std::span<const std::string_view> enum_names(Combine);
+
+// What a group's scores are divided by, or standardised with, so that groups can be ranked against each other.
+enum class Normalize : std::uint8_t { none, mean, max, sum, standardize };
+std::span<const std::string_view> enum_names(Normalize);
 
 // Which members count: the layers that make the channel, or those that read it as well.
 enum class Members : std::uint8_t { producers, all };
@@ -27,14 +31,17 @@ struct ImportanceOptions {
   Importance importance = Importance::l1;
   Combine combine = Combine::mean;
   Members members = Members::producers;
-  std::int64_t batches = 10;  // of training data, for those that need gradients
+  Normalize normalize = Normalize::mean;
+  std::int64_t batches = 10;  // of data, for those that need it
   std::int64_t batch = 64;
 };
 
-bool needs_data(Importance importance);
+bool needs_gradients(Importance importance);    // and thus labelled training data
+bool needs_activations(Importance importance);  // and thus any data: calibration, or else training
 
-// One score for each unit, comparable within its group; larger matters more.
-// errors: data, when gradients are needed and there is no training data.
+// One score for each unit, normalised within its group; larger matters more. In a rehearsal, importances that need data
+// are replaced by l1.
+// errors: data, when data is needed and there is none.
 std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& options,
                                 PassContext& context, std::uint64_t seed);
 

@@ -16,20 +16,26 @@ void Reduce::fields(FieldVisitor& visit) {
   visit("macs", macs, {.text = "Share of the multiply-accumulates that goes.", .unit = "fraction", .minimum = 0, .maximum = most});
   visit("parameters", parameters, {.text = "Share of the parameters that goes.", .unit = "fraction", .minimum = 0, .maximum = most});
   visit("bytes", bytes, {.text = "Share of the bytes of parameters and buffers that goes.", .unit = "fraction", .minimum = 0, .maximum = most});
-  int given = channels.has_value() + macs.has_value() + parameters.has_value() + bytes.has_value();
-  visit.check(given == 1 ? "" : "`reduce` needs exactly one of channels, macs, parameters, bytes; found " + std::to_string(given));
+  visit("latency", latency, {.text = "Share of the latency that goes: whole models are measured with the engine and first batch size of `evaluate.latency`.",
+                             .unit = "fraction", .minimum = 0, .maximum = most});
+  int given = channels.has_value() + macs.has_value() + parameters.has_value() + bytes.has_value() + latency.has_value();
+  visit.check(given == 1 ? "" : "`reduce` needs exactly one of channels, macs, parameters, bytes, latency; found " + std::to_string(given));
 }
 
-double Reduce::share() const { return channels ? *channels : macs ? *macs : parameters ? *parameters : bytes.value_or(0); }
+double Reduce::share() const {
+  return channels ? *channels : macs ? *macs : parameters ? *parameters : bytes ? *bytes : latency.value_or(0);
+}
 
 void Options::fields(FieldVisitor& visit) {
   visit("reduce", reduce, {.text = "How much goes, for example {macs: 0.5}.", .required = true});
   visit("importance", importance.importance, {.text = "What makes a channel matter."});
   visit("combine", importance.combine, {.text = "How the scores of the layers that share a channel become one."});
   visit("members", importance.members, {.text = "Layers that count: those that make the channel, or those that read it as well."});
-  visit("importance_batches", importance.batches, {.text = "Batches of training data for importances that need gradients.", .minimum = 1});
+  visit("normalize", importance.normalize, {.text = "What the scores of a group are divided by (or standardised with) to rank groups against each other."});
+  visit("importance_batches", importance.batches, {.text = "Batches of data for importances that need gradients or activations.", .minimum = 1});
   visit("importance_batch", importance.batch, {.text = "Examples in each of those batches.", .minimum = 1});
-  visit("scope", scope, {.text = "Channels ranked within their group, among groups of the same shape, or all together."});
+  visit("scope", scope, {.text = "Channels ranked within their group, among groups of the same shape, all together, or by the accuracy they are measured to cost."});
+  visit("sensitivity", sensitivity, {.text = "How accuracy is measured for scope: sensitivity."});
   visit("kinds", kinds, {.text = "Kinds of groups to cut: channels, blocks (attention heads, groups of a convolution), within_blocks (head dimensions)."});
   visit("layers", layers, {.text = "Share of channels for single layers, by module glob, in place of `reduce`.", .unit = "fraction", .minimum = 0, .maximum = 0.99});
   visit("ignore", ignore, {.text = "Module globs of layers whose output channels all stay."});
@@ -38,11 +44,15 @@ void Options::fields(FieldVisitor& visit) {
   visit("max_share", limits.max_share, {.text = "Largest share of a group that may go.", .unit = "fraction", .minimum = 0, .maximum = 1});
   visit("steps", steps, {.text = "Cuts to do it in.", .minimum = 1, .maximum = 1000});
   visit("schedule", schedule, {.text = "How the cut grows over the steps: evenly, or fast first."});
-  visit("finetune_each", finetune_each, {.text = "Training after each step."});
+  visit("sparsify", sparsify, {.text = "Training before the first step, under a penalty on the channels that are about to go."});
+  visit("finetune_each", finetune_each, {.text = "Training after each step, on labels."});
+  visit("distill_each", distill_each, {.text = "Training after each step, towards the base model's scores; in place of `finetune_each`."});
   visit("recalibrate_batches", recalibrate_batches, {.text = "Training batches to re-estimate batch-norm statistics with after each cut; 0: none.", .minimum = 0});
   visit("max_drop", max_drop, {.text = "Largest loss of the first metric on the valid split; a step beyond it is undone and is the last.", .minimum = 0, .units = {"pp", "%"}});
   visit("allow_empty", allow_empty, {.text = "Accept patterns that match nothing and a cut of nothing."});
+  visit.check(finetune_each && distill_each ? "finetune_each and distill_each exclude each other" : "");
   visit.check(kinds.empty() ? "`kinds` must name at least one kind" : "");
+  visit.check(sparsify && importance.importance == Importance::random ? "sparsify does nothing for importance: random" : "");
   visit.check(limits.max_share <= 0 ? "`max_share` 0 would cut nothing" : "");
 }
 

@@ -9,6 +9,9 @@
 #include "dscompress/pass.h"
 #include "passes/prune/importance.h"
 #include "passes/prune/select.h"
+#include "passes/prune/sensitivity.h"
+#include "passes/prune/sparsify.h"
+#include "train/distillation.h"
 #include "train/train.h"
 
 namespace dsc::prune {
@@ -18,7 +21,7 @@ std::span<const std::string_view> enum_names(Pace);
 
 // How much goes: a share of the model's cost, or of each group's channels. Exactly one is set.
 struct Reduce {
-  std::optional<double> channels, macs, parameters, bytes;
+  std::optional<double> channels, macs, parameters, bytes, latency;
   void fields(FieldVisitor& visit);
   double share() const;
 };
@@ -33,7 +36,10 @@ struct Options {
   Limits limits{.max_share = 0.95};
   std::int64_t steps = 1;
   Pace schedule = Pace::linear;
+  SensitivityOptions sensitivity;
+  std::optional<Sparsify> sparsify;
   std::optional<TrainOptions> finetune_each;
+  std::optional<DistillOptions> distill_each;
   std::int64_t recalibrate_batches = 0;
   std::optional<Quantity> max_drop;
   bool allow_empty = false;

@@ -1,13 +1,13 @@
 // What the report says about a cut: every group before and after, and what could not be cut and why.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "dscompress/pass.h"
 #include "ops/channel_groups.h"
 #include "ops/cost.h"
+#include "passes/prune/overview.h"
 
 namespace dsc::prune {
 
@@ -21,14 +21,7 @@ class GroupReport {
   void finish(const Model& after, PassResult& result) const;
 
  private:
-  struct Row {
-    std::string name, kind, statistics;
-    std::int64_t units = 0;
-    std::vector<std::string> nodes;    // layers that make the channels
-    std::vector<std::string> weights;  // their parameters
-    double macs = 0, parameters = 0;
-  };
-  std::vector<Row> rows_;
+  std::vector<GroupOverview> rows_;  // without members, which belong to a graph that is cut
   std::vector<std::string> notes_;
   Cost cost_;
 };

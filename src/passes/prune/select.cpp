@@ -98,10 +98,31 @@ Cost take_last_step(const std::vector<Candidate>& candidates, const Limits& limi
   return cost;
 }
 
+// Coarse steps (round_to) can leave the cost far below the target: returns what fits, each time where most is regained.
+Cost give_back(const std::vector<Candidate>& candidates, const Limits& limits, std::vector<std::int64_t>& counts, Cost cost,
+               const std::function<Cost(const std::vector<std::int64_t>&)>& cost_at,
+               const std::function<double(const Cost&)>& cost_of, double target) {
+  while (cost_of(cost) < 0.99 * target) {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (candidates[i].share || counts[i] < limits.round_to) continue;
+      counts[i] -= limits.round_to;
+      Cost next = cost_at(counts);
+      counts[i] += limits.round_to;
+      if (cost_of(next) > target || cost_of(next) <= cost_of(cost)) continue;
+      best = i;
+      cost = next;
+    }
+    if (!best) break;
+    counts[*best] -= limits.round_to;
+  }
+  return cost;
+}
+
 }  // namespace
 
 std::span<const std::string_view> enum_names(Scope) {
-  static constexpr std::array<std::string_view, 3> kNames{"layer", "isomorphic", "global"};
+  static constexpr std::array<std::string_view, 4> kNames{"layer", "isomorphic", "global", "sensitivity"};
   return kNames;
 }
 std::span<const std::string_view> enum_names(Kind) {
@@ -138,7 +159,7 @@ std::vector<std::string> modules_of(const ChannelGroups& groups, const ChannelGr
 std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::vector<double>& scores, Scope scope,
                                        const Limits& limits, const std::vector<bool>& ignored,
                                        const std::map<std::size_t, double>& overrides,
-                                       const std::map<std::string, std::int64_t>& original) {
+                                       const std::vector<std::int64_t>& original) {
   std::vector<Candidate> candidates;
   std::map<std::string, std::size_t> pools;
   for (std::size_t g = 0; g < groups.groups().size(); ++g) {
@@ -147,18 +168,13 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
     Candidate candidate{g, group.units};
     auto size = static_cast<std::int64_t>(group.units.size());
     std::ranges::stable_sort(candidate.order, {}, [&](UnitId unit) { return scores[static_cast<std::size_t>(unit)]; });
-    double sum = 0;
-    for (UnitId unit : candidate.order) sum += scores[static_cast<std::size_t>(unit)];
-    // Layers differ in scale: scores are relative to their group's mean.
-    double mean = sum > 0 ? sum / static_cast<double>(size) : 1;
-    for (UnitId unit : candidate.order) candidate.scores.push_back(scores[static_cast<std::size_t>(unit)] / mean);
-    auto before = original.find(group.name);
-    candidate.original = before == original.end() ? size : before->second;
+    for (UnitId unit : candidate.order) candidate.scores.push_back(scores[static_cast<std::size_t>(unit)]);
+    candidate.original = original.at(g);
     auto spared = static_cast<std::int64_t>(std::ceil(static_cast<double>(candidate.original) * (1 - limits.max_share)));
     candidate.most = std::max<std::int64_t>(0, size - std::max({limits.min_channels, spared, std::int64_t{1}}));
     auto fixed = overrides.find(g);
     if (fixed != overrides.end()) candidate.share = fixed->second;
-    std::string key = scope == Scope::global ? "" : scope == Scope::layer ? std::to_string(g) : shape_key(groups, group);
+    std::string key = scope == Scope::layer ? std::to_string(g) : scope == Scope::isomorphic ? shape_key(groups, group) : "";
     candidate.pool = pools.emplace(std::move(key), pools.size()).first->second;
     candidates.push_back(std::move(candidate));
   }
@@ -199,6 +215,7 @@ Selection select_cost(const ChannelGroups& groups, const CostModel& model, const
       cost = next;
     }
   }
+  if (cost_of(cost) <= target) cost = give_back(candidates, limits, counts, cost, cost_at, cost_of, target);
   if (cost_of(cost) > target) cost = take_last_step(candidates, limits, counts, cost, cost_at, cost_of, target);
   return {to_removal(groups, candidates, counts), cost};
 }

@@ -15,8 +15,8 @@
 
 namespace dsc::prune {
 
-// Which groups are ranked against each other.
-enum class Scope : std::uint8_t { layer, isomorphic, global };
+// Which groups are ranked against each other; sensitivity: all, by the accuracy that they are expected to cost.
+enum class Scope : std::uint8_t { layer, isomorphic, global, sensitivity };
 std::span<const std::string_view> enum_names(Scope);
 
 // What a unit of a group is. blocks: attention heads, groups of a convolution; within_blocks: a position inside each.
@@ -49,17 +49,19 @@ struct Selection {
   Cost cost;
 };
 
-// original: sizes of groups by name before the first step (absent: as now). overrides: share by group index.
+// scores: by unit, comparable within the pools. original: sizes of the groups before the first step. overrides: share by
+// group index.
 std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::vector<double>& scores, Scope scope,
                                        const Limits& limits, const std::vector<bool>& ignored,
                                        const std::map<std::size_t, double>& overrides,
-                                       const std::map<std::string, std::int64_t>& original);
+                                       const std::vector<std::int64_t>& original);
 
 // `share` of every pool's original units gone, overridden groups at `override_progress` of their own share.
 Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const Limits& limits, double share,
                      double override_progress);
 
-// The smallest cut with cost_of(cost) <= target. returns: the cut, whose cost is above the target when that is out of reach.
+// The smallest cut with cost_of(cost) <= target: found by bisection over the share, then group by group. returns: the cut,
+// whose cost is above the target when that is out of reach.
 Selection select_cost(const ChannelGroups& groups, const CostModel& model, const std::vector<Candidate>& candidates,
                       const Limits& limits, const std::function<double(const Cost&)>& cost_of, double target,
                       double override_progress);
