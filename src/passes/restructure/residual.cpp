@@ -1,0 +1,137 @@
+#include "passes/restructure/residual.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_set>
+
+#include "ops/arguments.h"
+#include "passes/restructure/rewrite.h"
+
+namespace dsc::restructure {
+namespace {
+
+using NodeSet = std::unordered_set<const Node*>;
+
+// Nodes that compute `to` from `from`, both ends' producers excluded and included in turn; empty: it is not computed from it.
+NodeSet nodes_between(const Value* from, const Value* to) {
+  NodeSet below, between;
+  std::vector<const Node*> todo;
+  for (const Use& use : from->uses()) todo.push_back(use.node);
+  while (!todo.empty()) {
+    const Node* node = todo.back();
+    todo.pop_back();
+    if (!node || !below.insert(node).second) continue;
+    for (const Value* output : node->outputs()) {
+      for (const Use& use : output->uses()) todo.push_back(use.node);
+    }
+  }
+  todo.assign(1, to->producer());
+  while (!todo.empty()) {
+    const Node* node = todo.back();
+    todo.pop_back();
+    if (!node || !below.contains(node) || !between.insert(node).second) continue;
+    for (const NamedArgument& argument : node->arguments()) {
+      for (const Value* value : values_of(argument.value)) todo.push_back(value->producer());
+    }
+  }
+  return between;
+}
+
+bool same_type(const Value* a, const Value* b) {
+  return a->is_tensor() && b->is_tensor() && a->tensor().dtype == b->tensor().dtype && a->tensor().sizes == b->tensor().sizes;
+}
+
+// The operand that the other one is a branch of; null: no residual add.
+const Value* shortcut_of(const Node& node) {
+  if (plain_op(node) != "aten.add" || node.outputs().size() != 1) return nullptr;
+  const Value *a = node.find_value("self"), *b = node.find_value("other");
+  if (!a || !b || a == b || !same_type(a, node.output()) || !same_type(b, node.output())) return nullptr;
+  if (!nodes_between(a, b).empty()) return a;
+  if (!nodes_between(b, a).empty()) return b;
+  return nullptr;
+}
+
+// "encoder.layer.3" for "encoder.layer.3.attention.output"; empty: no component is a number.
+std::string repeated_module(const std::string& path) {
+  std::size_t end = path.size();
+  while (end > 0) {
+    std::size_t dot = path.rfind('.', end - 1);
+    std::size_t begin = dot == std::string::npos ? 0 : dot + 1;
+    std::string part = path.substr(begin, end - begin);
+    if (!part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; })) return path.substr(0, end);
+    if (dot == std::string::npos) break;
+    end = dot;
+  }
+  return "";
+}
+
+bool is_inside(const Node* node, const std::string& module) {
+  const std::string& path = node->module_path();
+  return path == module || (path.starts_with(module) && path[module.size()] == '.');
+}
+
+// The module as one block; none when it shows more than its output or no input fits.
+std::optional<ResidualBlock> module_block(const Graph& graph, const std::string& module, const Value* shortcut) {
+  const Value* output = nullptr;
+  for (const Node* node : graph.nodes()) {
+    if (!is_inside(node, module)) continue;
+    for (const Value* value : node->outputs()) {
+      bool shown = std::ranges::any_of(value->uses(), [&](const Use& use) { return !use.node || !is_inside(use.node, module); });
+      if (!shown) continue;
+      if (output) return std::nullopt;
+      output = value;
+    }
+  }
+  bool enters = !shortcut->producer() || !is_inside(shortcut->producer(), module);
+  if (!output || !enters || !same_type(shortcut, output)) return std::nullopt;
+  return ResidualBlock{module, shortcut->name(), output->name()};
+}
+
+}  // namespace
+
+std::vector<ResidualBlock> find_residual_blocks(const Graph& graph) {
+  std::vector<ResidualBlock> blocks;
+  std::set<std::string> modules;
+  for (const Node* node : graph.nodes()) {
+    const Value* shortcut = shortcut_of(*node);
+    if (!shortcut) continue;
+    std::string module = repeated_module(node->module_path());
+    if (!module.empty()) {
+      if (modules.contains(module)) continue;
+      if (auto block = module_block(graph, module, shortcut)) {
+        modules.insert(module);
+        blocks.push_back(*block);
+        continue;
+      }
+    }
+    blocks.push_back({place_of(*node), shortcut->name(), node->output()->name()});
+  }
+  // Several adds of one module need names of their own.
+  std::map<std::string, int> count;
+  for (ResidualBlock& block : blocks) {
+    int number = ++count[block.name];
+    if (number > 1) block.name += "#" + std::to_string(number);
+  }
+  return blocks;
+}
+
+bool drop_block(Graph& graph, const ResidualBlock& block) {
+  Value *input = graph.find_value(block.input), *output = graph.find_value(block.output);
+  if (!input || !output) return false;
+  NodeSet between = nodes_between(input, output);
+  std::vector<Node*> order = graph.nodes();
+  graph.replace_uses(output, input);
+  // Backwards, so that users go before what they use. What changes a tensor from outside in place has an effect and stays.
+  for (auto node = order.rbegin(); node != order.rend(); ++node) {
+    if (!between.contains(*node)) continue;
+    bool unused = std::ranges::all_of((*node)->outputs(), [](const Value* value) { return value->uses().empty(); });
+    const Value* changed = has_side_effect(**node) && !(*node)->arguments().empty() ? (*node)->find_value("self") : nullptr;
+    bool changes_outside = has_side_effect(**node) && (!changed || !changed->producer() || !between.contains(changed->producer()));
+    if (unused && !changes_outside) graph.erase(*node);
+  }
+  return true;
+}
+
+}  // namespace dsc::restructure

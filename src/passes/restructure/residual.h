@@ -1,0 +1,26 @@
+// Residual blocks of a graph: stretches whose output can be replaced by their input.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dscompress/graph.h"
+
+namespace dsc::restructure {
+
+struct ResidualBlock {
+  std::string name;      // the module, or the add's node name
+  std::string input;     // value names: they outlive edits elsewhere
+  std::string output;
+};
+
+// In execution order, blocks within blocks after those around them. A block is the innermost repeated module (its path ends
+// in a number, such as layer1.1 or encoder.layer.3) that holds residual adds, reads one value of its output's type, and shows
+// nothing but its output; a residual add outside such modules is a block of its own. A residual add sums a value and a
+// branch computed from it.
+std::vector<ResidualBlock> find_residual_blocks(const Graph& graph);
+
+// Lets the input take the output's place and removes what only the block needed. False: it is gone already.
+bool drop_block(Graph& graph, const ResidualBlock& block);
+
+}  // namespace dsc::restructure
