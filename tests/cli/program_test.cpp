@@ -18,7 +18,7 @@ TEST(Program, VersionGoesToStdoutAndSucceeds) {
 }
 
 TEST(Program, EverySubcommandHasHelpWithAnExample) {
-  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "inspect", "bench", "export", "passes", "schema", "init", "report", "doctor"}) {
+  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "sense", "inspect", "bench", "export", "passes", "schema", "init", "report", "doctor"}) {
     const auto result = run_program(std::string(command) + " --help");
     EXPECT_EQ(result.status, 0) << command;
     EXPECT_TRUE(contains(result.out, "xample")) << command << ": " << result.out;
@@ -53,7 +53,7 @@ TEST(Program, PassesListsTheBuiltInOnes) {
     EXPECT_FALSE(pass.at("summary").get<std::string>().empty());
     for (const auto& option : pass.at("options")) EXPECT_FALSE(option.at("text").get<std::string>().empty()) << ids.back() << " " << option;
   }
-  for (const auto* id : {"distill", "finetune", "fuse", "prune", "quantize"}) EXPECT_NE(std::find(ids.begin(), ids.end(), id), ids.end()) << id;
+  for (const auto* id : {"distill", "drop_blocks", "finetune", "fuse", "group_convolutions", "low_rank", "prune", "quantize", "sparsify_attention"}) EXPECT_NE(std::find(ids.begin(), ids.end(), id), ids.end()) << id;
 }
 
 TEST(Program, SchemasAreValidJson) {
