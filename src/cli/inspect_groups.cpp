@@ -68,6 +68,7 @@ nlohmann::ordered_json groups_json(const Model& model) {
     json["groups"].push_back(std::move(entry));
   }
   for (const auto& kept : groups.kept_dimensions()) {
+    if (!prune::is_channel_dimension(kept)) continue;
     json["kept"].push_back({{"weight", kept.weight}, {"dim", kept.dim}, {"role", role_name(kept.role)}, {"reason", kept.reason},
                             {"operation", kept.operation}, {"source", kept.source}});
   }

@@ -33,8 +33,8 @@ TEST_P(PruneMistakes, AreNamedWithTheirLineBeforeAnyTraining) {
 INSTANTIATE_TEST_SUITE_P(
     All, PruneMistakes,
     testing::Values(
-        Mistake{"  - prune: {reduce: {macs: 1.5}}\n", "`macs` = 1.5"},
-        Mistake{"  - prune: {reduce: {channels: -0.1}}\n", "`channels` = -0.1"},
+        Mistake{"  - prune: {reduce: {macs: 1.5}}\n", "`macs`: the number 1.5 is out of range"},
+        Mistake{"  - prune: {reduce: {channels: -0.1}}\n", "`channels`: the number -0.1 is out of range"},
         Mistake{"  - prune: {reduce: {macs: 0.5, bytes: 0.5}}\n", "exactly one of channels, macs, parameters, bytes, latency; found 2"},
         Mistake{"  - prune: {reduce: {macs: 0.9}, min_channels: 6}\n", "a reduction of 0.900 cannot be reached: at most"},
         Mistake{"  - prune: {reduce: {latency: 0.5}}\n", "`prune` measures latency, and there is no `evaluate.latency`"},
