@@ -12,8 +12,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   // GNU OpenMP's threads spin for a millisecond where they wait for each other. When something else runs on the cores they
-  // then mostly spin: a training step was seen ten times slower. A short spin costs next to nothing on an idle machine.
-  ::setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0);
+  // then mostly spin: a training step was seen ten times slower. A shorter spin costs nothing on an idle machine; one of
+  // a tenth of this made training 15 % slower there (scripts/bench training).
+  ::setenv("GOMP_SPINCOUNT", "20000", /*overwrite=*/0);
   // Global, so that plugins share the library's types and exceptions.
   void* library = ::dlopen("libdscompress.so", RTLD_NOW | RTLD_GLOBAL);
   const auto run = library ? reinterpret_cast<int (*)(int, const char* const*)>(::dlsym(library, "dscompress_main")) : nullptr;

@@ -39,6 +39,7 @@ void add_schema_command(CLI::App& app, Session& session);
 void add_init_command(CLI::App& app, Session& session);
 void add_report_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
+void add_completion_command(CLI::App& app, Session& session);
 
 // "input: f32[s77, 3, 32, 32]"
 std::string describe_type(const Type& type);

@@ -96,12 +96,14 @@ std::string graph_names(const std::string& layers) {
 
 class OpenVinoEngine final : public Engine {
  public:
-  OpenVinoEngine(ov::CompiledModel compiled, std::string name) : compiled_(std::move(compiled)), name_(std::move(name)) {
+  OpenVinoEngine(ov::CompiledModel compiled, const OpenVinoOptions& options) : compiled_(std::move(compiled)) {
     request_ = compiled_.create_infer_request();
     for (const auto& input : compiled_.inputs()) input_types_.push_back(input.get_element_type());
     for (const auto& output : compiled_.outputs()) {
       outputs_.push_back({output.get_element_type(), to_c10(from_openvino(output.get_element_type())), output.get_partial_shape()});
     }
+    const bool has_int8 = find_int8_layers(layers()).int8() > 0;  // the option only speaks of the other layers
+    name_ = "openvino " + options.device + (has_int8 ? " int8+" : " ") + options.precision;
   }
 
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
@@ -181,7 +183,7 @@ std::unique_ptr<Engine> compile_openvino(const std::shared_ptr<ov::Model>& model
     check_device(options.device);
     fix_shapes(*model, options.shapes);
     auto compiled = openvino_core().compile_model(model, options.device, properties_of(options));
-    return std::make_unique<OpenVinoEngine>(std::move(compiled), "openvino " + options.device + " " + options.precision);
+    return std::make_unique<OpenVinoEngine>(std::move(compiled), options);
   });
 }
 

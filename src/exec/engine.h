@@ -22,7 +22,7 @@ class Engine {
   virtual ~Engine() = default;
   // Runs once. inputs: the graph's user inputs in order. returns: its user outputs (tensors only) in order.
   virtual std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) = 0;
-  virtual std::string name() const = 0;  // "libtorch f32", "openvino CPU"
+  virtual std::string name() const = 0;  // "libtorch f32", "openvino CPU int8+f32": what runs it, where, in which precisions
   virtual std::vector<LayerReport> layers() const { return {}; }
 };
 

@@ -15,6 +15,7 @@
 #include "dscompress/error.h"
 #include "exec/fake_quant.h"
 #include "exec/quantized_decomposed.h"
+#include "exec/training_kernels.h"
 
 namespace dsc {
 namespace {
@@ -154,6 +155,7 @@ class Planner {
     if (!step.op) return false;
     step.stack = make_stack(*step.node, step.op->schema(), plan_.slots, device_);
     set_training(step.op->schema(), step.stack, options_for(*step.node));
+    if (records_gradients()) step.builtin = find_training_kernel(step.node->target());
     if (step.node->is("aten.masked_fill.Scalar") || step.node->is("aten.masked_fill_.Scalar")) step.prepare = limit_fill;
     // Strides differ from the example's in NHWC memory, and a plain view may then be impossible: copy in that case.
     const bool is_view = step.node->is("aten.view.default") || step.node->is("aten._unsafe_view.default");

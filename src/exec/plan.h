@@ -16,7 +16,7 @@ namespace dsc {
 
 struct Step {
   const Node* node = nullptr;
-  Builtin builtin = nullptr;                 // else `op`
+  Builtin builtin = nullptr;                 // in place of `op`
   Builtin prepare = nullptr;                 // changes the arguments before the call; null: nothing to change
   std::optional<c10::OperatorHandle> op;
   StackTemplate stack;

@@ -53,7 +53,7 @@ struct StepRecord {
 
 struct LatencyRecord {
   std::string model;    // "base" or "compressed"
-  std::string engine;   // "libtorch f32", "openvino CPU f32"
+  std::string engine;   // "libtorch f32", "openvino CPU int8+f32"
   std::int64_t batch = 1;
   std::int64_t runs = 0;
   double p50_ms = 0, p90_ms = 0, p99_ms = 0, min_ms = 0;

@@ -18,7 +18,8 @@ TEST(Program, VersionGoesToStdoutAndSucceeds) {
 }
 
 TEST(Program, EverySubcommandHasHelpWithAnExample) {
-  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "sense", "inspect", "bench", "export", "passes", "schema", "init", "report", "doctor"}) {
+  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "sense", "inspect", "bench", "export", "passes", "schema", "init", "report",
+                              "doctor", "completion"}) {
     const auto result = run_program(std::string(command) + " --help");
     EXPECT_EQ(result.status, 0) << command;
     EXPECT_TRUE(contains(result.out, "xample")) << command << ": " << result.out;
@@ -77,6 +78,23 @@ TEST(Program, InitWritesARecipeThatValidates) {
   const auto result = run_program("validate --recipe-only " + folder.file("recipe.yaml"));
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(run_program("init " + folder.file("recipe.yaml")).status, 2) << "must not overwrite";
+}
+
+// What bash offers for `words`, the last of which is being typed.
+std::string completed(const std::string& words, int last) {
+  const TempFolder folder;
+  spit(folder.file("ask.sh"), "source <(" DSC_BINARY_DIR "/bin/dscompress completion bash)\nCOMP_WORDS=(" + words + ")\nCOMP_CWORD=" +
+                                  std::to_string(last) + "\n_dscompress\necho \"${COMPREPLY[@]}\"\n");
+  const int status = std::system(("bash " + folder.file("ask.sh") + " >" + folder.file("out")).c_str());
+  return status == 0 ? slurp(folder.file("out")) : "failed";
+}
+
+TEST(Program, BashCompletesCommandsAndTheirOptions) {
+  EXPECT_EQ(completed("dscompress ben", 1), "bench\n");
+  EXPECT_EQ(completed("dscompress --quiet bench --channels", 3), "--channels-last\n");
+  EXPECT_EQ(completed("dscompress run --channels", 2), "\n");
+  EXPECT_EQ(completed("dscompress run rec", 2), "\n") << "files are the shell's to complete";
+  EXPECT_EQ(run_program("completion tcsh").status, 2);
 }
 
 TEST(Program, PluginThatIsNoneIsRefused) {
