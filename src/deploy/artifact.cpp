@@ -68,21 +68,9 @@ at::Tensor pack_four_bits(const at::Tensor& integers) {
 std::string describe_storage(const QuantizedWeight& weight) {
   std::string shape;
   for (const auto size : weight.values.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(size);
-  return "bits=" + std::to_string(weight.bits) + (weight.axis ? " axis=" + std::to_string(*weight.axis) : "") + " shape=" + shape + " range=" +
-         std::to_string(weight.range.minimum) + ".." + std::to_string(weight.range.maximum);
-}
-
-// Names of the constants that hold the scales and zero points of a weight's quantisers.
-std::vector<std::string> quantiser_constants(const Model& model, const std::string& weight) {
-  std::vector<std::string> names;
-  for (const auto& use : model.graph.find_weight(weight)->uses()) {
-    if (!use.node || !is_fake_quantize(*use.node)) continue;
-    for (const auto* argument : {"scale", "zero_point"}) {
-      const auto* input = model.graph.find_input(use.node->find_value(argument));
-      if (input) names.push_back(input->target);
-    }
-  }
-  return names;
+  return "bits=" + std::to_string(weight.bits) + (weight.grid.axis ? " axis=" + std::to_string(*weight.grid.axis) : "") +
+         (weight.grid.group > 0 ? " group=" + std::to_string(weight.grid.group) : "") + " shape=" + shape + " range=" +
+         std::to_string(weight.grid.range.minimum) + ".." + std::to_string(weight.grid.range.maximum);
 }
 
 }  // namespace
@@ -108,11 +96,11 @@ TensorFile stored_tensors(const Model& model) {
   for (const auto& weight : quantized_weights(model)) {
     const bool packed = weight.bits <= 4;
     file.tensors.emplace_back(weight.name + (packed ? ".int4" : ".int8"), packed ? pack_four_bits(weight.values) : weight.values);
-    file.tensors.emplace_back(weight.name + ".scale", weight.scale);
-    if (at::any(weight.zero_point != 0).item<bool>()) file.tensors.emplace_back(weight.name + ".zero_point", weight.zero_point);
+    file.tensors.emplace_back(weight.name + ".scale", weight.grid.scale);
+    if (at::any(weight.grid.zero_point != 0).item<bool>()) file.tensors.emplace_back(weight.name + ".zero_point", weight.grid.zero_point);
     file.metadata[weight.name] = describe_storage(weight);
     done.insert(weight.name);
-    for (auto& name : quantiser_constants(model, weight.name)) done.insert(std::move(name));
+    done.insert(weight.constants.begin(), weight.constants.end());
   }
   for (const auto& input : model.graph.inputs()) {
     if (input.kind == InputKind::user || input.kind == InputKind::literal || done.contains(input.target)) continue;

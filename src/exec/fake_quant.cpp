@@ -5,6 +5,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/fake_quantize_per_channel_affine.h>
 #include <ATen/ops/fake_quantize_per_tensor_affine.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -14,35 +15,11 @@
 #include <mutex>
 #include <vector>
 
-#include "exec/fake_quant_kernels.h"
-#include "ops/quantization.h"
+#include "exec/fake_quant_memory.h"
+#include "exec/learned_fake_quant.h"
 
 namespace dsc {
 namespace {
-
-constexpr std::int64_t kGrain = 16384;  // elements for a thread to be worth waking
-
-bool has_kernels(const at::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
-// One block of memory, in whatever order of dimensions.
-at::Tensor dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense() ? x : x.contiguous(); }
-
-kernels::Grid grid_of(const QuantParams& params, QuantRange range) {
-  return {params.scale, 1.0F / params.scale, static_cast<float>(range.minimum - params.zero_point),
-          static_cast<float>(range.maximum - params.zero_point)};
-}
-
-// Calls body(pointer type tag) for the element type: float, or uint16_t for bf16.
-template <class Body>
-void for_type(const at::Tensor& x, Body body) {
-  if (x.scalar_type() == at::kFloat) body(float{});
-  else body(std::uint16_t{});
-}
-template <class T>
-const T* read(const at::Tensor& x) { return static_cast<const T*>(x.const_data_ptr()); }
-template <class T>
-T* write(at::Tensor& x) { return static_cast<T*>(x.mutable_data_ptr()); }
 
 std::pair<double, double> min_max(const at::Tensor& x) {
   if (!has_kernels(x)) {
@@ -65,18 +42,20 @@ std::pair<double, double> min_max(const at::Tensor& x) {
   return {minimum, maximum};
 }
 
-// Rounds to a fixed grid; the gradient passes where nothing was clamped.
+// Rounds a share of the way to a fixed grid; the gradient passes where nothing was clamped.
 class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, double scale, std::int64_t zero_point,
-                            std::int64_t quant_min, std::int64_t quant_max) {
+                            std::int64_t quant_min, std::int64_t quant_max, double share) {
     const at::Tensor block = dense(x);
     at::Tensor y = at::empty_like(block);
     const kernels::Grid grid = grid_of({static_cast<float>(scale), zero_point}, {quant_min, quant_max});
     for_type(block, [&](auto tag) {
       using T = decltype(tag);
       at::parallel_for(0, block.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::round_to_grid(read<T>(block) + begin, write<T>(y) + begin, static_cast<std::size_t>(end - begin), grid);
+        const auto size = static_cast<std::size_t>(end - begin);
+        kernels::round_to_grid(read<T>(block) + begin, write<T>(y) + begin, size, grid);
+        if (share < 1) kernels::blend(read<T>(block) + begin, read<T>(y) + begin, write<T>(y) + begin, size, static_cast<float>(share));
       });
     });
     context->save_for_backward({block});
@@ -84,23 +63,27 @@ class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
     context->saved_data["zero_point"] = zero_point;
     context->saved_data["quant_min"] = quant_min;
     context->saved_data["quant_max"] = quant_max;
+    context->saved_data["share"] = share;
     return y;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
     const at::Tensor x = context->get_saved_variables().at(0);
-    const at::Tensor dy = gradients.at(0).strides() == x.strides() ? gradients[0] : at::empty_like(x).copy_(gradients[0]);
+    const at::Tensor dy = as_laid_out(gradients.at(0), x);
     at::Tensor dx = at::empty_like(x);
     auto& saved = context->saved_data;
     const kernels::Grid grid = grid_of({static_cast<float>(saved["scale"].toDouble()), saved["zero_point"].toInt()},
                                        {saved["quant_min"].toInt(), saved["quant_max"].toInt()});
+    const auto share = static_cast<float>(saved["share"].toDouble());
     for_type(x, [&](auto tag) {
       using T = decltype(tag);
       at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        kernels::pass_inside(read<T>(x) + begin, read<T>(dy) + begin, write<T>(dx) + begin, static_cast<std::size_t>(end - begin), grid);
+        const auto size = static_cast<std::size_t>(end - begin);
+        kernels::pass_inside(read<T>(x) + begin, read<T>(dy) + begin, write<T>(dx) + begin, size, grid);
+        if (share < 1) kernels::blend(read<T>(dy) + begin, read<T>(dx) + begin, write<T>(dx) + begin, size, share);
       });
     });
-    return {dx, {}, {}, {}, {}};
+    return {dx, {}, {}, {}, {}, {}};
   }
 };
 
@@ -108,7 +91,7 @@ class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
 class RoundChannels : public torch::autograd::Function<RoundChannels> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& weight, std::int64_t channels,
-                            std::int64_t quant_min, std::int64_t quant_max, bool symmetric) {
+                            std::int64_t quant_min, std::int64_t quant_max, bool symmetric, double share) {
     const at::Tensor block = dense(weight);
     at::Tensor y = at::empty_like(block);
     const auto size = static_cast<std::size_t>(block.numel() / std::max<std::int64_t>(channels, 1));
@@ -121,21 +104,19 @@ class RoundChannels : public torch::autograd::Function<RoundChannels> {
           float low = 0, high = 0;
           kernels::min_max(read<T>(block) + channel * size, size, low, high);
           const kernels::Grid grid = grid_of(choose_quant_params(low, high, range, symmetric), range);
-          kernels::round_to_grid(read<T>(block) + channel * size, write<T>(y) + channel * size, size, grid);
+          const T* from = read<T>(block) + channel * size;
+          T* to = write<T>(y) + channel * size;
+          kernels::round_to_grid(from, to, size, grid);
+          if (share < 1) kernels::blend(from, to, to, size, static_cast<float>(share));
         }
       });
     });
     return y;
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext*, torch::autograd::variable_list gradients) {
-    return {gradients.at(0), {}, {}, {}, {}};
+    return {gradients.at(0), {}, {}, {}, {}, {}};
   }
 };
-
-// Slices of the first dimension are blocks of memory: contiguous, or NHWC.
-bool has_blocks(const at::Tensor& weight) {
-  return weight.is_non_overlapping_and_dense() && (weight.dim() == 0 || weight.size(0) == 1 || weight.stride(0) * weight.size(0) == weight.numel());
-}
 
 void observe(at::Tensor& state, const at::Tensor& x, double momentum) {
   const auto [minimum, maximum] = min_max(x);
@@ -148,51 +129,68 @@ void observe(at::Tensor& state, const at::Tensor& x, double momentum) {
   move(s[kRangeMax], maximum);
 }
 
-at::Tensor observe_fake_quant(const at::Tensor& self, const at::Tensor& state, double momentum, std::int64_t quant_min,
-                              std::int64_t quant_max, bool symmetric, bool train) {
-  at::Tensor on_cpu = state.cpu();
-  const auto* s = on_cpu.const_data_ptr<float>();
-  if (train && s[kObserve] > 0) {
+// A share of the way from x to its quantised form, outside the own kernels.
+at::Tensor blended(const at::Tensor& x, const at::Tensor& on_grid, double share) { return share < 1 ? x + share * (on_grid - x) : on_grid; }
+
+at::Tensor observe_fake_quant(const at::Tensor& self, const at::Tensor& range, const at::Tensor& phase, double momentum,
+                              std::int64_t quant_min, std::int64_t quant_max, bool symmetric, bool train) {
+  at::Tensor on_cpu = range.cpu();
+  const QuantPhase now = read_phase(phase);
+  if (train && now.observe) {
     observe(on_cpu, self, momentum);
-    if (!state.is_cpu()) state.detach().copy_(on_cpu);
+    if (!range.is_cpu()) range.detach().copy_(on_cpu);
   }
-  if (s[kQuantize] <= 0 || s[kRangeMin] > s[kRangeMax]) return self;
+  const auto* s = on_cpu.const_data_ptr<float>();
+  if (now.share <= 0 || s[kRangeMin] > s[kRangeMax]) return self;
   const QuantParams params = choose_quant_params(s[kRangeMin], s[kRangeMax], {quant_min, quant_max}, symmetric);
-  if (has_kernels(self)) return RoundToGrid::apply(self, static_cast<double>(params.scale), params.zero_point, quant_min, quant_max);
-  return at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, quant_min, quant_max);
+  if (has_kernels(self)) return RoundToGrid::apply(self, static_cast<double>(params.scale), params.zero_point, quant_min, quant_max, now.share);
+  return blended(self, at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, quant_min, quant_max), now.share);
 }
 
-at::Tensor fake_quant_weight(const at::Tensor& self, std::int64_t axis, std::int64_t quant_min, std::int64_t quant_max, bool symmetric) {
-  if (!has_kernels(self)) {
-    if (axis < 0) {
-      const auto [low, high] = min_max(self);
-      const QuantParams params = choose_quant_params(low, high, {quant_min, quant_max}, symmetric);
-      return at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, quant_min, quant_max);
-    }
-    const auto [scale, zero_point] = choose_channel_params(self.cpu(), axis, {quant_min, quant_max}, symmetric);
-    return at::fake_quantize_per_channel_affine(self, scale.to(self.device()), zero_point.to(self.device()), axis, quant_min, quant_max);
+at::Tensor fake_quant_weight_elsewhere(const at::Tensor& self, std::int64_t axis, QuantRange range, bool symmetric) {
+  if (axis < 0) {
+    const auto [low, high] = min_max(self);
+    const QuantParams params = choose_quant_params(low, high, range, symmetric);
+    return at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, range.minimum, range.maximum);
   }
-  if (axis < 0) return RoundChannels::apply(self, 1, quant_min, quant_max, symmetric);
-  if (axis == 0 && has_blocks(self)) return RoundChannels::apply(self, self.size(0), quant_min, quant_max, symmetric);
+  const auto [scale, zero_point] = choose_channel_params(self.cpu(), axis, range, symmetric);
+  return at::fake_quantize_per_channel_affine(self, scale.to(self.device()), zero_point.to(self.device()), axis, range.minimum, range.maximum);
+}
+
+at::Tensor fake_quant_weight(const at::Tensor& self, const at::Tensor& phase, std::int64_t axis, std::int64_t quant_min,
+                             std::int64_t quant_max, bool symmetric) {
+  const double share = read_phase(phase).share;
+  if (share <= 0) return self;
+  if (!has_kernels(self)) return blended(self, fake_quant_weight_elsewhere(self, axis, {quant_min, quant_max}, symmetric), share);
+  if (axis < 0) return RoundChannels::apply(self, 1, quant_min, quant_max, symmetric, share);
+  if (axis == 0 && has_blocks(self)) return RoundChannels::apply(self, self.size(0), quant_min, quant_max, symmetric, share);
   const at::Tensor first = self.movedim(axis, 0).contiguous();
-  return RoundChannels::apply(first, first.size(0), quant_min, quant_max, symmetric).movedim(0, axis);
+  return RoundChannels::apply(first, first.size(0), quant_min, quant_max, symmetric, share).movedim(0, axis);
 }
 
 }  // namespace
 
-at::Tensor make_quant_state() {
-  std::vector<float> state(kQuantStateSize, 1.0F);
-  state[kRangeMin] = std::numeric_limits<float>::infinity();
-  state[kRangeMax] = -state[kRangeMin];
-  return at::tensor(state);
+at::Tensor make_quant_range() {
+  return at::tensor({std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()});
+}
+
+at::Tensor make_quant_phase() { return at::ones({kQuantPhaseSize}, at::kFloat); }
+
+QuantPhase read_phase(const at::Tensor& phase) {
+  const at::Tensor on_cpu = phase.cpu();
+  const auto* p = on_cpu.const_data_ptr<float>();
+  return {p[kObserve] > 0, static_cast<double>(p[kShare])};
 }
 
 void register_fake_quant_operators() {
   static const torch::Library library = [] {
     torch::Library made(torch::Library::DEF, "dscompress", std::nullopt, __FILE__, __LINE__);
-    made.def("observe_fake_quant(Tensor self, Tensor(a!) state, float momentum, int quant_min, int quant_max, bool symmetric, "
-             "bool train=False) -> Tensor", observe_fake_quant);
-    made.def("fake_quant_weight(Tensor self, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor", fake_quant_weight);
+    made.def("observe_fake_quant(Tensor self, Tensor(a!) range, Tensor phase, float momentum, int quant_min, int quant_max, "
+             "bool symmetric, bool train=False) -> Tensor", observe_fake_quant);
+    made.def("fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor",
+             fake_quant_weight);
+    made.def("learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor",
+             learned_fake_quant);
     return made;
   }();
 }

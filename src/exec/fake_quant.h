@@ -11,27 +11,37 @@
 
 namespace dsc {
 
-// Entries of an activation quantiser's state, an f32 buffer [4] of the model.
-enum QuantState : std::uint8_t {
-  kRangeMin,  // running ranges; minimum above maximum: nothing seen yet
-  kRangeMax,
-  kObserve,   // 1: training moves the ranges
-  kQuantize,  // 1: values are quantised; 0: they pass
-  kQuantStateSize
+// Entries of an activation quantiser's range, an f32 buffer [2] of the model; minimum above maximum: nothing seen yet.
+enum QuantRangeEntry : std::uint8_t { kRangeMin, kRangeMax };
+at::Tensor make_quant_range();
+
+// Entries of what all quantisers of a model share, an f32 buffer [2].
+enum QuantPhaseEntry : std::uint8_t {
+  kObserve,  // 1: training moves the ranges
+  kShare,    // how far values go towards their quantised form: 0 they pass, 1 they are quantised
+  kQuantPhaseSize
 };
-at::Tensor make_quant_state();
+at::Tensor make_quant_phase();
+struct QuantPhase {
+  bool observe = true;
+  double share = 1;
+};
+QuantPhase read_phase(const at::Tensor& phase);
 
 // Targets of the nodes.
 inline constexpr const char* kObserveFakeQuant = "dscompress.observe_fake_quant.default";
 inline constexpr const char* kFakeQuantWeight = "dscompress.fake_quant_weight.default";
+inline constexpr const char* kLearnedFakeQuant = "dscompress.learned_fake_quant.default";
 
-// Makes both known to the dispatcher; may be called again.
-//   observe_fake_quant(Tensor self, Tensor(a!) state, float momentum, int quant_min, int quant_max, bool symmetric,
-//                      bool train=False) -> Tensor
+// Makes them known to the dispatcher; may be called again.
+//   observe_fake_quant(Tensor self, Tensor(a!) range, Tensor phase, float momentum, int quant_min, int quant_max,
+//                      bool symmetric, bool train=False) -> Tensor
 //     With `train`, moves the ranges: range = momentum * range + (1 - momentum) * the batch's, the first batch sets them.
 //     Then rounds to the integers' grid; the gradient passes where nothing was clamped (straight-through estimator).
-//   fake_quant_weight(Tensor self, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor
+//   fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor
 //     Rounds each channel to the grid of its own smallest and largest value; axis -1: one grid for all. The gradient passes.
+//   learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor
+//     Rounds to a grid whose step is trained: exec/learned_fake_quant.h.
 void register_fake_quant_operators();
 
 }  // namespace dsc

@@ -88,4 +88,36 @@ DSC_VECTORISED void pass_inside(const std::uint16_t* x, const std::uint16_t* dy,
   for (std::size_t i = 0; i < size; ++i) dx[i] = is_inside(widen(x[i]), g) ? dy[i] : std::uint16_t{0};
 }
 
+DSC_VECTORISED void blend(const float* x, const float* on_grid, float* y, std::size_t size, float share) {
+  for (std::size_t i = 0; i < size; ++i) y[i] = x[i] + share * (on_grid[i] - x[i]);
+}
+
+DSC_VECTORISED void blend(const std::uint16_t* x, const std::uint16_t* on_grid, std::uint16_t* y, std::size_t size, float share) {
+  for (std::size_t i = 0; i < size; ++i) y[i] = narrow(widen(x[i]) + share * (widen(on_grid[i]) - widen(x[i])));
+}
+
+// Lanes of sums, so that the loop vectorises and the order of additions is fixed.
+#define DSC_STEP_GRADIENT(T)                                                                               \
+  DSC_VECTORISED float step_gradient(const T* x, const T* dy, T* dx, std::size_t size, const Grid& grid) { \
+    const Grid g = grid;                                                                                   \
+    float sums[kLanes] = {};                                                                               \
+    for (std::size_t i = 0; i < size; i += kLanes) {                                                       \
+      const std::size_t lanes = size - i < kLanes ? size - i : kLanes;                                     \
+      for (std::size_t j = 0; j < lanes; ++j) {                                                            \
+        const float v = widen(x[i + j]) * g.inverse, d = widen(dy[i + j]);                                 \
+        const float low = v < g.low ? g.low : v;                                                           \
+        const float inside = low > g.high ? g.high : low;                                                  \
+        const float whole = (inside + kRounder) - kRounder;                                                \
+        const bool passes = v >= g.low && v <= g.high;                                                     \
+        dx[i + j] = passes ? dy[i + j] : T{0};                                                             \
+        sums[j] += d * (passes ? whole - v : whole);                                                       \
+      }                                                                                                    \
+    }                                                                                                      \
+    float sum = 0;                                                                                         \
+    for (std::size_t j = 0; j < kLanes; ++j) sum += sums[j];                                               \
+    return sum;                                                                                            \
+  }
+DSC_STEP_GRADIENT(float)
+DSC_STEP_GRADIENT(std::uint16_t)
+
 }  // namespace dsc::kernels

@@ -1,31 +1,32 @@
 #include "ops/quant_placement.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "ops/arguments.h"
 
 namespace dsc {
 namespace {
 
-std::string place_of(const Node& node) { return node.module_path().empty() ? node.name() : node.module_path(); }
-
 bool is_add(const Node& node) { return node.is("aten.add.Tensor") || node.is("aten.add_.Tensor"); }
 
 class Placer {
  public:
-  explicit Placer(Graph& graph) : graph_(graph) {}
+  Placer(Graph& graph, const QuantTarget& target, const ChooseLayer& choose) : graph_(graph), target_(target), choose_(choose) {}
 
-  QuantPlacement place(const std::function<bool(const Node&)>& select) {
+  QuantPlacement place() {
     const auto nodes = graph_.nodes();
     for (Node* node : nodes) {
       order_.emplace(node, order_.size());
-      if (select && !select(*node)) continue;
-      if (auto layer = find_quant_layer(graph_, node)) add_layer(*layer);
+      const auto layer = find_quant_layer(graph_, node);
+      if (!layer || !target_.has(layer->kind)) continue;
+      const auto choice = choose_ ? choose_(*node) : LayerChoice{};
+      if (choice) add_layer(*layer, *choice);
     }
     for (Node* node : nodes) {
-      if (is_add(*node)) add_shortcut(*node);
+      if (is_add(*node)) add_sum(*node);
     }
     for (ActivationQuantizer& quantizer : placement_.activations) sort_uses(quantizer.uses);
     for (WeightQuantizer& quantizer : placement_.weights) sort_uses(quantizer.uses);
@@ -33,16 +34,21 @@ class Placer {
   }
 
  private:
-  void add_layer(const QuantLayer& layer) {
+  using Key = std::pair<const Value*, std::int64_t>;  // a value and a choice of precision
+
+  void add_layer(const QuantLayer& layer, const LayerChoice& choice) {
     // A weight that is shared along another axis has no common grid per channel.
     const Value* weight = layer.weight ? value_of(*layer.weight) : nullptr;
     if (weight && weights_.contains(weight) && placement_.weights[weights_[weight]].channel_axis != layer.channel_axis) return;
-    for (const QuantLayer::Activation& activation : layer.activations) {
-      add_activation(activation.use, activation.is_signed, place_of(*layer.node));
+    if (choice.activations < 0 && !(layer.weight && choice.weights)) return;
+    if (choice.activations >= 0) {
+      for (const QuantLayer::Activation& activation : layer.activations) {
+        add_activation(activation.use, activation.is_signed && target_.signed_operand, choice.activations, layer.node);
+      }
     }
-    if (layer.weight) add_weight(layer);
+    if (layer.weight && choice.weights) add_weight(layer);
     placement_.layers.push_back(layer.node);
-    layers_.insert(layer.node);
+    layers_.emplace(layer.node, choice.activations);
   }
 
   static Value* value_of(const Use& use) { return std::get<Value*>(use.node->arguments()[use.argument].value); }
@@ -62,61 +68,89 @@ class Placer {
     }
   }
 
-  void add_activation(Use use, bool is_signed, const std::string& place) {
+  void add_activation(Use use, bool is_signed, std::int64_t choice, Node* layer) {
     use = hoist(use);
     Value* value = value_of(use);
     if (value->producer() && is_fake_quantize(*value->producer())) return;
-    const auto [entry, added] = activations_.emplace(value, placement_.activations.size());
-    if (added) placement_.activations.push_back({.value = value, .place = place});
+    const auto [entry, added] = activations_.emplace(Key{value, choice}, placement_.activations.size());
+    if (added) placement_.activations.push_back({.value = value, .choice = choice, .layer = layer, .place = place_of(*layer)});
     ActivationQuantizer& quantizer = placement_.activations[entry->second];
+    add_use(quantizer, use);
+    quantizer.is_signed = quantizer.is_signed || is_signed || target_.signed_activations;
+  }
+
+  static void add_use(ActivationQuantizer& quantizer, const Use& use) {
     if (std::find(quantizer.uses.begin(), quantizer.uses.end(), use) == quantizer.uses.end()) quantizer.uses.push_back(use);
-    quantizer.is_signed = quantizer.is_signed || is_signed;
   }
 
   void add_weight(const QuantLayer& layer) {
     Value* value = value_of(*layer.weight);
     const auto [entry, added] = weights_.emplace(value, placement_.weights.size());
     if (added) {
-      placement_.weights.push_back({.value = value, .name = graph_.find_input(value)->target,
-                                    .channel_axis = layer.channel_axis, .place = place_of(*layer.node)});
+      placement_.weights.push_back({.value = value, .name = graph_.find_input(value)->target, .channel_axis = layer.channel_axis,
+                                    .layer = layer.node, .place = place_of(*layer.node)});
     }
     placement_.weights[entry->second].uses.push_back(*layer.weight);
   }
 
-  // Whether a convolution in low precision makes the value for this add alone, and so can do the add itself.
-  bool is_fused_sum(const Value* value) const {
-    const Node* producer = value->producer();
-    return producer && layers_.contains(producer) && is_convolution(*producer) && value->uses().size() == 1;
+  // The convolution in low precision that makes the value for this add alone, and so can do the add itself; null: none.
+  Node* fused_convolution(const Value* value) const {
+    Node* producer = value->producer();
+    const auto layer = producer ? layers_.find(producer) : layers_.end();
+    if (layer == layers_.end() || layer->second < 0 || !is_convolution(*producer) || value->uses().size() != 1) return nullptr;
+    return producer;
   }
 
-  void add_shortcut(Node& node) {
+  void add_sum(Node& node) {
     Value *self = node.find_value("self"), *other = node.find_value("other");
     if (!self || !other || self == other || !self->is_tensor() || !other->is_tensor()) return;
-    const bool self_fused = is_fused_sum(self), other_fused = is_fused_sum(other);
-    if (!self_fused && !other_fused) return;
-    const Use use = use_of(node, self_fused ? other : self);
+    if (target_.sum == QuantTarget::Sum::fused) add_fused_sum(node, self, other);
+    if (target_.sum == QuantTarget::Sum::both) add_integer_sum(node, self, other);
+  }
+
+  void add_fused_sum(Node& node, const Value* self, const Value* other) {
+    Node *by_self = fused_convolution(self), *by_other = fused_convolution(other);
+    if (!by_self && !by_other) return;
+    const Use use = use_of(node, by_self ? other : self);
     if (has_side_effect(node) && use.argument == 0) return;  // adds in place to the shortcut itself
+    const std::int64_t choice = layers_.at(by_self ? by_self : by_other);
     // A convolution on both sides: the shortcut's writes integers, the other adds them.
-    if (self_fused && other_fused) {
-      add_activation(use, false, place_of(*other->producer()));
-      return;
-    }
-    // Otherwise only where its source is quantised anyway.
-    Use source = use;
+    if (by_self && by_other) return add_activation(use, false, choice, by_other);
+    add_where_quantized(use, choice);
+  }
+
+  // Both operands, when the sum is quantised for a layer behind it.
+  void add_integer_sum(Node& node, const Value* self, const Value* other) {
+    if (has_side_effect(node)) return;
+    const auto behind = find_quantizer_behind(node.output());
+    if (!behind) return;
+    const ActivationQuantizer quantizer = placement_.activations[*behind];
+    for (const Value* operand : {self, other}) add_activation(use_of(node, operand), quantizer.is_signed, quantizer.choice, quantizer.layer);
+  }
+
+  // Of the value itself, or of the activation function that alone uses it.
+  std::optional<std::size_t> find_quantizer_behind(const Value* value) const {
+    const auto of = [&](const Value* v) -> std::optional<std::size_t> {
+      const auto found = activations_.lower_bound(Key{v, 0});
+      return found != activations_.end() && found->first.first == v ? std::optional(found->second) : std::nullopt;
+    };
+    if (const auto found = of(value)) return found;
+    if (value->uses().size() != 1 || !value->uses().front().node) return std::nullopt;
+    const Node& user = *value->uses().front().node;
+    return user.op() == "aten.relu" || user.op() == "aten.relu_" ? of(user.output()) : std::nullopt;
+  }
+
+  // Takes the quantised form of a value that is quantised anyway, or of one that it was moved from.
+  void add_where_quantized(Use use, std::int64_t choice) {
     while (true) {
-      Value* value = value_of(source);
-      if (activations_.contains(value)) break;
+      const Value* value = value_of(use);
+      const auto found = activations_.find(Key{value, choice});
+      if (found != activations_.end()) return add_use(placement_.activations[found->second], use);
       Node* producer = value->producer();
       const Value* from = producer ? moved_value(*producer) : nullptr;
       if (!from || value->uses().size() != 1) return;
-      source = use_of(*producer, from);
+      use = use_of(*producer, from);
     }
-    add_activation_at(source);
-  }
-
-  void add_activation_at(const Use& use) {
-    ActivationQuantizer& quantizer = placement_.activations[activations_.at(value_of(use))];
-    if (std::find(quantizer.uses.begin(), quantizer.uses.end(), use) == quantizer.uses.end()) quantizer.uses.push_back(use);
   }
 
   static Use use_of(Node& node, const Value* value) {
@@ -131,15 +165,22 @@ class Placer {
   }
 
   Graph& graph_;
+  const QuantTarget& target_;
+  const ChooseLayer& choose_;
   QuantPlacement placement_;
   std::unordered_map<const Node*, std::size_t> order_;
-  std::unordered_map<const Value*, std::size_t> activations_, weights_;
-  std::unordered_set<const Node*> layers_;
+  std::map<Key, std::size_t> activations_;
+  std::unordered_map<const Value*, std::size_t> weights_;
+  std::unordered_map<const Node*, std::int64_t> layers_;  // and their choice of activations
 };
 
 }  // namespace
 
-QuantPlacement place_quantizers(Graph& graph, const std::function<bool(const Node&)>& select) { return Placer(graph).place(select); }
+std::string place_of(const Node& node) { return node.module_path().empty() ? node.name() : node.module_path(); }
+
+QuantPlacement place_quantizers(Graph& graph, const QuantTarget& target, const ChooseLayer& choose) {
+  return Placer(graph, target, choose).place();
+}
 
 Node* insert_quantizer(Graph& graph, Value* value, const std::vector<Use>& uses, std::string target,
                        std::vector<NamedArgument> arguments, std::string_view name) {

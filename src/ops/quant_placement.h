@@ -1,32 +1,43 @@
 // Where quantisers go.
 //
-// A tensor gets at most one quantiser, whose result is shared by all its users that run in low precision. The rules follow
-// the kernels of the OpenVINO CPU plugin:
-// - inputs of convolutions, linear layers and matrix products, moved up through operators that only move elements;
-// - the shortcut of a residual add that a convolution's kernel does as its last step (its other operand is that
-//   convolution's output): it then reads integers as well. An add after a linear layer stays in floating point.
+// A tensor gets at most one quantiser of a kind, whose result is shared by all its users that run in that precision:
+// - inputs of the layers that the target has low-precision kernels for, moved up through operators that only move elements;
+// - operands of residual adds, as the target's kernels take them (ops/quant_target.h).
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "dscompress/model.h"
+#include "ops/quant_target.h"
 #include "ops/quantization.h"
 
 namespace dsc {
 
+// What is quantised of one layer.
+struct LayerChoice {
+  std::int64_t activations = 0;  // layers of the same number share quantisers; -1: inputs stay as they are
+  bool weights = true;
+};
+// None: the layer stays in floating point.
+using ChooseLayer = std::function<std::optional<LayerChoice>(const Node&)>;
+
 struct ActivationQuantizer {
   Value* value = nullptr;
-  std::vector<Use> uses;    // that take the quantised value, in execution order
-  bool is_signed = false;
-  std::string place;        // the module that uses it first
+  std::vector<Use> uses;         // that take the quantised value, in execution order
+  bool is_signed = false;        // symmetric around zero
+  std::int64_t choice = 0;       // LayerChoice::activations
+  Node* layer = nullptr;         // that uses it first
+  std::string place;             // its module
 };
 struct WeightQuantizer {
   Value* value = nullptr;
-  std::string name;         // in Weights
+  std::string name;              // in Weights
   std::vector<Use> uses;
   std::int64_t channel_axis = 0;
+  Node* layer = nullptr;
   std::string place;
 };
 struct QuantPlacement {
@@ -35,11 +46,14 @@ struct QuantPlacement {
   std::vector<WeightQuantizer> weights;
 };
 
-// Quantisers for the layers for which `select` (empty: all) is true.
-QuantPlacement place_quantizers(Graph& graph, const std::function<bool(const Node&)>& select = {});
+// Quantisers for the layers that `choose` (empty: all alike) gives a choice, and that `target` has kernels for.
+QuantPlacement place_quantizers(Graph& graph, const QuantTarget& target = quant_targets().front(), const ChooseLayer& choose = {});
 
 // Puts a node before the first of `uses`, with `value` as argument "self", and lets the uses take its output instead.
 Node* insert_quantizer(Graph& graph, Value* value, const std::vector<Use>& uses, std::string target,
                        std::vector<NamedArgument> arguments, std::string_view name);
+
+// The module of a node, or its name where it has none.
+std::string place_of(const Node& node);
 
 }  // namespace dsc

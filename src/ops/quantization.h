@@ -41,7 +41,25 @@ struct ChannelParams {
 };
 ChannelParams choose_channel_params(const at::Tensor& weight, std::int64_t axis, QuantRange range, bool symmetric);
 
+// The grids of one weight: one for the tensor, for each index of `axis`, or for each group of a row's elements.
+struct WeightGrid {
+  QuantRange range;
+  std::optional<std::int64_t> axis;  // none: one grid for the tensor
+  std::int64_t group = 0;            // > 0: so many neighbours of a row share a grid; rows are the indices of axis 0
+  at::Tensor scale, zero_point;      // f32 and i32: [], [C], or [C * groups]
+};
+// The tensor whose first dimension's slices have a grid each: the weight itself, or [C * groups, group].
+at::Tensor grid_view(const at::Tensor& weight, const WeightGrid& grid);
+// The nearest values on the grids, of the weight's shape; as fake quantisation computes them, bit for bit.
+at::Tensor snap_to_grid(const at::Tensor& weight, const WeightGrid& grid);
+// Their integers, i8 (u8 for ranges from 0), of the weight's shape.
+at::Tensor integers_on_grid(const at::Tensor& weight, const WeightGrid& grid);
+std::int64_t quant_bits(QuantRange range);  // the width that the integers need
+
 // --- operators ---
+
+// Operators with low-precision kernels, by what engines tell apart.
+enum class QuantKind : std::uint8_t { convolution, transposed_convolution, linear, product };
 
 // An operator that has low-precision kernels, and what of it has to be quantised.
 struct QuantLayer {
@@ -50,6 +68,7 @@ struct QuantLayer {
     bool is_signed = false;  // kernels take signed integers only: symmetric around zero
   };
   Node* node = nullptr;
+  QuantKind kind = QuantKind::linear;
   std::vector<Activation> activations;
   std::optional<Use> weight;      // the argument that is a stored tensor
   std::int64_t channel_axis = 0;  // of the weight: one scale for each of its indices
@@ -67,12 +86,12 @@ Value* moved_value(const Node& node);
 
 // A weight that the graph uses only through fake quantisation: its values as integers.
 struct QuantizedWeight {
-  std::string name;                  // in Weights
-  at::Tensor values;                 // i8 (u8 for ranges from 0), of the weight's shape
-  at::Tensor scale, zero_point;      // f32 and i32, [C] per channel, [] per tensor
-  std::optional<std::int64_t> axis;  // none: per tensor
-  QuantRange range;
-  std::int64_t bits = 8;             // the width that the range needs
+  std::string name;   // in Weights
+  at::Tensor values;  // i8 (u8 for ranges from 0), of the weight's shape
+  WeightGrid grid;
+  std::int64_t bits = 8;                   // the width that the range needs
+  const Node* node = nullptr;              // the fake quantisation
+  std::vector<std::string> constants = {}; // names in Weights of its scales and zero points
 };
 // In the order of the graph's inputs. (values - zero_point) * scale is, bit for bit, what the fake quantisation gives.
 std::vector<QuantizedWeight> quantized_weights(const Model& model);

@@ -12,24 +12,32 @@
 namespace dsc {
 namespace {
 
-at::Tensor observe_fake_quant(const at::Tensor& x, at::Tensor state, double momentum, QuantRange range, bool symmetric, bool train) {
+at::Tensor phase_of(bool observe, double share) {
+  at::Tensor phase = make_quant_phase();
+  phase[kObserve] = observe ? 1 : 0;
+  phase[kShare] = share;
+  return phase;
+}
+
+at::Tensor observe_fake_quant(const at::Tensor& x, at::Tensor state, double momentum, QuantRange range, bool symmetric, bool train,
+                              const at::Tensor& phase = make_quant_phase()) {
   register_fake_quant_operators();
   static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::observe_fake_quant", "");
-  std::vector<c10::IValue> stack{x, state, momentum, range.minimum, range.maximum, symmetric, train};
+  std::vector<c10::IValue> stack{x, state, phase, momentum, range.minimum, range.maximum, symmetric, train};
   op.callBoxed(stack);
   return stack.at(0).toTensor();
 }
 
-at::Tensor fake_quant_weight(const at::Tensor& x, std::int64_t axis, QuantRange range, bool symmetric) {
+at::Tensor fake_quant_weight(const at::Tensor& x, std::int64_t axis, QuantRange range, bool symmetric, const at::Tensor& phase = make_quant_phase()) {
   register_fake_quant_operators();
   static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::fake_quant_weight", "");
-  std::vector<c10::IValue> stack{x, axis, range.minimum, range.maximum, symmetric};
+  std::vector<c10::IValue> stack{x, phase, axis, range.minimum, range.maximum, symmetric};
   op.callBoxed(stack);
   return stack.at(0).toTensor();
 }
 
 at::Tensor state_of(float low, float high) {
-  at::Tensor state = make_quant_state();
+  at::Tensor state = make_quant_range();
   state[kRangeMin] = low;
   state[kRangeMax] = high;
   return state;
@@ -75,7 +83,7 @@ TEST(FakeQuantActivation, EqualsLibTorchInEveryMemoryFormat) {
 }
 
 TEST(FakeQuantActivation, FollowsRangesWithMomentumWhileTraining) {
-  at::Tensor state = make_quant_state();
+  at::Tensor state = make_quant_range();
   const QuantRange range = activation_quant_range(8);
   const at::Tensor a = test::noise({3000}, 1), b = test::noise({3000}, 2) * 3;
   observe_fake_quant(a, state, 0.9, range, false, true);
@@ -86,22 +94,32 @@ TEST(FakeQuantActivation, FollowsRangesWithMomentumWhileTraining) {
   const at::Tensor before = state.clone();
   observe_fake_quant(a * 9, state, 0.9, range, false, false);  // evaluation
   EXPECT_TRUE(state.equal(before));
-  state[kObserve] = 0;
-  observe_fake_quant(a * 9, state, 0.9, range, false, true);   // frozen
+  observe_fake_quant(a * 9, state, 0.9, range, false, true, phase_of(false, 1));  // frozen
   EXPECT_TRUE(state[kRangeMax].equal(before[kRangeMax]));
 }
 
 TEST(FakeQuantActivation, PassesValuesBeforeItHasSeenAnyAndWhenSwitchedOff) {
   const at::Tensor x = test::noise({10}, 1);
-  EXPECT_TRUE(observe_fake_quant(x, make_quant_state(), 0.9, {0, 255}, false, false).equal(x));
-  at::Tensor state = state_of(-1, 1);
-  state[kQuantize] = 0;
-  EXPECT_TRUE(observe_fake_quant(x, state, 0.9, {0, 3}, false, true).equal(x));
+  EXPECT_TRUE(observe_fake_quant(x, make_quant_range(), 0.9, {0, 255}, false, false).equal(x));
+  EXPECT_TRUE(observe_fake_quant(x, state_of(-1, 1), 0.9, {0, 3}, false, true, phase_of(true, 0)).equal(x));
+  EXPECT_TRUE(fake_quant_weight(x, -1, {-1, 1}, true, phase_of(true, 0)).equal(x));
+}
+
+TEST(FakeQuantActivation, AShareGoesThatFarForwardAndBack) {
+  const at::Tensor x = test::noise({4, 700}, 1).requires_grad_(), dy = test::noise({4, 700}, 2);
+  const at::Tensor full = observe_fake_quant(x.detach(), state_of(-1, 1), 0.9, {0, 7}, false, false);
+  const at::Tensor y = observe_fake_quant(x, state_of(-1, 1), 0.9, {0, 7}, false, false, phase_of(true, 0.25));
+  EXPECT_TRUE(at::allclose(y, x + 0.25 * (full - x), 0, 1e-6));
+  const QuantParams p = choose_quant_params(-1, 1, {0, 7}, false);
+  const at::Tensor whole = (x.detach() / p.scale).round() + p.zero_point;
+  const at::Tensor inside = whole.ge(0).logical_and(whole.le(7)).to(at::kFloat);
+  y.backward(dy);
+  EXPECT_TRUE(at::allclose(x.grad(), dy * (0.75 + 0.25 * inside), 0, 1e-6));
 }
 
 TEST(FakeQuantActivation, WorksInBf16) {
   const at::Tensor x = test::noise({4, 6, 9, 9}, 1).to(at::kBFloat16).requires_grad_();
-  at::Tensor state = make_quant_state();
+  at::Tensor state = make_quant_range();
   const at::Tensor y = observe_fake_quant(x, state, 0.9, {0, 255}, false, true);
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_FLOAT_EQ(state[kRangeMax].item<float>(), x.max().item<float>());
@@ -131,6 +149,12 @@ TEST(FakeQuantWeight, PassesTheWholeGradient) {
   const at::Tensor dy = test::noise({6, 5}, 2);
   fake_quant_weight(w, 0, weight_quant_range(4, true), true).backward(dy);
   EXPECT_TRUE(w.grad().equal(dy));
+}
+
+TEST(FakeQuantWeight, AShareGoesThatFar) {
+  const at::Tensor w = test::noise({6, 50}, 1);
+  const at::Tensor full = fake_quant_weight(w, 0, {-1, 1}, true);
+  EXPECT_TRUE(at::allclose(fake_quant_weight(w, 0, {-1, 1}, true, phase_of(true, 0.5)), w + 0.5 * (full - w), 0, 1e-6));
 }
 
 }  // namespace

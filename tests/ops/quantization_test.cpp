@@ -105,12 +105,12 @@ TEST(QuantizedWeights, GiveBackTheFakeQuantisedValuesBitForBit) {
     const QuantizedWeight& q = list[0];
     EXPECT_EQ(q.name, "w");
     EXPECT_EQ(q.bits, bits);
-    EXPECT_EQ(q.axis, 0);
+    EXPECT_EQ(q.grid.axis, 0);
     EXPECT_EQ(q.values.scalar_type(), at::kChar);
     EXPECT_GE(q.values.min().item<int>(), low);
     EXPECT_LE(q.values.max().item<int>(), high);
-    const at::Tensor back = (q.values.to(at::kFloat) - q.zero_point.view({5, 1}).to(at::kFloat)) * q.scale.view({5, 1});
-    EXPECT_TRUE(back.equal(at::fake_quantize_per_channel_affine(model.weights.get("w"), q.scale, q.zero_point, 0, low, high)));
+    const at::Tensor back = (q.values.to(at::kFloat) - q.grid.zero_point.view({5, 1}).to(at::kFloat)) * q.grid.scale.view({5, 1});
+    EXPECT_TRUE(back.equal(at::fake_quantize_per_channel_affine(model.weights.get("w"), q.grid.scale, q.grid.zero_point, 0, low, high)));
   }
 }
 

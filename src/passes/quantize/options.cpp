@@ -1,30 +1,125 @@
 #include "passes/quantize/options.h"
 
+#include <algorithm>
+
+#include "core/names.h"
+#include "ops/quant_target.h"
+
 namespace dsc::quantize {
+namespace {
+
+// One text for a field of the options and of the rules that override them.
+Doc weight_bits() { return {.text = "Width of weights.", .unit = "bits", .minimum = 2, .maximum = 8}; }
+Doc per_channel() { return {.text = "One scale for each output channel; otherwise one for each tensor."}; }
+Doc group_size() {
+  return {.text = "Of weight_only: so many neighbours of a row share a scale (the largest divisor of the row's length up to it); 0: no groups.",
+          .minimum = 0};
+}
+Doc weight_symmetric() { return {.text = "Without zero points, which is what integer kernels like best."}; }
+Doc weight_observer() { return {.text = "What a grid is made of: the extremes, or the range of least squared error."}; }
+Doc activation_bits() { return {.text = "Width of activations.", .unit = "bits", .minimum = 2, .maximum = 8}; }
+Doc observer() {
+  return {.text = "What a range is made of: the extremes, their moving average, a percentile, the range of least squared error, or "
+                  "of least divergence of the distribution; auto: ema in qat, mse in ptq."};
+}
+Doc momentum() { return {.text = "Of ema: weight of the past, each batch.", .unit = "fraction", .minimum = 0, .maximum = 0.9999}; }
+Doc percentile() { return {.text = "Of percentile: share of values inside the range.", .unit = "percent", .minimum = 50, .maximum = 100}; }
+Doc activation_symmetric() { return {.text = "Ranges of values of both signs are symmetric around zero."}; }
+
+std::string names_of_targets() {
+  std::string names;
+  for (const QuantTarget& target : quant_targets()) names += (names.empty() ? "" : ", ") + std::string(target.name);
+  return names;
+}
+
+std::string check_target(const std::string& name) {
+  if (find_quant_target(name)) return "";
+  std::vector<std::string> known;
+  for (const QuantTarget& target : quant_targets()) known.emplace_back(target.name);
+  return "unknown target `" + name + "`; " + suggest(name, known);
+}
+
+bool moves(Observer observer) { return observer == Observer::ema || observer == Observer::automatic; }
+
+}  // namespace
 
 std::span<const std::string_view> enum_names(Mode) {
-  static constexpr std::string_view kNames[] = {"ptq", "qat"};
+  static constexpr std::string_view kNames[] = {"ptq", "qat", "weight_only"};
+  return kNames;
+}
+
+std::span<const std::string_view> enum_names(Precision) {
+  static constexpr std::string_view kNames[] = {"int", "f32", "bf16", "f16"};
   return kNames;
 }
 
 std::span<const std::string_view> enum_names(Observer) {
-  static constexpr std::string_view kNames[] = {"auto", "minmax", "ema", "percentile", "mse"};
+  static constexpr std::string_view kNames[] = {"auto", "minmax", "ema", "percentile", "mse", "kl"};
   return kNames;
 }
 
+std::span<const std::string_view> enum_names(WeightObserver) {
+  static constexpr std::string_view kNames[] = {"minmax", "mse"};
+  return kNames;
+}
+
+std::span<const std::string_view> enum_names(Rounding) {
+  static constexpr std::string_view kNames[] = {"nearest", "gptq", "adaround"};
+  return kNames;
+}
+
+std::span<const std::string_view> enum_names(Scaling) {
+  static constexpr std::string_view kNames[] = {"none", "equalize", "smooth", "awq"};
+  return kNames;
+}
+
+bool needs_inputs(const Options& options) {
+  return options.mode != Mode::qat && (options.rounding != Rounding::nearest || options.bias_correction);
+}
+
+bool needs_calibration(const Options& options) {
+  const bool scaled = options.scaling == Scaling::smooth || options.scaling == Scaling::awq;
+  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scaled;
+}
+
 void WeightOptions::fields(FieldVisitor& visit) {
-  visit("bits", bits, {.text = "Width of weights.", .unit = "bits", .minimum = 2, .maximum = 8});
-  visit("per_channel", per_channel, {.text = "One scale for each output channel; otherwise one for each tensor."});
-  visit("symmetric", symmetric, {.text = "Without zero points, which is what integer kernels like best."});
+  visit("bits", bits, weight_bits());
+  visit("per_channel", per_channel, quantize::per_channel());
+  visit("group_size", group_size, quantize::group_size());
+  visit("symmetric", symmetric, weight_symmetric());
+  visit("observer", observer, weight_observer());
 }
 
 void ActivationOptions::fields(FieldVisitor& visit) {
-  visit("bits", bits, {.text = "Width of activations.", .unit = "bits", .minimum = 2, .maximum = 8});
-  visit("observer", observer, {.text = "What a range is made of: the extremes, their moving average, a percentile, or the range of "
-                                       "least squared error; auto: ema in qat, mse in ptq."});
-  visit("momentum", momentum, {.text = "Of ema: weight of the past, each batch.", .unit = "fraction", .minimum = 0, .maximum = 0.9999});
-  visit("percentile", percentile, {.text = "Of percentile: share of values inside the range.", .unit = "percent", .minimum = 50, .maximum = 100});
-  visit("symmetric", symmetric, {.text = "Ranges of values of both signs are symmetric around zero."});
+  visit("bits", bits, activation_bits());
+  visit("observer", observer, quantize::observer());
+  visit("momentum", momentum, quantize::momentum());
+  visit("percentile", percentile, quantize::percentile());
+  visit("symmetric", symmetric, activation_symmetric());
+}
+
+void LayerRule::Weights::fields(FieldVisitor& visit) {
+  visit("bits", bits, weight_bits());
+  visit("per_channel", per_channel, quantize::per_channel());
+  visit("group_size", group_size, quantize::group_size());
+  visit("symmetric", symmetric, weight_symmetric());
+  visit("observer", observer, weight_observer());
+}
+
+void LayerRule::Activations::fields(FieldVisitor& visit) {
+  visit("bits", bits, activation_bits());
+  visit("observer", observer, quantize::observer());
+  visit("momentum", momentum, quantize::momentum());
+  visit("percentile", percentile, quantize::percentile());
+  visit("symmetric", symmetric, activation_symmetric());
+}
+
+void LayerRule::fields(FieldVisitor& visit) {
+  visit("select", select, {.text = "Module glob of the layers."});
+  visit("operator", op, {.text = "Glob of their operator: linear, conv*, matmul."});
+  visit("precision", precision, {.text = "int, or a floating-point type that these layers compute in."});
+  visit("weights", weights, {.text = "What differs for their weights."});
+  visit("activations", activations, {.text = "What differs for their inputs."});
 }
 
 void CalibrationOptions::fields(FieldVisitor& visit) {
@@ -32,27 +127,50 @@ void CalibrationOptions::fields(FieldVisitor& visit) {
   visit("batch", batch, {.text = "Examples a batch.", .minimum = 1});
 }
 
-Options::Options() {
+void Progressive::fields(FieldVisitor& visit) {
+  visit("full_precision", full_precision, {.text = "Share of the training before anything is quantised.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit("ramp", ramp, {.text = "Share in which the quantised share grows from 0 to 1.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit.check(full_precision + ramp > 1 ? "full_precision and ramp together are more than the training" : "");
+}
+
+Options::Options() : target(quant_targets().front().name) {
   train.epochs = 5;
   train.optimizer = Sgd{.lr = 0.01, .weight_decay = 1e-4};
 }
 
-Observer Options::observer() const {
-  if (activations.observer != Observer::automatic) return activations.observer;
-  return mode == Mode::qat ? Observer::ema : Observer::mse;
-}
-
 void Options::fields(FieldVisitor& visit) {
-  visit("mode", mode, {.text = "ptq: ranges from calibration; qat: trained with quantisation in the loop."});
+  visit("mode", mode, {.text = "ptq: ranges from calibration; qat: trained with quantisation in the loop; weight_only: weights alone."});
+  visit("target", target, {.text = "The engine whose kernels decide where quantisers go: " + names_of_targets() + "."});
   visit("weights", weights, {.text = "How weights are quantised."});
   visit("activations", activations, {.text = "How activations are quantised."});
-  visit("skip", skip, {.text = "Module globs to keep in floating point."});
-  visit("calibration", calibration, {.text = "Of ptq: the data that sets the ranges, from `data.calibration` or else `data.train`."});
+  visit("layers", layers, {.text = "Rules for some layers; of several that match, the last decides."});
+  visit("skip", skip, {.text = "Module globs to keep in floating point, whatever `layers` says."});
+  visit("calibration", calibration, {.text = "The data that sets the ranges, from `data.calibration` or else `data.train`."});
+  visit("rounding", rounding, {.text = "Of ptq and weight_only: weights go to the nearest step, or where layer outputs change least "
+                                       "(gptq: column by column; adaround: optimised)."});
+  visit("damping", damping, {.text = "Of gptq: share of the mean second moment added to each.", .unit = "fraction", .minimum = 0, .maximum = 10});
+  visit("iterations", iterations, {.text = "Of adaround.", .minimum = 1});
+  visit("scaling", scaling, {.text = "Factors that move between layers first: equalize (ranges of weights), smooth (SmoothQuant), "
+                                     "awq (weights of large activations grow)."});
+  visit("smooth_alpha", smooth_alpha, {.text = "Of smooth: how much of large activations moves into weights.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit("bias_correction", bias_correction, {.text = "Of ptq and weight_only: biases take over the mean error that rounding weights makes."});
   visit("freeze_observers", freeze_observers,
         {.text = "Of qat: share of the training after which ranges no longer move.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit("learned_steps", learned_steps, {.text = "Of qat: step sizes are trained like weights (LSQ), from the ranges of calibration."});
+  visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
   train.fields(visit);
-  const bool moving = observer() == Observer::ema;
-  visit.check(mode == Mode::qat && !moving ? "qat follows ranges with `observer: ema`; the others are for ptq" : "");
+  visit.check(check_target(target));
+  const bool all_move = moves(activations.observer) && std::all_of(layers.begin(), layers.end(), [](const LayerRule& rule) {
+    return !rule.activations.observer || moves(*rule.activations.observer);
+  });
+  visit.check(mode == Mode::qat && !learned_steps && !all_move ? "qat follows ranges with `observer: ema`; the others are for ptq and learned_steps" : "");
+  const bool groups = weights.group_size > 0 || std::any_of(layers.begin(), layers.end(), [](const LayerRule& rule) {
+    return rule.weights.group_size.value_or(0) > 0;
+  });
+  visit.check(groups && mode != Mode::weight_only ? "group_size is for `mode: weight_only`: integer kernels take one scale for each channel" : "");
+  visit.check(mode == Mode::qat && rounding != Rounding::nearest ? "`rounding` is for ptq and weight_only: qat trains the weights" : "");
+  visit.check(progressive && mode == Mode::qat && (train.keep == KeepWeights::best || train.patience > 0)
+                  ? "`progressive` compares epochs of different precision: use keep: last and no patience" : "");
 }
 
 }  // namespace dsc::quantize

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,18 +13,37 @@
 
 namespace dsc::quantize {
 
-enum class Mode : std::uint8_t { ptq, qat };
+enum class Mode : std::uint8_t { ptq, qat, weight_only };
 std::span<const std::string_view> enum_names(Mode);
 
+// What a layer computes in.
+enum class Precision : std::uint8_t { integer, f32, bf16, f16 };
+std::span<const std::string_view> enum_names(Precision);
+
 // How calibration or training turns activations into a range.
-enum class Observer : std::uint8_t { automatic, minmax, ema, percentile, mse };
+enum class Observer : std::uint8_t { automatic, minmax, ema, percentile, mse, kl };
 std::span<const std::string_view> enum_names(Observer);
+
+// How a weight's grid follows from its values.
+enum class WeightObserver : std::uint8_t { minmax, mse };
+std::span<const std::string_view> enum_names(WeightObserver);
+
+// Which neighbour on the grid a weight becomes (passes/quantize/rounding.h).
+enum class Rounding : std::uint8_t { nearest, gptq, adaround };
+std::span<const std::string_view> enum_names(Rounding);
+
+// Factors that move between layers before their weights are rounded (passes/quantize/scaling.h).
+enum class Scaling : std::uint8_t { none, equalize, smooth, awq };
+std::span<const std::string_view> enum_names(Scaling);
 
 struct WeightOptions {
   std::int64_t bits = 8;
   bool per_channel = true;
+  std::int64_t group_size = 0;
   bool symmetric = true;
+  WeightObserver observer = WeightObserver::minmax;
   void fields(FieldVisitor& visit);
+  bool operator==(const WeightOptions&) const = default;
 };
 
 struct ActivationOptions {
@@ -33,6 +53,32 @@ struct ActivationOptions {
   double percentile = 99.99;
   bool symmetric = false;
   void fields(FieldVisitor& visit);
+  bool operator==(const ActivationOptions&) const = default;
+};
+
+// Another precision for some layers; what it does not say stays as the options above it say.
+struct LayerRule {
+  struct Weights {
+    std::optional<std::int64_t> bits;
+    std::optional<bool> per_channel;
+    std::optional<std::int64_t> group_size;
+    std::optional<bool> symmetric;
+    std::optional<WeightObserver> observer;
+    void fields(FieldVisitor& visit);
+  };
+  struct Activations {
+    std::optional<std::int64_t> bits;
+    std::optional<Observer> observer;
+    std::optional<double> momentum, percentile;
+    std::optional<bool> symmetric;
+    void fields(FieldVisitor& visit);
+  };
+  std::string select = "**";
+  std::string op = "*";
+  Precision precision = Precision::integer;
+  Weights weights;
+  Activations activations;
+  void fields(FieldVisitor& visit);
 };
 
 struct CalibrationOptions {
@@ -41,18 +87,37 @@ struct CalibrationOptions {
   void fields(FieldVisitor& visit);
 };
 
+// Shares of a training: the first part in full precision, then the quantised share grows to one.
+struct Progressive {
+  double full_precision = 0.25, ramp = 0.5;
+  void fields(FieldVisitor& visit);
+};
+
 struct Options {
   Options();
   Mode mode = Mode::ptq;
+  std::string target;
   WeightOptions weights;
   ActivationOptions activations;
+  std::vector<LayerRule> layers;
   std::vector<std::string> skip;
   CalibrationOptions calibration;
+  Rounding rounding = Rounding::nearest;
+  double damping = 0.01;
+  std::int64_t iterations = 500;
+  Scaling scaling = Scaling::none;
+  double smooth_alpha = 0.5;
+  bool bias_correction = false;
   double freeze_observers = 0.8;
+  bool learned_steps = false;
+  std::optional<Progressive> progressive;
   TrainOptions train;
   void fields(FieldVisitor& visit);
-
-  Observer observer() const;  // `automatic` decided
 };
+
+// Whether roundings and corrections look at what layers read.
+bool needs_inputs(const Options& options);
+// Whether anything but training needs data: ranges of activations, or what layers read.
+bool needs_calibration(const Options& options);
 
 }  // namespace dsc::quantize

@@ -6,7 +6,8 @@
 //
 // Batch norms are folded first, so that what is calibrated or trained is what runs on the device. `ptq` sets the ranges
 // from calibration data; `qat` trains with the rounding in the loop (straight-through estimator), while moving averages
-// follow the ranges. Engines turn the result into integer kernels; ops/quant_placement.h says where quantisers go.
+// follow the ranges, or steps are learned (LSQ). `weight_only` rounds weights and leaves activations alone. Engines turn the
+// result into integer kernels; ops/quant_placement.h says where quantisers go.
 // Leaves alone: modules named in `skip`, layers that are quantised already, biases.
 // Order: last of the passes that change structure; pruning after it would cut scales too.
 // Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.
@@ -15,83 +16,77 @@
 #include <string>
 #include <vector>
 
-#include "core/names.h"
 #include "dscompress/pass.h"
-#include "exec/executor.h"
 #include "exec/fake_quant.h"
 #include "ops/fold_batchnorm.h"
-#include "ops/quant_placement.h"
-#include "ops/quantization.h"
 #include "passes/quantize/calibrate.h"
-#include "passes/quantize/options.h"
+#include "passes/quantize/precisions.h"
 #include "passes/quantize/rewrite.h"
-#include "train/train.h"
+#include "passes/quantize/round_weights.h"
+#include "passes/quantize/scaling.h"
+#include "passes/quantize/training.h"
+#include "passes/quantize/weight_grid.h"
 
 namespace dsc {
 namespace quantize {
 namespace {
 
-bool is_skipped(const Node& node, const Options& options) {
-  return std::any_of(options.skip.begin(), options.skip.end(), [&](const auto& glob) { return matches_glob(glob, node.module_path()); });
+std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
+                               PassContext& context) {
+  std::vector<RangeRequest> requests;
+  for (const ActivationQuantizer& quantizer : placement.activations) {
+    requests.push_back({quantizer.value, precision_of(precisions, *quantizer.layer).activations, quantizer.is_signed});
+  }
+  if (context.dry_run() || requests.empty()) return std::vector<Range>(requests.size(), Range{0, 1});
+  return calibrate(model, requests, options.calibration, context);
 }
 
-std::vector<Problem> check(const Model& model, const Options& options) {
-  std::vector<Problem> problems;
-  std::vector<std::string> modules;
-  std::size_t left = 0;
-  for (Node* node : model.graph.nodes()) {
-    if (!find_quant_layer(model.graph, node)) continue;
-    modules.push_back(node->module_path());
-    if (!is_skipped(*node, options)) ++left;
+std::vector<QuantizerRow> insert_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions,
+                                            const std::vector<Range>& ranges, const std::vector<WeightGrid>& grids) {
+  std::vector<QuantizerRow> rows;
+  for (std::size_t i = 0; i < placement.activations.size(); ++i) {
+    const ActivationQuantizer& quantizer = placement.activations[i];
+    const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
+    const QuantRange range = activation_quant_range(options.bits);
+    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, options.symmetric || quantizer.is_signed);
+    rows.push_back(insert_activation_quantizer(model, quantizer, params, range));
   }
-  for (std::size_t i = 0; i < options.skip.size(); ++i) {
-    const bool matches = std::any_of(modules.begin(), modules.end(), [&](const auto& path) { return matches_glob(options.skip[i], path); });
-    if (matches) continue;
-    problems.push_back({"`" + options.skip[i] + "` matches no module that would be quantised", {.pointer = "/skip/" + std::to_string(i)},
-                        suggest(options.skip[i], modules)});
-  }
-  if (left == 0 && problems.empty()) {
-    problems.push_back({modules.empty() ? "the model has no convolution, linear layer or matrix product that is not quantised already"
-                                        : "`skip` leaves nothing to quantise",
-                        {.pointer = "/skip"}, modules.empty() ? "remove the step" : "skip fewer modules"});
-  }
-  return problems;
+  for (std::size_t i = 0; i < placement.weights.size(); ++i) rows.push_back(insert_weight_quantizer(model, placement.weights[i], grids.at(i)));
+  return rows;
 }
 
-QuantPlacement place(Model& model, const Options& options) {
-  return place_quantizers(model.graph, [&](const Node& node) { return !is_skipped(node, options); });
-}
-
-std::vector<QuantizerRow> run_ptq(Model& model, const Options& options, PassContext& context) {
+// What happens to the float model before anything is quantised.
+Precisions prepare(Model& model, const Options& options, PassContext& context) {
   fold_batch_norms(model);
-  const QuantPlacement placement = place(model, options);
-  std::vector<const Value*> values;
-  for (const ActivationQuantizer& quantizer : placement.activations) values.push_back(quantizer.value);
-  std::vector<Range> ranges(values.size(), Range{0, 1});
-  if (!context.dry_run()) ranges = calibrate(model, values, options, context);
-  return insert_quantizers(model, placement, ranges, options);
+  Precisions precisions = resolve_precisions(model, options);
+  if (options.scaling != Scaling::none) move_scales(model, precisions, options, context);
+  return precisions;
 }
 
-// Ranges stop moving after their share of the training.
-TrainHooks make_hooks(const Model& model, const Options& options) {
-  TrainHooks hooks;
-  const auto states = quantizer_states(model);
-  hooks.before_step = [states, share = options.freeze_observers](Executor& executor, std::int64_t step, std::int64_t steps) {
-    const float observe = static_cast<double>(step) < share * static_cast<double>(steps) || step == 0 ? 1.0F : 0.0F;
-    for (const std::string& name : states) executor.weight(name)[kObserve].fill_(observe);
-  };
-  return hooks;
+// ptq and weight_only: nothing is trained.
+std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, PassContext& context) {
+  const Precisions precisions = prepare(model, options, context);
+  const QuantPlacement placement = place(model, precisions, options);
+  const auto ranges = find_ranges(model, placement, precisions, options, context);
+  const auto grids = round_weights(model, placement, precisions, options, context);
+  return insert_quantizers(model, placement, precisions, ranges, grids);
+}
+
+void prepare_training(Model& model, const Options& options, PassContext& context) {
+  const Precisions precisions = prepare(model, options, context);
+  const QuantPlacement placement = place(model, precisions, options);
+  if (options.learned_steps) insert_learned_quantizers(model, placement, precisions, find_ranges(model, placement, precisions, options, context));
+  else insert_observing_quantizers(model, placement, precisions);
 }
 
 std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassContext& context, PassResult& result) {
   register_fake_quant_operators();
   context.stage("prepare", model, [&] {
-    fold_batch_norms(model);
-    insert_training_quantizers(model, place(model, options), options);
+    prepare_training(model, options, context);
     return std::string();
   });
   const std::string text = context.stage("train", model, [&] {
-    return to_text(train(model, options.train, supervised_objective(options.train.label_smoothing), make_hooks(model, options), context));
+    return to_text(train(model, options.train, supervised_objective(options.train.label_smoothing), make_phase_hooks(options), context));
   });
   result.statistics = statistics_of(parse_train_result(text));
   return finish_training_quantizers(model);
@@ -112,10 +107,15 @@ Table table_of(const std::vector<QuantizerRow>& rows) {
   return table;
 }
 
+std::vector<Need> needs_of(const Options& options) {
+  if (options.mode == Mode::qat) return {Need::train_data};
+  return needs_calibration(options) ? std::vector{Need::calibration_data} : std::vector<Need>{};
+}
+
 PassResult run(Model& model, const Options& options, PassContext& context) {
-  if (auto problems = check(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
+  if (auto problems = check_precisions(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   PassResult result{.changed = true};
-  const auto rows = options.mode == Mode::ptq ? run_ptq(model, options, context) : run_qat(model, options, context, result);
+  const auto rows = options.mode == Mode::qat ? run_qat(model, options, context, result) : run_after_training(model, options, context);
   const auto count = [&](std::string_view kind) {
     return static_cast<double>(std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.kind == kind; }));
   };
@@ -133,12 +133,10 @@ PassInfo make_quantize_quantize() {
   using quantize::Mode, quantize::Options;
   return make_pass<Options>(
       {.id = "quantize",
-       .summary = "Quantise weights and activations to integers, after training (ptq) or with training (qat).",
+       .summary = "Quantise weights and activations to integers, after training (ptq, weight_only) or with training (qat).",
        .changes = {Change::weights, Change::structure, Change::precision},
-       .needs_of = [](const Options& options) {
-         return std::vector{options.mode == Mode::ptq ? Need::calibration_data : Need::train_data};
-       },
-       .check = quantize::check},
+       .needs_of = quantize::needs_of,
+       .check = quantize::check_precisions},
       quantize::run);
 }
 

@@ -13,7 +13,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "ops/quantization.h"
-#include "passes/quantize/calibrate.h"
+#include "passes/quantize/observers.h"
 #include "support/fake_context.h"
 #include "support/pass_options.h"
 #include "support/tiny_models.h"
@@ -142,7 +142,11 @@ TEST_F(Quantize, OptionsOutOfRangeAreErrors) {
   EXPECT_THROW(quantize("{weights: {bits: 1}}"), Error);
   EXPECT_THROW(quantize("{activations: {bits: 16}}"), Error);
   EXPECT_THROW(quantize("{mode: qat, activations: {observer: mse}}"), Error);
-  EXPECT_THROW(quantize("{mode: weight_only}"), Error);
+  EXPECT_THROW(quantize("{mode: never}"), Error);
+  EXPECT_THROW(quantize("{target: abacus}"), Error);
+  EXPECT_THROW(quantize("{weights: {group_size: 32}}"), Error);
+  EXPECT_THROW(quantize("{mode: qat, progressive: {full_precision: 0.5, ramp: 0.6}}"), Error);
+  EXPECT_THROW(quantize("{layers: [{select: fc, weights: {bits: 9}}]}"), Error);
 }
 
 TEST_F(Quantize, NamesActivationsThatAreNotFinite) {
@@ -181,7 +185,7 @@ TEST_F(Quantize, QatEndsInTheDeployedForm) {
   EXPECT_EQ(count(model, "aten.fake_quantize_per_tensor_affine.default"), 7);
   EXPECT_EQ(count(model, "aten.fake_quantize_per_channel_affine.default"), 7);
   for (const Node* node : model.graph.nodes()) EXPECT_FALSE(node->target().starts_with("dscompress.")) << node->target();
-  for (const std::string& name : model.weights.names()) EXPECT_FALSE(name.starts_with("quant_state")) << name;
+  for (const std::string& name : model.weights.names()) EXPECT_FALSE(name.starts_with("quant_")) << name;
   EXPECT_EQ(statistic(result, "train_steps"), 16);
 }
 

@@ -1,0 +1,158 @@
+#include "ops/channel_scale.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "ops/arguments.h"
+#include "ops/quantization.h"
+
+namespace dsc {
+namespace {
+
+// Operators f with f(c x) = c f(x) for c > 0, channel by channel, and what they read.
+bool is_homogeneous(const Node& node) {
+  static const std::set<std::string_view> kOps = {"aten.relu", "aten.leaky_relu", "aten.dropout", "aten.max_pool1d", "aten.max_pool2d",
+                                                  "aten.avg_pool1d", "aten.avg_pool2d", "aten.adaptive_avg_pool1d",
+                                                  "aten.adaptive_avg_pool2d", "aten.clone", "aten.contiguous"};
+  return kOps.contains(node.op());
+}
+
+Value* read_value(const Node& node) {
+  Value* value = node.find_value("self");
+  return value ? value : node.find_value("input");
+}
+
+class Paths {
+ public:
+  explicit Paths(const Graph& graph) : graph_(graph) {}
+
+  std::optional<ScalePath> find(const Value& value) const {
+    ScalePath path{.value = &value};
+    if (!value.is_tensor() || value.uses().empty() || !add_readers(value, path)) return std::nullopt;
+    if (!add_makers(value, path) || path.makers.empty()) return std::nullopt;
+    return path;
+  }
+
+ private:
+  // The stored tensor behind an argument, which nothing else uses; null: none.
+  const GraphInput* own_weight(const Node& node, std::string_view argument) const {
+    const Value* value = node.find_value(argument);
+    const GraphInput* input = value ? graph_.find_input(value) : nullptr;
+    const bool stored = input && (input->kind == InputKind::parameter || input->kind == InputKind::buffer || input->kind == InputKind::constant);
+    return stored && value->uses().size() == 1 ? input : nullptr;
+  }
+
+  static bool set_channels(ScalePath& path, std::int64_t channels) {
+    if (path.channels != 0 && path.channels != channels) return false;
+    path.channels = channels;
+    return true;
+  }
+
+  bool add_readers(const Value& value, ScalePath& path) const {
+    for (const Use& use : value.uses()) {
+      const auto layer = use.node ? find_quant_layer(graph_, use.node) : std::nullopt;
+      if (!layer || !layer->weight || layer->activations.front().use != use) return false;
+      const GraphInput* weight = own_weight(*use.node, use.node->arguments()[layer->weight->argument].name);
+      if (!weight || !add_reader(*layer, *weight, path)) return false;
+      path.layers.push_back(use.node);
+    }
+    return true;
+  }
+
+  // The weight's axis of input channels.
+  static bool add_reader(const QuantLayer& layer, const GraphInput& weight, ScalePath& path) {
+    const auto& sizes = weight.value->tensor().sizes;
+    std::int64_t axis = layer.channel_axis == 0 ? 1 : 0;
+    const std::int64_t groups = int_or(*layer.node, "groups", 1);
+    if (layer.kind == QuantKind::linear && sizes.size() != 2) return false;
+    if (groups != 1) {
+      // Depthwise: the output channel is the input channel.
+      if (layer.kind != QuantKind::convolution || sizes[1].size != 1 || sizes[0].size != groups) return false;
+      axis = 0;
+    }
+    path.readers.push_back({weight.target, axis});
+    return set_channels(path, sizes[static_cast<std::size_t>(axis)].size);
+  }
+
+  // Of a value with `path.channels` channels, which only the path reads.
+  bool add_makers(const Value& value, ScalePath& path) const {
+    const Node* node = value.producer();
+    if (!node || has_side_effect(*node) || node->outputs().size() != 1) return false;
+    if (is_homogeneous(*node)) return add_makers_of(read_value(*node), path);
+    const std::string_view op = node->op();
+    if (op == "aten.layer_norm" || op == "aten.rms_norm" || op == "aten.batch_norm") return add_maker(*node, "weight", 0, path) && add_bias(*node, path);
+    if (op == "aten.mul") return add_product(*node, path);
+    const auto layer = find_quant_layer(graph_, const_cast<Node*>(node));
+    if (!layer || !layer->weight || layer->kind == QuantKind::transposed_convolution) return false;
+    path.is_made_by_layer = true;
+    const std::string& weight = node->arguments()[layer->weight->argument].name;
+    return add_maker(*node, weight, layer->channel_axis, path) && add_bias(*node, path);
+  }
+
+  bool add_makers_of(const Value* value, ScalePath& path) const {
+    return value && value->is_tensor() && value->uses().size() == 1 && add_makers(*value, path);
+  }
+
+  bool add_maker(const Node& node, std::string_view argument, std::int64_t axis, ScalePath& path) const {
+    const GraphInput* weight = own_weight(node, argument);
+    if (!weight) return false;
+    const auto& sizes = weight->value->tensor().sizes;
+    if (static_cast<std::size_t>(axis) >= sizes.size() || !set_channels(path, sizes[static_cast<std::size_t>(axis)].size)) return false;
+    path.makers.push_back({weight->target, axis});
+    return true;
+  }
+
+  bool add_bias(const Node& node, ScalePath& path) const {
+    return !is_given(node, "bias") || add_maker(node, "bias", 0, path);
+  }
+
+  // x * w with a stored vector of channels, or a * b where either factor can take the scale.
+  bool add_product(const Node& node, ScalePath& path) const {
+    for (const char* argument : {"other", "self"}) {
+      const Value* factor = node.find_value(argument);
+      if (!factor || !factor->is_tensor()) continue;
+      const bool is_vector = factor->tensor().rank() == 1 && own_weight(node, argument);
+      if (is_vector) return add_maker(node, argument, 0, path);
+    }
+    for (const char* argument : {"other", "self"}) {
+      const Value* factor = node.find_value(argument);
+      if (!factor || !factor->is_tensor() || factor->tensor().rank() != path.value->tensor().rank()) continue;
+      ScalePath attempt = path;
+      if (!add_makers_of(factor, attempt)) continue;
+      path = std::move(attempt);
+      return true;
+    }
+    return false;
+  }
+
+  const Graph& graph_;
+};
+
+void multiply(Model& model, const ScaledWeight& weight, const at::Tensor& factors) {
+  const at::Tensor tensor = model.weights.get(weight.name).detach();
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(tensor.dim()), 1);
+  shape[static_cast<std::size_t>(weight.axis)] = factors.numel();
+  model.weights.set(weight.name, (tensor.to(at::kDouble) * factors.view(shape)).to(tensor.scalar_type()));
+}
+
+}  // namespace
+
+std::vector<ScalePath> find_scale_paths(const Graph& graph) {
+  std::vector<ScalePath> list;
+  const Paths paths(graph);
+  for (const Node* node : graph.nodes()) {
+    for (const Value* value : node->outputs()) {
+      if (auto path = paths.find(*value)) list.push_back(std::move(*path));
+    }
+  }
+  return list;
+}
+
+void move_scale(Model& model, const ScalePath& path, const at::Tensor& factors) {
+  for (const ScaledWeight& weight : path.makers) multiply(model, weight, factors.reciprocal());
+  for (const ScaledWeight& weight : path.readers) multiply(model, weight, factors);
+}
+
+}  // namespace dsc

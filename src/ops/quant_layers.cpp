@@ -1,0 +1,106 @@
+// Operators: which have low-precision kernels, and which only move elements.
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "ops/arguments.h"
+#include "ops/quantization.h"
+
+namespace dsc {
+namespace {
+
+// Arguments of an operator with low-precision kernels.
+struct Rule {
+  std::string_view op;
+  QuantKind kind;
+  std::string_view activation, weight;
+  std::int64_t channel_axis;  // -1: the last
+};
+constexpr Rule kRules[] = {
+    {"aten.conv1d", QuantKind::convolution, "input", "weight", 0},
+    {"aten.conv2d", QuantKind::convolution, "input", "weight", 0},
+    {"aten.conv3d", QuantKind::convolution, "input", "weight", 0},
+    {"aten.convolution", QuantKind::convolution, "input", "weight", 0},
+    {"aten.conv_transpose1d", QuantKind::transposed_convolution, "input", "weight", 1},
+    {"aten.conv_transpose2d", QuantKind::transposed_convolution, "input", "weight", 1},
+    {"aten.conv_transpose3d", QuantKind::transposed_convolution, "input", "weight", 1},
+    {"aten.linear", QuantKind::linear, "input", "weight", 0},
+    {"aten.matmul", QuantKind::product, "self", "other", -1},
+    {"aten.mm", QuantKind::product, "self", "mat2", -1},
+    {"aten.bmm", QuantKind::product, "self", "mat2", -1},
+    {"aten.addmm", QuantKind::linear, "mat1", "mat2", -1},
+};
+
+const Rule* find_rule(const Node& node) {
+  const auto* found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& rule) { return rule.op == node.op(); });
+  return found == std::end(kRules) ? nullptr : found;
+}
+
+std::optional<Use> find_use(Node* node, std::string_view name) {
+  for (std::size_t i = 0; i < node->arguments().size(); ++i) {
+    const NamedArgument& argument = node->arguments()[i];
+    const auto* value = argument.name == name ? std::get_if<Value*>(&argument.value) : nullptr;
+    if (value && *value && (*value)->is_tensor() && is_floating((*value)->tensor().dtype)) return Use{node, i, 0};
+  }
+  return std::nullopt;
+}
+
+bool is_stored(const Graph& graph, const Value* value) {
+  const GraphInput* input = graph.find_input(value);
+  return input && (input->kind == InputKind::parameter || input->kind == InputKind::buffer || input->kind == InputKind::constant);
+}
+
+}  // namespace
+
+bool is_convolution(const Node& node) {
+  const std::string_view op = node.op();
+  return op == "aten.conv1d" || op == "aten.conv2d" || op == "aten.conv3d" ||
+         (op == "aten.convolution" && !bool_or(node, "transposed", false));
+}
+
+bool is_fake_quantize(const Node& node) { return node.target().find("fake_quant") != std::string::npos; }
+
+std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
+  const Rule* rule = find_rule(*node);
+  if (!rule) return std::nullopt;
+  const auto input = find_use(node, rule->activation), weight = find_use(node, rule->weight);
+  if (!input || !weight) return std::nullopt;
+  QuantLayer layer{.node = node, .kind = rule->kind, .activations = {{*input}}};
+  const Value* value = node->find_value(rule->weight);
+  if (!is_stored(graph, value)) {
+    if (rule->kind != QuantKind::product) return std::nullopt;
+    layer.activations.push_back({*weight, true});
+    return layer;
+  }
+  layer.weight = weight;
+  layer.channel_axis = rule->channel_axis < 0 ? value->tensor().rank() - 1 : rule->channel_axis;
+  if (rule->kind == QuantKind::product) layer.kind = QuantKind::linear;  // by a stored matrix
+  if (node->op() == "aten.convolution" && bool_or(*node, "transposed", false)) {
+    layer.kind = QuantKind::transposed_convolution;
+    layer.channel_axis = 1;
+  }
+  // Channels of a grouped transposed convolution repeat along the axis: one scale for all.
+  return layer;
+}
+
+bool only_moves_elements(const Node& node) {
+  static const std::set<std::string_view> kMoves = {
+      "aten.slice", "aten.view", "aten.reshape", "aten.flatten", "aten.permute", "aten.transpose", "aten.squeeze",
+      "aten.unsqueeze", "aten.max_pool1d", "aten.max_pool2d", "aten.max_pool3d", "aten.select", "aten.narrow", "aten.expand",
+      "aten.channel_shuffle", "aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.clone", "aten.contiguous"};
+  if (node.op() == "aten.pad" || node.op() == "aten.constant_pad_nd") {
+    const Argument* fill = node.find_argument("value");
+    const auto* number = fill ? std::get_if<double>(fill) : nullptr;
+    const auto* whole = fill ? std::get_if<std::int64_t>(fill) : nullptr;
+    return text_or(node, "mode", "constant") == "constant" && (!number || *number == 0) && (!whole || *whole == 0);
+  }
+  return kMoves.contains(node.op()) && node.outputs().size() == 1;
+}
+
+Value* moved_value(const Node& node) {
+  if (!only_moves_elements(node)) return nullptr;
+  Value* value = node.find_value("self");
+  return value ? value : node.find_value("input");
+}
+
+}  // namespace dsc

@@ -1,0 +1,30 @@
+#include "ops/quant_target.h"
+
+#include <algorithm>
+
+namespace dsc {
+
+bool QuantTarget::has(QuantKind kind) const { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); }
+
+std::span<const QuantTarget> quant_targets() {
+  using enum QuantKind;
+  static const std::vector<QuantTarget> table = {
+      // An add after a linear layer stays in floating point there, and so does one that no convolution does.
+      {.name = "openvino_cpu", .summary = "OpenVINO's CPU plugin (oneDNN kernels)",
+       .kinds = {convolution, transposed_convolution, linear, product}, .sum = QuantTarget::Sum::fused},
+      // QDQ form: integer adds between quantised layers, no integer transposed convolution.
+      {.name = "onnxruntime_cpu", .summary = "ONNX Runtime's CPU provider, graphs in QDQ form",
+       .kinds = {convolution, linear, product}, .sum = QuantTarget::Sum::both, .signed_operand = false},
+      {.name = "symmetric", .summary = "engines whose kernels have no zero points",
+       .kinds = {convolution, transposed_convolution, linear, product}, .sum = QuantTarget::Sum::fused, .signed_activations = true},
+  };
+  return table;
+}
+
+const QuantTarget* find_quant_target(std::string_view name) {
+  const auto table = quant_targets();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const QuantTarget& target) { return target.name == name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+}  // namespace dsc

@@ -1,0 +1,36 @@
+// Profiles of engines: which layers have low-precision kernels there, and where a quantiser costs nothing.
+//
+// Placement (ops/quant_placement.h) follows the profile alone; another engine is another row of the table.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ops/quantization.h"
+
+namespace dsc {
+
+struct QuantTarget {
+  // Operands of residual adds that become integers.
+  enum class Sum : std::uint8_t {
+    none,
+    fused,  // the other operand, where a convolution's kernel does the add as its last step
+    both,   // both operands, where the add's result is quantised too: the engine has an integer add
+  };
+
+  std::string_view name, summary;
+  std::vector<QuantKind> kinds;     // with low-precision kernels
+  Sum sum = Sum::none;
+  bool signed_activations = false;  // symmetric around zero; otherwise any range
+  bool signed_operand = true;       // the second operand of a product of two activations is symmetric around zero
+
+  bool has(QuantKind kind) const;
+};
+
+// All profiles; the first is the default.
+std::span<const QuantTarget> quant_targets();
+const QuantTarget* find_quant_target(std::string_view name);  // null: none
+
+}  // namespace dsc

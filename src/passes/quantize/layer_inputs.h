@@ -1,0 +1,38 @@
+// Layers as matrix products, and second moments of what they read: what roundings that look at data need.
+//
+// A layer is Y = X W^T for each of its G groups: X [G, rows, K] made from its input (patches, for a convolution), W the
+// weight as [G, channels, K].
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dscompress/model.h"
+#include "dscompress/pass.h"
+#include "ops/quantization.h"
+#include "passes/quantize/options.h"
+
+namespace dsc::quantize {
+
+// None: layers of other kinds (transposed and three-dimensional convolutions, products of two activations).
+std::optional<at::Tensor> weight_matrix(const QuantLayer& layer, const at::Tensor& weight);
+at::Tensor weight_from_matrix(const QuantLayer& layer, const at::Tensor& matrix, const at::Tensor& weight);  // its inverse
+at::Tensor input_rows(const QuantLayer& layer, const at::Tensor& input, const at::Tensor& weight);
+
+// Of one layer's rows, f64.
+struct InputMoments {
+  at::Tensor gram;      // [G, K, K], mean of x x^T
+  at::Tensor mean;      // [G, K]
+  at::Tensor magnitude; // [G, K], mean of |x|
+  at::Tensor largest;   // [G, K], max of |x|
+  std::int64_t rows = 0;
+};
+// By node name, for those of `layers` that have a matrix. cost: one run over the samples; memory for a Gram matrix a layer.
+std::map<std::string, InputMoments> find_input_moments(const Model& model, const std::vector<Node*>& layers, const CalibrationOptions& options,
+                                                       PassContext& context);
+
+}  // namespace dsc::quantize

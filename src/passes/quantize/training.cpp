@@ -1,0 +1,150 @@
+#include "passes/quantize/training.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+
+#include "exec/fake_quant.h"
+#include "exec/learned_fake_quant.h"
+#include "ops/arguments.h"
+#include "passes/quantize/weight_grid.h"
+
+namespace dsc::quantize {
+namespace {
+
+constexpr const char* kPhase = "quant_phase";
+
+std::string numbered(const char* prefix, std::size_t i) { return std::string(prefix) + "." + std::to_string(i); }
+
+bool is_symmetric(const ActivationQuantizer& quantizer, const ActivationOptions& options) { return options.symmetric || quantizer.is_signed; }
+
+void insert(Model& model, Value* value, const std::vector<Use>& uses, const char* target, std::vector<NamedArgument> arguments) {
+  insert_quantizer(model.graph, value, uses, target, std::move(arguments), value->name() + "_quantized");
+}
+
+std::vector<NamedArgument> learned_arguments(Value* step, Value* phase, std::int64_t axis, std::int64_t zero_point, QuantRange range) {
+  return {{"step", step}, {"phase", phase}, {"axis", axis}, {"zero_point", zero_point}, {"quant_min", range.minimum}, {"quant_max", range.maximum}};
+}
+
+QuantRange range_of(const Node& node) { return {int_or(node, "quant_min", 0), int_or(node, "quant_max", 255)}; }
+
+const std::string& weight_name(const Model& model, const Node& node, std::string_view argument) {
+  return model.graph.find_input(node.find_value(argument))->target;
+}
+
+// Drops a weight that the node alone used, once its arguments are replaced.
+void drop(Model& model, const std::string& name) {
+  model.graph.remove_input(model.graph.find_weight(name));
+  model.weights.erase(name);
+}
+
+QuantizerRow finish_observing(Model& model, Node* node) {
+  const std::string range_name = weight_name(model, *node, "range");
+  const auto* r = model.weights.get(range_name).const_data_ptr<float>();
+  const QuantParams params = choose_quant_params(r[kRangeMin], r[kRangeMax], range_of(*node), bool_or(*node, "symmetric", false));
+  QuantizerRow row = become_activation_quantizer(model, node, params, range_of(*node));
+  drop(model, range_name);
+  return row;
+}
+
+QuantizerRow finish_weight(Model& model, Node* node) {
+  const at::Tensor weight = model.weights.get(weight_name(model, *node, "self"));
+  const std::int64_t axis = int_or(*node, "axis", 0);
+  const QuantRange range = range_of(*node);
+  const WeightOptions options{.bits = quant_bits(range), .per_channel = axis >= 0, .symmetric = bool_or(*node, "symmetric", true)};
+  return become_weight_quantizer(model, node, choose_weight_grid(weight, axis, options));
+}
+
+QuantizerRow finish_learned(Model& model, Node* node) {
+  const std::string step_name = weight_name(model, *node, "step");
+  const at::Tensor step = model.weights.get(step_name).detach().clamp_min(kLeastStep);
+  const std::int64_t zero_point = int_or(*node, "zero_point", 0), axis = int_or(*node, "axis", -1);
+  const QuantRange range = range_of(*node);
+  QuantizerRow row;
+  if (model.graph.find_input(node->find_value("self")) && range.minimum < 0) {
+    WeightGrid grid{.range = range, .scale = step, .zero_point = at::zeros_like(step, at::kInt)};
+    if (axis >= 0) grid.axis = axis;
+    row = become_weight_quantizer(model, node, grid);
+  } else {
+    row = become_activation_quantizer(model, node, {step.item<float>(), zero_point}, range);
+  }
+  drop(model, step_name);
+  return row;
+}
+
+}  // namespace
+
+void insert_observing_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions) {
+  Value* phase = add_tensor(model, InputKind::buffer, kPhase, make_quant_phase());
+  for (std::size_t i = 0; i < placement.activations.size(); ++i) {
+    const ActivationQuantizer& quantizer = placement.activations[i];
+    const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
+    const QuantRange range = activation_quant_range(options.bits);
+    Value* seen = add_tensor(model, InputKind::buffer, numbered("quant_range", i), make_quant_range());
+    insert(model, quantizer.value, quantizer.uses, kObserveFakeQuant,
+           {{"range", seen}, {"phase", phase}, {"momentum", options.momentum}, {"quant_min", range.minimum}, {"quant_max", range.maximum},
+            {"symmetric", is_symmetric(quantizer, options)}, {"train", false}});
+  }
+  for (const WeightQuantizer& quantizer : placement.weights) {
+    const WeightOptions& options = precision_of(precisions, *quantizer.layer).weights;
+    const QuantRange range = weight_quant_range(options.bits, options.symmetric);
+    insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight,
+           {{"phase", phase}, {"axis", options.per_channel ? quantizer.channel_axis : -1}, {"quant_min", range.minimum},
+            {"quant_max", range.maximum}, {"symmetric", options.symmetric}});
+  }
+}
+
+void insert_learned_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions, const std::vector<Range>& ranges) {
+  Value* phase = add_tensor(model, InputKind::buffer, kPhase, make_quant_phase());
+  std::size_t steps = 0;
+  for (std::size_t i = 0; i < placement.activations.size(); ++i) {
+    const ActivationQuantizer& quantizer = placement.activations[i];
+    const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
+    const QuantRange range = activation_quant_range(options.bits);
+    // Zero points stay; only steps are learned.
+    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, is_symmetric(quantizer, options));
+    Value* step = add_tensor(model, InputKind::parameter, numbered("quant_step", steps++), at::full({}, static_cast<double>(params.scale), at::kFloat));
+    insert(model, quantizer.value, quantizer.uses, kLearnedFakeQuant, learned_arguments(step, phase, -1, params.zero_point, range));
+  }
+  for (const WeightQuantizer& quantizer : placement.weights) {
+    WeightOptions options = precision_of(precisions, *quantizer.layer).weights;
+    options.observer = WeightObserver::mse;
+    const WeightGrid grid = choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, options);
+    Value* step = add_tensor(model, InputKind::parameter, numbered("quant_step", steps++), grid.scale);
+    insert(model, quantizer.value, quantizer.uses, kLearnedFakeQuant, learned_arguments(step, phase, grid.axis.value_or(-1), 0, grid.range));
+  }
+}
+
+double quantized_share(const std::optional<Progressive>& progressive, std::int64_t step, std::int64_t steps) {
+  if (!progressive) return 1;
+  const double done = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(1, steps));
+  if (done < progressive->full_precision) return 0;
+  if (done >= progressive->full_precision + progressive->ramp) return 1;
+  return (done - progressive->full_precision) / progressive->ramp;
+}
+
+TrainHooks make_phase_hooks(const Options& options) {
+  TrainHooks hooks;
+  hooks.before_step = [share = options.freeze_observers, progressive = options.progressive](Executor& executor, std::int64_t step, std::int64_t steps) {
+    const bool observe = step == 0 || static_cast<double>(step) < share * static_cast<double>(steps);
+    const at::Tensor phase = executor.weight(kPhase);
+    phase[kObserve].fill_(observe ? 1 : 0);
+    phase[kShare].fill_(quantized_share(progressive, step, steps));
+  };
+  return hooks;
+}
+
+std::vector<QuantizerRow> finish_training_quantizers(Model& model) {
+  std::vector<QuantizerRow> rows;
+  for (Node* node : model.graph.nodes()) {
+    if (node->is(kObserveFakeQuant)) rows.push_back(finish_observing(model, node));
+    if (node->is(kFakeQuantWeight)) rows.push_back(finish_weight(model, node));
+    if (node->is(kLearnedFakeQuant)) rows.push_back(finish_learned(model, node));
+  }
+  drop(model, kPhase);
+  return rows;
+}
+
+}  // namespace dsc::quantize

@@ -1,0 +1,30 @@
+// Quantisers as they train (exec/fake_quant.h): put in, driven through the phases of a training, turned into the deployed form.
+#pragma once
+
+#include <vector>
+
+#include "dscompress/model.h"
+#include "ops/quant_placement.h"
+#include "passes/quantize/observers.h"
+#include "passes/quantize/options.h"
+#include "passes/quantize/precisions.h"
+#include "passes/quantize/rewrite.h"
+#include "train/train.h"
+
+namespace dsc::quantize {
+
+// Observing quantisers; their ranges are buffers "quant_range.N", the phase of all of them is the buffer "quant_phase".
+void insert_observing_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions);
+// Quantisers with learned steps, parameters "quant_step.N", that start from these ranges of the activations and from the
+// weights' own grids.
+void insert_learned_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions, const std::vector<Range>& ranges);
+
+// Moves the phase: observers freeze after their share of the steps, and a progressive training raises the quantised share.
+TrainHooks make_phase_hooks(const Options& options);
+// The quantised share at a step.
+double quantized_share(const std::optional<Progressive>& progressive, std::int64_t step, std::int64_t steps);
+
+// Replaces training quantisers by the deployed form, with the ranges seen or steps learned, and weights as they are now.
+std::vector<QuantizerRow> finish_training_quantizers(Model& model);
+
+}  // namespace dsc::quantize

@@ -1,0 +1,82 @@
+#include "ops/channel_scale.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "exec/executor.h"
+#include "ops/fold_batchnorm.h"
+#include "ops/text_model.h"
+#include "support/tiny_models.h"
+
+namespace dsc {
+namespace {
+
+// Identity: whatever the factors, outputs stay.
+void expect_equivalent(Model& model, const std::vector<at::Tensor>& inputs, std::size_t paths) {
+  const auto found = find_scale_paths(model.graph);
+  ASSERT_EQ(found.size(), paths);
+  const at::Tensor before = Executor(model, {}).run(inputs).at(0);
+  for (const ScalePath& path : found) move_scale(model, path, at::rand({path.channels}, at::kDouble) * 3 + 0.2);
+  const at::Tensor after = Executor(model, {}).run(inputs).at(0);
+  EXPECT_TRUE(at::allclose(after, before, 1e-4, 1e-4)) << (after - before).abs().max();
+}
+
+TEST(ChannelScale, GoesThroughReluBetweenLayers) {
+  Model model = test::tiny_mlp();
+  expect_equivalent(model, {test::noise({5, 8}, 1)}, 2);
+}
+
+TEST(ChannelScale, LeavesShortcutsOfResidualBlocksAlone) {
+  Model model = test::tiny_residual_cnn();
+  fold_batch_norms(model);
+  expect_equivalent(model, {test::noise({2, 3, 8, 8}, 1)}, 2);  // conv1 -> conv2 of both blocks
+}
+
+TEST(ChannelScale, MovesOutOfNormsProductsAndDepthwiseConvolutions) {
+  Model norm = test::text_model(R"text(
+  param %g "g": f32[8]
+  param %gb "gb": f32[8]
+  param %a "a": f32[6, 8]
+  param %b "b": f32[6, 8]
+  param %c "c": f32[4, 6]
+  input %x: f32[s0{2}, 8]
+  %n: f32[] = aten.layer_norm.default(input=%x, normalized_shape=[8], weight=%g, bias=%gb)
+  %up: f32[] = aten.linear.default(input=%n, weight=%a)
+  %gate: f32[] = aten.linear.default(input=%n, weight=%b)
+  %act: f32[] = aten.silu.default(self=%gate)
+  %mul: f32[] = aten.mul.Tensor(self=%act, other=%up)
+  %down: f32[] = aten.linear.default(input=%mul, weight=%c)
+  output %down
+)text");
+  expect_equivalent(norm, {test::noise({3, 8}, 1)}, 2);
+  Model depthwise = test::text_model(R"text(
+  param %a "a": f32[6, 3, 1, 1]
+  param %d "d": f32[6, 1, 3, 3]
+  param %e "e": f32[4, 6, 1, 1]
+  input %x: f32[s0{2}, 3, 5, 5]
+  %c1: f32[] = aten.conv2d.default(input=%x, weight=%a)
+  %r1: f32[] = aten.relu.default(self=%c1)
+  %c2: f32[] = aten.conv2d.default(input=%r1, weight=%d, bias=None, stride=[1, 1], padding=[0, 0], dilation=[1, 1], groups=6)
+  %r2: f32[] = aten.relu.default(self=%c2)
+  %c3: f32[] = aten.conv2d.default(input=%r2, weight=%e)
+  output %c3
+)text");
+  expect_equivalent(depthwise, {test::noise({2, 3, 5, 5}, 1)}, 2);
+}
+
+TEST(ChannelScale, StopsAtActivationsThatAreNotHomogeneousAndSharedWeights) {
+  Model model = test::text_model(R"text(
+  param %a "a": f32[8, 8]
+  param %b "b": f32[8, 8]
+  input %x: f32[s0{2}, 8]
+  %l1: f32[] = aten.linear.default(input=%x, weight=%a)
+  %act: f32[] = aten.gelu.default(self=%l1)
+  %l2: f32[] = aten.linear.default(input=%act, weight=%b)
+  %l3: f32[] = aten.linear.default(input=%l2, weight=%b)
+  output %l3
+)text");
+  EXPECT_TRUE(find_scale_paths(model.graph).empty());
+}
+
+}  // namespace
+}  // namespace dsc
