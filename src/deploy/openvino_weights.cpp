@@ -3,6 +3,8 @@
 //   before  FakeQuantize(Constant f32 [64, 32, 3, 3], low, high)
 //   after   Multiply(Subtract(Convert(Constant i8), zero_point), scale)      no Subtract where zero_point is 0
 //
+// Where nothing but weights is quantised, at most 16 levels are stored as i4, and groups as [channels, groups, group], which
+// the plugins' weight decompression takes. Integer kernels take i8 alone.
 // Leaves alone: more than 256 levels, and output ranges that differ from the input's.
 #include <algorithm>
 #include <cmath>
@@ -16,6 +18,7 @@
 #include <openvino/op/convert.hpp>
 #include <openvino/op/fake_quantize.hpp>
 #include <openvino/op/multiply.hpp>
+#include <openvino/op/reshape.hpp>
 #include <openvino/op/subtract.hpp>
 #include <optional>
 #include <vector>
@@ -35,6 +38,7 @@ std::shared_ptr<Constant> constant_input(const FakeQuantize& node, std::size_t i
 struct Range {
   std::vector<float> low, high;
   ov::Shape shape;
+  std::size_t scale_count() const { return low.size(); }
 };
 
 std::optional<Range> find_range(const FakeQuantize& node) {
@@ -86,20 +90,35 @@ IntegerWeights quantize(const std::vector<float>& data, const std::vector<std::s
   return result;
 }
 
-void store_as_integers(const std::shared_ptr<FakeQuantize>& node) {
+// Rows of groups as a third dimension, where the result is reshaped to the weight's own two. Empty: no groups.
+ov::Shape shape_of_groups(const FakeQuantize& node, const ov::Shape& data) {
+  const auto users = node.get_output_target_inputs(0);
+  if (users.size() != 1 || data.size() != 2) return {};
+  const auto* reshape = dynamic_cast<const ov::op::v1::Reshape*>(users.begin()->get_node());
+  if (!reshape || reshape->get_output_partial_shape(0).is_dynamic()) return {};
+  const ov::Shape weight = reshape->get_output_shape(0);
+  if (weight.size() != 2 || weight[0] == 0 || data[0] % weight[0] != 0 || data[0] == weight[0]) return {};
+  return {weight[0], data[0] / weight[0], data[1]};
+}
+
+void store_as_integers(const std::shared_ptr<FakeQuantize>& node, bool weights_alone) {
   const auto data = constant_input(*node, 0);
   const auto range = find_range(*node);
   if (!data || !range || node->get_levels() > 256 || range->shape.size() > data->get_shape().size()) return;
   const auto channels = channel_of_elements(data->get_shape(), range->shape);
   const IntegerWeights weights = quantize(data->cast_vector<float>(), channels, *range, node->get_levels());
-  const auto integers = Constant::create(ov::element::i8, data->get_shape(), weights.values);
+  const ov::Shape groups = shape_of_groups(*node, data->get_shape());
+  const ov::Shape shape = groups.empty() ? data->get_shape() : groups;
+  const ov::Shape scales = groups.empty() || range->scale_count() == 1 ? range->shape : ov::Shape{groups[0], groups[1], 1};
+  const auto type = weights_alone && node->get_levels() <= 16 ? ov::element::i4 : ov::element::i8;
+  const auto integers = Constant::create(type, shape, weights.values);
   integers->set_friendly_name(data->get_friendly_name());
   const auto convert = std::make_shared<ov::op::v0::Convert>(integers, ov::element::f32);
   convert->set_friendly_name(data->get_friendly_name() + "/Convert");
   std::shared_ptr<ov::Node> centred = convert;
   const bool symmetric = std::all_of(weights.zero_point.begin(), weights.zero_point.end(), [](float z) { return z == 0; });
-  if (!symmetric) centred = std::make_shared<ov::op::v1::Subtract>(convert, Constant::create(ov::element::f32, range->shape, weights.zero_point));
-  const auto scaled = std::make_shared<ov::op::v1::Multiply>(centred, Constant::create(ov::element::f32, range->shape, weights.scale));
+  if (!symmetric) centred = std::make_shared<ov::op::v1::Subtract>(convert, Constant::create(ov::element::f32, scales, weights.zero_point));
+  const auto scaled = std::make_shared<ov::op::v1::Multiply>(centred, Constant::create(ov::element::f32, scales, weights.scale));
   ov::copy_runtime_info(node, {convert, centred, scaled});
   scaled->set_friendly_name(node->get_friendly_name());
   ov::replace_node(node, scaled);
@@ -108,8 +127,13 @@ void store_as_integers(const std::shared_ptr<FakeQuantize>& node) {
 }  // namespace
 
 void store_integer_weights(ov::Model& model) {
-  for (const auto& node : model.get_ordered_ops()) {
-    if (const auto quantize = std::dynamic_pointer_cast<FakeQuantize>(node)) store_as_integers(quantize);
+  const auto nodes = model.get_ordered_ops();
+  const bool weights_alone = std::none_of(nodes.begin(), nodes.end(), [](const auto& node) {
+    const auto quantize = std::dynamic_pointer_cast<FakeQuantize>(node);
+    return quantize && !constant_input(*quantize, 0);
+  });
+  for (const auto& node : nodes) {
+    if (const auto quantize = std::dynamic_pointer_cast<FakeQuantize>(node)) store_as_integers(quantize, weights_alone);
   }
 }
 

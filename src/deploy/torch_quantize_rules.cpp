@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "deploy/torch_program_builder.h"
 
@@ -29,6 +30,23 @@ at::Tensor tensor_of(const Builder& builder, const Argument& argument) {
   if (const auto* number = std::get_if<std::int64_t>(&argument)) return at::ones({}, at::kInt) * *number;
   if (auto* const* value = std::get_if<Value*>(&argument)) return builder.weight_of(*value);
   return {};
+}
+
+// A stored tensor, or a view of one in which each row is a group; and its name.
+struct Stored {
+  at::Tensor tensor;
+  std::string name;
+};
+Stored stored(const Builder& builder, const Value* value) {
+  if (const at::Tensor tensor = builder.weight_of(value); tensor.defined()) return {tensor, builder.model().graph.find_input(value)->target};
+  const Node* view = value->producer();
+  if (!view || !view->is("aten.view.default") || !value->is_tensor()) return {};
+  const Value* weight = get_value(*view, 0, "self");
+  const at::Tensor tensor = builder.weight_of(weight);
+  std::vector<std::int64_t> sizes;
+  for (const Dim& size : value->tensor().sizes) sizes.push_back(size.size);
+  if (!tensor.defined()) return {};
+  return {tensor.reshape(sizes), builder.model().graph.find_input(weight)->target};
 }
 
 at::Tensor rounded_zero_point(const FakeQuantize& quantize, const at::Tensor& zero_point) {
@@ -58,10 +76,10 @@ void write_fake_quantize(Builder& builder, const Node& node, const FakeQuantize&
   if (is_fixed) {
     const at::Tensor zero_point = rounded_zero_point(quantize, raw_zero_point.detach());
     const at::Tensor steps = scale.detach().to(at::kFloat);
-    if (const at::Tensor weight = builder.weight_of(quantize.input); weight.defined()) {
+    if (const auto [weight, name] = stored(builder, quantize.input); weight.defined()) {
       const at::Tensor values = is_floating(quantize.input->tensor().dtype) ? quantized_values(quantize, weight, steps, zero_point)
                                                                             : dequantized_values(quantize, weight, steps, zero_point);
-      input = builder.weight(values, builder.model().graph.find_input(quantize.input)->target);
+      input = builder.weight(values, name);
     }
     if (quantize.axis) {
       scale_id = builder.weight(steps, node.name() + ".scale");

@@ -91,6 +91,31 @@ TEST(QuantPlacement, QuantisesSharedWeightsOnce) {
   EXPECT_EQ(placement.layers.size(), 2u);
 }
 
+// The same graph for engines with an integer add, with kernels that have no zero points, and with another choice of layers.
+TEST(QuantPlacement, FollowsTheTargetAndTheChoice) {
+  const std::string text = R"text(graph {
+  param %v "v": f32[8, 8, 3, 3]
+  param %w "w": f32[8, 8, 3, 3]
+  input %x: f32[2, 8, 4, 4]
+  %a: f32[2, 8, 4, 4] = aten.conv2d.default(input=%x, weight=%v, bias=None, stride=[1, 1], padding=[1, 1])
+  %add: f32[2, 8, 4, 4] = aten.add.Tensor(self=%a, other=%x)
+  %relu: f32[2, 8, 4, 4] = aten.relu.default(self=%add)
+  %b: f32[2, 8, 4, 4] = aten.conv2d.default(input=%relu, weight=%w)
+  output %b
+})text";
+  using List = std::vector<std::string>;
+  Graph fused = parse_graph(text), both = parse_graph(text), symmetric = parse_graph(text), split = parse_graph(text);
+  EXPECT_EQ(users_of(place_quantizers(fused)), (std::map<std::string, List>{{"x", {"a", "add"}}, {"relu", {"b"}}}));
+  EXPECT_EQ(users_of(place_quantizers(both, *find_quant_target("onnxruntime_cpu"))),
+            (std::map<std::string, List>{{"x", {"a", "add"}}, {"a", {"add"}}, {"relu", {"b"}}}));
+  for (const auto& quantizer : place_quantizers(symmetric, *find_quant_target("symmetric")).activations) EXPECT_TRUE(quantizer.is_signed);
+  const auto placement = place_quantizers(split, quant_targets().front(), [](const Node& node) -> std::optional<LayerChoice> {
+    return LayerChoice{.activations = node.name() == "a" ? 0 : -1};
+  });
+  EXPECT_EQ(users_of(placement), (std::map<std::string, List>{{"x", {"a", "add"}}}));
+  EXPECT_EQ(placement.weights.size(), 2u);
+}
+
 TEST(QuantPlacement, InsertsBeforeTheFirstUser) {
   Graph graph = parse_graph(R"text(graph {
   param %w "w": f32[8, 8]

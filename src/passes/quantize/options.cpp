@@ -133,6 +133,11 @@ void Progressive::fields(FieldVisitor& visit) {
   visit.check(full_precision + ramp > 1 ? "full_precision and ramp together are more than the training" : "");
 }
 
+void Teaching::fields(FieldVisitor& visit) {
+  visit("loss", loss, {.text = "Distillation loss."});
+  visit("alpha", alpha, {.text = "Share of the distillation loss; the rest is the supervised loss.", .unit = "fraction", .minimum = 0, .maximum = 1});
+}
+
 Options::Options() : target(quant_targets().front().name) {
   train.epochs = 5;
   train.optimizer = Sgd{.lr = 0.01, .weight_decay = 1e-4};
@@ -158,7 +163,11 @@ void Options::fields(FieldVisitor& visit) {
         {.text = "Of qat: share of the training after which ranges no longer move.", .unit = "fraction", .minimum = 0, .maximum = 1});
   visit("learned_steps", learned_steps, {.text = "Of qat: step sizes are trained like weights (LSQ), from the ranges of calibration."});
   visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
+  visit("distill", distill, {.text = "Of qat: train towards a teacher's scores as well."});
+  visit("max_drop", max_drop, {.text = "Of ptq and weight_only: layers go back to floating point, the most sensitive first, until the metric "
+                                       "on `data.valid` has lost no more.", .minimum = 0, .units = {"pp"}});
   train.fields(visit);
+  visit.check(mode == Mode::qat && max_drop ? "`max_drop` is for ptq and weight_only" : "");
   visit.check(check_target(target));
   const bool all_move = moves(activations.observer) && std::all_of(layers.begin(), layers.end(), [](const LayerRule& rule) {
     return !rule.activations.observer || moves(*rule.activations.observer);

@@ -6,9 +6,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "dscompress/fields.h"
+#include "train/distillation.h"
 #include "train/train.h"
 
 namespace dsc::quantize {
@@ -93,6 +95,13 @@ struct Progressive {
   void fields(FieldVisitor& visit);
 };
 
+// A teacher for qat: the network before the first step, or the one that the recipe names.
+struct Teaching {
+  std::variant<Kd, Dkd, Dist> loss;
+  double alpha = 0.9;
+  void fields(FieldVisitor& visit);
+};
+
 struct Options {
   Options();
   Mode mode = Mode::ptq;
@@ -111,6 +120,8 @@ struct Options {
   double freeze_observers = 0.8;
   bool learned_steps = false;
   std::optional<Progressive> progressive;
+  std::optional<Teaching> distill;
+  std::optional<Quantity> max_drop;
   TrainOptions train;
   void fields(FieldVisitor& visit);
 };

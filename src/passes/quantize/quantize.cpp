@@ -18,65 +18,38 @@
 
 #include "dscompress/pass.h"
 #include "exec/fake_quant.h"
-#include "ops/fold_batchnorm.h"
-#include "passes/quantize/calibrate.h"
-#include "passes/quantize/precisions.h"
-#include "passes/quantize/rewrite.h"
-#include "passes/quantize/round_weights.h"
-#include "passes/quantize/scaling.h"
+#include "passes/quantize/after_training.h"
+#include "passes/quantize/casts.h"
 #include "passes/quantize/training.h"
-#include "passes/quantize/weight_grid.h"
+#include "train/distillation.h"
 
 namespace dsc {
 namespace quantize {
 namespace {
-
-std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
-                               PassContext& context) {
-  std::vector<RangeRequest> requests;
-  for (const ActivationQuantizer& quantizer : placement.activations) {
-    requests.push_back({quantizer.value, precision_of(precisions, *quantizer.layer).activations, quantizer.is_signed});
-  }
-  if (context.dry_run() || requests.empty()) return std::vector<Range>(requests.size(), Range{0, 1});
-  return calibrate(model, requests, options.calibration, context);
-}
-
-std::vector<QuantizerRow> insert_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions,
-                                            const std::vector<Range>& ranges, const std::vector<WeightGrid>& grids) {
-  std::vector<QuantizerRow> rows;
-  for (std::size_t i = 0; i < placement.activations.size(); ++i) {
-    const ActivationQuantizer& quantizer = placement.activations[i];
-    const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
-    const QuantRange range = activation_quant_range(options.bits);
-    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, options.symmetric || quantizer.is_signed);
-    rows.push_back(insert_activation_quantizer(model, quantizer, params, range));
-  }
-  for (std::size_t i = 0; i < placement.weights.size(); ++i) rows.push_back(insert_weight_quantizer(model, placement.weights[i], grids.at(i)));
-  return rows;
-}
-
-// What happens to the float model before anything is quantised.
-Precisions prepare(Model& model, const Options& options, PassContext& context) {
-  fold_batch_norms(model);
-  Precisions precisions = resolve_precisions(model, options);
-  if (options.scaling != Scaling::none) move_scales(model, precisions, options, context);
-  return precisions;
-}
-
-// ptq and weight_only: nothing is trained.
-std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, PassContext& context) {
-  const Precisions precisions = prepare(model, options, context);
-  const QuantPlacement placement = place(model, precisions, options);
-  const auto ranges = find_ranges(model, placement, precisions, options, context);
-  const auto grids = round_weights(model, placement, precisions, options, context);
-  return insert_quantizers(model, placement, precisions, ranges, grids);
-}
 
 void prepare_training(Model& model, const Options& options, PassContext& context) {
   const Precisions precisions = prepare(model, options, context);
   const QuantPlacement placement = place(model, precisions, options);
   if (options.learned_steps) insert_learned_quantizers(model, placement, precisions, find_ranges(model, placement, precisions, options, context));
   else insert_observing_quantizers(model, placement, precisions);
+  cast_layers(model, precisions);
+}
+
+// ptq and weight_only.
+std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, PassContext& context, PassResult& result) {
+  Precisions precisions = prepare(model, options, context);
+  if (options.max_drop) {
+    for (const std::string& module : keep_within_drop(model, precisions, options, context)) {
+      result.notes.push_back(module + " stays in floating point: max_drop");
+    }
+  }
+  return quantize_prepared(model, precisions, options, context);
+}
+
+TrainResult train_quantized(Model& model, const Options& options, PassContext& context) {
+  TrainHooks hooks = make_phase_hooks(options);
+  if (!options.distill) return train(model, options.train, supervised_objective(options.train.label_smoothing), hooks, context);
+  return distill(model, {.train = options.train, .loss = options.distill->loss, .alpha = options.distill->alpha}, hooks, context);
 }
 
 std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassContext& context, PassResult& result) {
@@ -86,7 +59,7 @@ std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassCont
     return std::string();
   });
   const std::string text = context.stage("train", model, [&] {
-    return to_text(train(model, options.train, supervised_objective(options.train.label_smoothing), make_phase_hooks(options), context));
+    return to_text(train_quantized(model, options, context));
   });
   result.statistics = statistics_of(parse_train_result(text));
   return finish_training_quantizers(model);
@@ -108,6 +81,7 @@ Table table_of(const std::vector<QuantizerRow>& rows) {
 }
 
 std::vector<Need> needs_of(const Options& options) {
+  if (options.mode == Mode::qat && options.distill) return {Need::train_data, Need::teacher};
   if (options.mode == Mode::qat) return {Need::train_data};
   return needs_calibration(options) ? std::vector{Need::calibration_data} : std::vector<Need>{};
 }
@@ -115,7 +89,7 @@ std::vector<Need> needs_of(const Options& options) {
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check_precisions(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   PassResult result{.changed = true};
-  const auto rows = options.mode == Mode::qat ? run_qat(model, options, context, result) : run_after_training(model, options, context);
+  const auto rows = options.mode == Mode::qat ? run_qat(model, options, context, result) : run_after_training(model, options, context, result);
   const auto count = [&](std::string_view kind) {
     return static_cast<double>(std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.kind == kind; }));
   };
@@ -136,7 +110,8 @@ PassInfo make_quantize_quantize() {
        .summary = "Quantise weights and activations to integers, after training (ptq, weight_only) or with training (qat).",
        .changes = {Change::weights, Change::structure, Change::precision},
        .needs_of = quantize::needs_of,
-       .check = quantize::check_precisions},
+       .check = quantize::check_precisions,
+       .sense = quantize::measure_sensitivity},
       quantize::run);
 }
 

@@ -62,7 +62,7 @@ at::Tensor gptq_round(const at::Tensor& weight, const at::Tensor& gram, const Ma
 }
 
 at::Tensor adaround_round(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid, std::int64_t iterations) {
-  constexpr double kStretch = 1.2, kShift = 0.1, kRate = 0.02, kPress = 0.05, kWarmUp = 0.2, kSharpFrom = 20, kSharpTo = 2;
+  constexpr double kStretch = 1.2, kShift = 0.1, kRate = 0.02, kPress = 10, kWarmUp = 0.2, kSharpFrom = 20, kSharpTo = 2;
   const at::Tensor nearest = round_to_matrix_grid(weight, grid);
   const double base = output_error(weight, nearest, gram);
   if (!(base > 0)) return nearest;

@@ -14,57 +14,12 @@
 #include "ir/verify.h"
 #include "ops/quantization.h"
 #include "passes/quantize/observers.h"
-#include "support/fake_context.h"
-#include "support/pass_options.h"
-#include "support/tiny_models.h"
-#include "train/train.h"
+#include "passes/quantize/trained_network.h"
 
 namespace dsc {
-
-PassInfo make_quantize_quantize();
-
 namespace {
 
-using test::ConfiguredPass;
-using test::FakeContext;
-
-ConfiguredPass quantize(const std::string& yaml) { return {make_quantize_quantize(), yaml}; }
-
-double statistic(const PassResult& result, const std::string& name) {
-  for (const Statistic& s : result.statistics) {
-    if (s.name == name) return s.value;
-  }
-  return -1;
-}
-
-at::Tensor run_model(const Model& model, const at::Tensor& x) { return Executor(model, {}).run({x}).at(0); }
-
-// Relative distance of outputs, root mean square.
-double distance(const at::Tensor& a, const at::Tensor& b) {
-  return ((a - b).pow(2).mean().sqrt() / b.pow(2).mean().sqrt()).item<double>();
-}
-
-std::int64_t count(const Model& model, std::string_view target) {
-  std::int64_t number = 0;
-  for (const Node* node : model.graph.nodes()) number += node->is(target);
-  return number;
-}
-
-// A small residual network that has learned its task.
-const Model& trained_network() {
-  static const Model trained = [] {
-    Model model = test::tiny_residual_cnn();
-    test::MemoryDataset data = test::synthetic_images(256);
-    FakeContext context(model, {.train = &data});
-    TrainOptions options;
-    options.epochs = 6;
-    options.batch = 32;
-    options.optimizer = Sgd{.lr = 0.05};
-    context.stage("train", model, [&] { return to_text(train(model, options, supervised_objective(0), {}, context)); });
-    return model;
-  }();
-  return trained;
-}
+using test::count, test::distance, test::FakeContext, test::quantize, test::run_model, test::statistic, test::trained_network;
 
 class Quantize : public testing::Test {
  protected:

@@ -1,0 +1,62 @@
+#include "passes/quantize/after_training.h"
+
+#include <algorithm>
+
+#include "ops/fold_batchnorm.h"
+#include "passes/quantize/calibrate.h"
+#include "passes/quantize/casts.h"
+#include "passes/quantize/round_weights.h"
+#include "passes/quantize/scaling.h"
+
+namespace dsc::quantize {
+namespace {
+
+std::vector<QuantizerRow> insert_quantizers(Model& model, const QuantPlacement& placement, const Precisions& precisions,
+                                            const std::vector<Range>& ranges, const std::vector<WeightGrid>& grids) {
+  std::vector<QuantizerRow> rows;
+  for (std::size_t i = 0; i < placement.activations.size(); ++i) {
+    const ActivationQuantizer& quantizer = placement.activations[i];
+    const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
+    const QuantRange range = activation_quant_range(options.bits);
+    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, options.symmetric || quantizer.is_signed);
+    rows.push_back(insert_activation_quantizer(model, quantizer, params, range));
+  }
+  for (std::size_t i = 0; i < placement.weights.size(); ++i) rows.push_back(insert_weight_quantizer(model, placement.weights[i], grids.at(i)));
+  return rows;
+}
+
+}  // namespace
+
+std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
+                               PassContext& context) {
+  std::vector<RangeRequest> requests;
+  for (const ActivationQuantizer& quantizer : placement.activations) {
+    requests.push_back({quantizer.value, precision_of(precisions, *quantizer.layer).activations, quantizer.is_signed});
+  }
+  if (context.dry_run() || requests.empty()) return std::vector<Range>(requests.size(), Range{0, 1});
+  return calibrate(model, requests, options.calibration, context);
+}
+
+Precisions prepare(Model& model, const Options& options, PassContext& context) {
+  fold_batch_norms(model);
+  Precisions precisions = resolve_precisions(model, options);
+  if (options.scaling != Scaling::none) move_scales(model, precisions, options, context);
+  return precisions;
+}
+
+std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& precisions, const Options& options, PassContext& context,
+                                            const std::map<std::string, Range>& known) {
+  const QuantPlacement placement = place(model, precisions, options);
+  std::vector<Range> ranges;
+  for (const ActivationQuantizer& quantizer : placement.activations) {
+    const auto range = known.find(quantizer.value->name());
+    if (range != known.end()) ranges.push_back(range->second);
+  }
+  if (ranges.size() != placement.activations.size()) ranges = find_ranges(model, placement, precisions, options, context);
+  const auto grids = round_weights(model, placement, precisions, options, context);
+  auto rows = insert_quantizers(model, placement, precisions, ranges, grids);
+  cast_layers(model, precisions);
+  return rows;
+}
+
+}  // namespace dsc::quantize

@@ -1,0 +1,35 @@
+// Quantisation without training: ranges from calibration, weights rounded.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "dscompress/model.h"
+#include "dscompress/pass.h"
+#include "passes/quantize/observers.h"
+#include "passes/quantize/precisions.h"
+#include "passes/quantize/rewrite.h"
+
+namespace dsc::quantize {
+
+// Folds batch norms and moves scales: what happens to the float model first. returns: the precisions of its layers.
+Precisions prepare(Model& model, const Options& options, PassContext& context);
+
+// Ranges of the placement's activations, in order.
+std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
+                               PassContext& context);
+
+// Quantises a prepared model. known: ranges by value name that need no calibration.
+std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& precisions, const Options& options, PassContext& context,
+                                            const std::map<std::string, Range>& known = {});
+
+// The metric on Split::valid when each layer alone is quantised, with weights of 8, 4 and 2 bits and activations of the
+// options; calibrated once for each width.
+SenseTable measure_sensitivity(const Model& model, const Options& options, PassContext& context);
+
+// With `max_drop`: layers go back to floating point, the most sensitive first, until the metric on Split::valid has lost
+// no more. returns: the modules that went back.
+std::vector<std::string> keep_within_drop(const Model& prepared, Precisions& precisions, const Options& options, PassContext& context);
+
+}  // namespace dsc::quantize

@@ -1,0 +1,126 @@
+#include "passes/quantize/rounding.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "exec/executor.h"
+#include "passes/quantize/weight_grid.h"
+#include "support/fake_context.h"
+#include "support/tiny_models.h"
+
+namespace dsc::quantize {
+namespace {
+
+struct Problem {
+  at::Tensor weight, gram, inputs;
+  MatrixGrid grid;
+};
+
+// Inputs with strongly tied columns, as those of real layers are.
+Problem make_problem(std::int64_t group) {
+  const at::Tensor mixing = test::noise({24, 24}, 3).to(at::kDouble) + at::ones({24, 24}, at::kDouble) * 0.8;
+  const at::Tensor inputs = test::noise({400, 24}, 1).to(at::kDouble).matmul(mixing);
+  const at::Tensor weight = test::noise({10, 24}, 2).to(at::kDouble);
+  const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 3, .group_size = group});
+  return {weight, inputs.t().matmul(inputs) / 400, inputs, grid_of_matrix(grid, 10, 24)};
+}
+
+class Rounding : public testing::TestWithParam<std::int64_t> {};
+
+TEST_P(Rounding, OutputErrorIsThatOfTheOutputs) {
+  const Problem p = make_problem(GetParam());
+  const at::Tensor nearest = round_to_matrix_grid(p.weight, p.grid);
+  const double expected = (p.inputs.matmul((p.weight - nearest).t())).square().sum().item<double>() / 400;
+  EXPECT_NEAR(output_error(p.weight, nearest, p.gram), expected, 1e-9 * expected);
+}
+
+TEST_P(Rounding, LooksAtInputsForASmallerErrorAndStaysOnTheGrid) {
+  const Problem p = make_problem(GetParam());
+  const double nearest = output_error(p.weight, round_to_matrix_grid(p.weight, p.grid), p.gram);
+  for (const at::Tensor& rounded : {gptq_round(p.weight, p.gram, p.grid, 0.01), adaround_round(p.weight, p.gram, p.grid, 400)}) {
+    EXPECT_TRUE(at::allclose(round_to_matrix_grid(rounded, p.grid), rounded, 1e-12, 1e-12));
+    EXPECT_LT(output_error(p.weight, rounded, p.gram), 0.7 * nearest);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Groups, Rounding, testing::Values(0, 8));
+
+// Uncorrelated inputs of one size: nothing is better than the nearest.
+TEST(RoundingOfWhiteInputs, IsNearest) {
+  Problem p = make_problem(0);
+  p.gram = at::eye(24, at::kDouble);
+  EXPECT_TRUE(gptq_round(p.weight, p.gram, p.grid, 0.01).equal(round_to_matrix_grid(p.weight, p.grid)));
+}
+
+TEST(RoundingOfDeadInputs, IsNearest) {
+  Problem p = make_problem(0);
+  const at::Tensor nothing = at::zeros({24, 24}, at::kDouble);
+  EXPECT_TRUE(gptq_round(p.weight, nothing, p.grid, 0.01).equal(round_to_matrix_grid(p.weight, p.grid)));
+}
+
+TEST(WeightGrids, GroupsHaveScalesOfTheirOwn) {
+  const at::Tensor weight = test::noise({6, 32}, 1);
+  const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 4, .group_size = 8});
+  EXPECT_EQ(grid.scale.numel(), 6 * 4);
+  const at::Tensor snapped = snap_to_grid(weight, grid);
+  for (std::int64_t row = 0; row < 6; ++row) {
+    for (std::int64_t g = 0; g < 4; ++g) {
+      const at::Tensor part = weight[row].narrow(0, g * 8, 8);
+      const WeightGrid own = choose_weight_grid(part, 0, {.bits = 4, .per_channel = false});
+      EXPECT_TRUE(snapped[row].narrow(0, g * 8, 8).equal(snap_to_grid(part, own)));
+    }
+  }
+}
+
+TEST(WeightGrids, GroupsDivideRows) {
+  EXPECT_EQ(group_length(172, 64), 43);
+  EXPECT_EQ(group_length(128, 64), 64);
+  EXPECT_EQ(group_length(7, 64), 7);
+}
+
+TEST(WeightGrids, LeastErrorIsNoLargerThanThatOfTheExtremes) {
+  const at::Tensor weight = test::noise({6, 200}, 1);
+  for (const std::int64_t bits : {2, 3, 4, 8}) {
+    const auto error = [&](WeightObserver observer) {
+      return (snap_to_grid(weight, choose_weight_grid(weight, 0, {.bits = bits, .observer = observer})) - weight).square().sum(1);
+    };
+    const at::Tensor least = error(WeightObserver::mse), extremes = error(WeightObserver::minmax);
+    EXPECT_TRUE(least.le(extremes + 1e-6).all().item<bool>()) << bits;
+    if (bits == 4) EXPECT_LT(least.sum().item<double>(), 0.95 * extremes.sum().item<double>());
+  }
+}
+
+// The moments against plain loops over what the convolution itself multiplies.
+TEST(InputMoments, AreThoseOfTheRowsThatLayersMultiply) {
+  Model model = test::tiny_residual_cnn();
+  test::MemoryDataset data = test::synthetic_images(16);
+  test::FakeContext context(model, {.train = &data});
+  std::vector<Node*> layers;
+  for (Node* node : model.graph.nodes()) {
+    if (find_quant_layer(model.graph, node)) layers.push_back(node);
+  }
+  const auto moments = find_input_moments(model, layers, {.samples = 16, .batch = 5}, context);
+  ASSERT_EQ(moments.size(), layers.size());
+  for (Node* node : layers) {
+    const auto layer = *find_quant_layer(model.graph, node);
+    const Use use = layer.activations.front().use;
+    const Value* input = std::get<Value*>(node->arguments()[use.argument].value);
+    const at::Tensor weight = model.weights.get(model.graph.find_input(node->find_value("weight"))->target);
+    at::Tensor x, y;
+    Executor(model, {}).run({data.inputs()}, {input, node->output()}, [&](const Value& value, const at::Tensor& tensor) { (&value == input ? x : y) = tensor; });
+    const at::Tensor rows = input_rows(layer, x, weight), matrix = weight_matrix(layer, weight).value();
+    at::Tensor product = rows.bmm(matrix.transpose(1, 2))[0];  // [rows, C], without bias
+    if (y.dim() == 4) y = y.permute({0, 2, 3, 1}).reshape({-1, y.size(1)});
+    else if (node->find_value("bias")) product = product + model.weights.get(model.graph.find_input(node->find_value("bias"))->target);
+    EXPECT_TRUE(at::allclose(product, y, 1e-3, 1e-4)) << node->name();
+    const InputMoments& m = moments.at(node->name());
+    EXPECT_EQ(m.rows, rows.size(1));
+    EXPECT_TRUE(at::allclose(m.gram[0], rows[0].t().matmul(rows[0]).to(at::kDouble) / rows.size(1), 1e-3, 1e-4)) << node->name();
+    EXPECT_TRUE(at::allclose(m.mean[0], rows[0].mean(0).to(at::kDouble), 1e-3, 1e-5)) << node->name();
+    EXPECT_TRUE(at::allclose(m.largest[0], rows[0].abs().amax(0).to(at::kDouble), 1e-3, 1e-5)) << node->name();
+    EXPECT_TRUE(weight_from_matrix(layer, matrix, weight).equal(weight)) << node->name();
+  }
+}
+
+}  // namespace
+}  // namespace dsc::quantize
