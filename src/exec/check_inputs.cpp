@@ -6,7 +6,7 @@
 
 #include "dscompress/error.h"
 #include "exec/convert.h"
-#include "exec/dim_expression.h"
+#include "ir/dim_expression.h"
 
 namespace dsc {
 namespace {

@@ -12,8 +12,8 @@
 #include <string_view>
 
 #include "exec/convert.h"
-#include "exec/dim_expression.h"
 #include "exec/executor.h"
+#include "ir/dim_expression.h"
 
 namespace dsc {
 namespace {

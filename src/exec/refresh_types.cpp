@@ -14,8 +14,9 @@
 
 #include "dscompress/error.h"
 #include "exec/convert.h"
-#include "exec/dim_expression.h"
 #include "exec/executor.h"
+#include "ir/dim_expression.h"
+#include "ir/dim_fit.h"
 
 namespace dsc {
 namespace {
@@ -155,29 +156,15 @@ class Refresher {
 
   Dim infer(const Value& value, std::size_t i, const Dim* old) const {
     if (old && !old->is_fixed() && holds(*old, value, i)) return *old;
-    const std::int64_t size = size_in(base_, value, i);
-    std::vector<std::string> symbols;
-    std::int64_t product = 1, factor = 0, offset = 0;
-    for (const auto& [group, run] : varied_) {
-      const std::int64_t change = size_in(run, value, i) - size;
-      if (change == 0) continue;
-      const std::string& symbol = group.front();
-      const std::int64_t before = base_.symbols.at(symbol), step = run.symbols.at(symbol) - before;
-      symbols.push_back(expressions_.at(symbol));
-      product *= before;
-      factor = change / step;
-      offset = size - factor * before;
-    }
-    if (symbols.empty()) return {size, {}};
-    if (symbols.size() > 1) {
-      factor = size / product;
-      offset = 0;
-    }
-    Dim dim{-1, make_dim(factor, symbols, offset)};
-    if (!holds(dim, value, i)) {
+    std::vector<SizeSample> samples{{&base_.symbols, size_in(base_, value, i)}};
+    for (const auto& [group, run] : varied_) samples.push_back({&run.symbols, size_in(run, value, i)});
+    const std::optional<std::string> expression = fit_size(samples, expressions_);
+    if (!expression) {
       throw Error(ErrorCode::internal, "dimension " + std::to_string(i) + " of %" + value.name() +
                                            " depends on the inputs' sizes in a way that cannot be written");
     }
+    if (expression->empty()) return {samples.front().size, {}};
+    Dim dim{-1, *expression};
     dim.size = evaluate_dim(dim.expression, hints_).value_or(-1);
     return dim;
   }
@@ -186,7 +173,7 @@ class Refresher {
   Weights weights_;
   Executor executor_;
   std::vector<const Value*> values_;
-  std::map<std::string, std::string> expressions_;    // of each symbol alone
+  std::map<std::string, std::string, std::less<>> expressions_;  // of each symbol alone
   std::map<std::string, std::size_t> positions_;      // the dimension where it is first met
   SymbolValues hints_;
   Run base_;

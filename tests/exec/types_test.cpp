@@ -1,7 +1,7 @@
 // Types after a rewrite, example inputs, symbolic sizes.
 #include <ATen/ATen.h>
 
-#include "exec/dim_expression.h"
+#include "ir/dim_expression.h"
 #include "exec/executor.h"
 #include "exec/fixture.h"
 #include "ir/text.h"

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace dsc {
@@ -20,5 +21,9 @@ std::string symbol_of(std::string_view expression);
 std::optional<std::int64_t> evaluate_dim(std::string_view expression, const SymbolValues& symbols);
 // factor * product of symbols + offset, in the form of the symbols' own expressions.
 std::string make_dim(std::int64_t factor, const std::vector<std::string>& symbol_expressions, std::int64_t offset);
+// Sum of factor * symbol over `terms`, + offset.
+std::string make_sum_dim(const std::vector<std::pair<std::int64_t, std::string>>& terms, std::int64_t offset);
+// (factor * symbol + offset) // divisor.
+std::string make_floor_dim(std::int64_t factor, const std::string& symbol_expression, std::int64_t offset, std::int64_t divisor);
 
 }  // namespace dsc

@@ -1,9 +1,10 @@
-#include "exec/dim_expression.h"
+#include "ir/dim_expression.h"
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <numeric>
+#include <utility>
 
 namespace dsc {
 namespace {
@@ -161,16 +162,43 @@ std::optional<std::int64_t> evaluate_dim(std::string_view expression, const Symb
   return Evaluator(expression, symbols).evaluate();
 }
 
+namespace {
+
+// The form that the exporter writes, `Add(a, b)` over `Integer(2)`, against the short one, `a + b`.
+bool is_exporters(const std::string& expression) { return expression.find("Symbol(") != std::string::npos; }
+std::string number_in(bool exporters, std::int64_t n) { return exporters ? "Integer(" + std::to_string(n) + ")" : std::to_string(n); }
+
+std::string joined(const std::vector<std::string>& operands, bool exporters, std::string_view function, std::string_view sign) {
+  if (operands.size() == 1) return operands.front();
+  std::string text = operands.front();
+  for (std::size_t i = 1; i < operands.size(); ++i) text += (exporters ? ", " : std::string(sign)) + operands[i];
+  return exporters ? std::string(function) + "(" + text + ")" : text;
+}
+
+}  // namespace
+
 std::string make_dim(std::int64_t factor, const std::vector<std::string>& symbol_expressions, std::int64_t offset) {
-  const bool exporters = symbol_expressions.front().starts_with("Symbol(");
-  const auto number = [&](std::int64_t n) { return exporters ? "Integer(" + std::to_string(n) + ")" : std::to_string(n); };
+  const bool exporters = is_exporters(symbol_expressions.front());
   std::vector<std::string> factors = symbol_expressions;
-  if (factor != 1) factors.insert(factors.begin(), number(factor));
-  std::string product = factors.front();
-  for (std::size_t i = 1; i < factors.size(); ++i) product += (exporters ? ", " : "*") + factors[i];
-  if (exporters && factors.size() > 1) product = "Mul(" + product + ")";
-  if (offset == 0) return product;
-  return exporters ? "Add(" + product + ", " + number(offset) + ")" : product + " + " + number(offset);
+  if (factor != 1) factors.insert(factors.begin(), number_in(exporters, factor));
+  const std::string product = joined(factors, exporters, "Mul", "*");
+  return offset == 0 ? product : joined({product, number_in(exporters, offset)}, exporters, "Add", " + ");
+}
+
+std::string make_sum_dim(const std::vector<std::pair<std::int64_t, std::string>>& terms, std::int64_t offset) {
+  const bool exporters = is_exporters(terms.front().second);
+  std::vector<std::string> operands;
+  for (const auto& [factor, symbol] : terms) operands.push_back(make_dim(factor, {symbol}, 0));
+  if (offset != 0) operands.push_back(number_in(exporters, offset));
+  return joined(operands, exporters, "Add", " + ");
+}
+
+std::string make_floor_dim(std::int64_t factor, const std::string& symbol_expression, std::int64_t offset, std::int64_t divisor) {
+  const std::string dividend = make_dim(factor, {symbol_expression}, offset);
+  if (divisor == 1) return dividend;
+  const bool exporters = is_exporters(symbol_expression);
+  if (exporters) return "FloorDiv(" + dividend + ", " + number_in(true, divisor) + ")";
+  return "((" + dividend + ")//" + std::to_string(divisor) + ")";
 }
 
 }  // namespace dsc

@@ -1,0 +1,93 @@
+#include "io/torchscript_kind.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "dscompress/error.h"
+#include "io/zip_archive.h"
+
+namespace dsc::torchscript {
+namespace {
+
+constexpr const char* kHowToScript = "save it with torch.jit.script(model).save(\"model.pt\") or torch.jit.trace(model, example).save(\"model.pt\"), "
+                                     "or export a .pt2 with scripts/export_model.py";
+constexpr const char* kHowToUseState = "weights need a program: export the model as .pt2 with scripts/export_model.py --weights FILE, or put the tensors "
+                                       "into a .safetensors file for model.weights";
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what, const char* hint) {
+  throw Error(ErrorCode::model_file, what, {.file = path}, hint);
+}
+
+// Names of the classes that a pickle refers to by its GLOBAL opcode, `c<module>\n<name>\n`, as torch.save writes them.
+std::set<std::string> pickled_classes(const std::string& pickle) {
+  const auto is_name = [](const std::string& text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
+  };
+  std::set<std::string> names;
+  for (std::size_t at = pickle.find('c'); at != std::string::npos; at = pickle.find('c', at + 1)) {
+    const auto middle = pickle.find('\n', at);
+    const auto end = middle == std::string::npos ? middle : pickle.find('\n', middle + 1);
+    if (end == std::string::npos) break;
+    const auto module = pickle.substr(at + 1, middle - at - 1), name = pickle.substr(middle + 1, end - middle - 1);
+    if (is_name(module) && is_name(name)) names.insert(module + "." + name);
+  }
+  return names;
+}
+
+// A class that is more than a container of tensors; empty: there is none.
+std::string module_class(const std::set<std::string>& classes) {
+  for (const auto& name : classes) {
+    const bool is_plain = name.starts_with("torch._utils.") || name.starts_with("collections.") || name.starts_with("torch.serialization.") ||
+                          name.starts_with("_codecs.") || name.starts_with("builtins.") || name.starts_with("numpy.") ||
+                          (name.starts_with("torch.") && (name.ends_with("Storage") || name == "torch.Size" || name == "torch.device"));
+    if (!is_plain) return name;
+  }
+  return {};
+}
+
+[[noreturn]] void refuse_pickle(const std::string& path, const std::string& pickle) {
+  const auto name = module_class(pickled_classes(pickle));
+  if (name.empty()) refuse(path, "the file is a pickled state dictionary (torch.save), weights without a program", kHowToUseState);
+  refuse(path, "the file is a pickled object of class `" + name + "` (torch.save), which only Python with that class can read", kHowToScript);
+}
+
+// torch.save before 1.6 wrote pickles one after another; the first holds this number.
+bool is_old_pickle(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string head(16, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  return head.starts_with(std::string_view("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14));
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// LibTorch's own reader skips the checksums.
+void check_tensors(const ZipArchive& archive) {
+  std::vector<char> content;
+  for (const auto& entry : archive.entries()) {
+    if (entry.method != 0) continue;
+    content.resize(static_cast<std::size_t>(entry.size));
+    archive.read(entry, content.data());
+  }
+}
+
+}  // namespace
+
+void check_is_torchscript(const std::string& path) {
+  if (is_old_pickle(path)) refuse_pickle(path, bytes_of(path));
+  const ZipArchive archive(path);
+  if (archive.find("archive_format") && archive.find("models/model.json"))
+    refuse(path, "the file is a torch.export archive, not TorchScript", "give it the extension .pt2");
+  if (archive.find("constants.pkl")) return check_tensors(archive);
+  if (archive.find("data.pkl")) refuse_pickle(path, archive.read_text("data.pkl"));
+  refuse(path, "the archive is not TorchScript (it has no `constants.pkl`)", kHowToScript);
+}
+
+}  // namespace dsc::torchscript
