@@ -16,7 +16,7 @@ namespace dsc {
 namespace {
 
 struct BenchOptions {
-  std::vector<std::string> models;
+  std::vector<std::string> models, inputs;
   std::int64_t open_size = 0;
   std::vector<std::string> engines = {"openvino"}, precisions = {"f32"};
   std::vector<std::int64_t> batches = {1};
@@ -44,6 +44,11 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
     }
   }
   return candidates;
+}
+
+// The inputs are for the TorchScript models among them.
+Model open_one(const std::string& path, const BenchOptions& options) {
+  return open_model(path, {}, std::filesystem::path(path).extension() == ".pt2" ? std::vector<std::string>{} : options.inputs);
 }
 
 std::string fixed(double value, int decimals) {
@@ -98,7 +103,7 @@ int bench_train(const Session& session, const BenchOptions& bench, const TrainOp
   std::vector<std::vector<std::string>> rows = {{"model", "batch", "p50 ms a step", "min ms", "spread", "examples per s", "steps"}};
   for (const auto& path : bench.models) {
     const auto label = std::filesystem::path(path).filename().string();
-    const Model model = open_model(path);
+    const Model model = open_one(path, bench);
     for (const auto batch : bench.batches) {
       const auto r = time_training(model, options, batch, bench.open_size, device);
       rows.push_back({label, std::to_string(r.batch), fixed(r.p50_ms, 2), fixed(r.min_ms, 2), fixed(100 * r.spread, 0) + " %",
@@ -117,7 +122,7 @@ int bench_train(const Session& session, const BenchOptions& bench, const TrainOp
 
 int bench(const Session& session, const BenchOptions& options) {
   std::list<Model> models;
-  for (const auto& path : options.models) models.push_back(open_model(path));
+  for (const auto& path : options.models) models.push_back(open_one(path, options));
   const auto candidates = make_candidates(models, options, session);
   Progress progress("bench");
   LatencyOptions latency{.warmup = options.warmup, .iterations = options.iterations, .min_seconds = options.min_seconds, .max_seconds = options.max_seconds};
@@ -142,7 +147,8 @@ void add_bench_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<BenchOptions>();
   auto training = std::make_shared<TrainOptions>();
   auto* command = app.add_subcommand("bench", "Measure latency: models, engines and batch sizes timed in turn; or training steps");
-  command->add_option("MODEL", options->models, "Model files (.pt2)")->required()->type_name("");
+  command->add_option("MODEL", options->models, "Model files (.pt2, or TorchScript .pt)")->required()->type_name("");
+  add_input_option(*command, options->inputs);
   command->add_option("--engine", options->engines, "openvino, libtorch, or both: openvino,libtorch")->delimiter(',')->capture_default_str();
   command->add_option("--precision", options->precisions, "f32, bf16, f16: of what is not quantised")->delimiter(',')->capture_default_str();
   command->add_option("--batch", options->batches, "Examples per run")->delimiter(',')->check(CLI::Range(1, 1 << 20))->capture_default_str();

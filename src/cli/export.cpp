@@ -13,10 +13,11 @@ namespace {
 
 struct ExportOptions {
   std::string model, weights, to;
+  std::vector<std::string> inputs;
 };
 
 int export_model(const Session& session, const ExportOptions& options) {
-  const Model model = open_model(options.model, options.weights);
+  const Model model = open_model(options.model, options.weights, options.inputs);
   const auto artifact = write_artifact(model, options.to, {{"source", options.model}});
   if (session.json) {
     const nlohmann::ordered_json json{{"path", artifact.path}, {"format", artifact.format}, {"size_bytes", artifact.size_bytes}, {"check", artifact.check}};
@@ -32,7 +33,8 @@ int export_model(const Session& session, const ExportOptions& options) {
 void add_export_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<ExportOptions>();
   auto* command = app.add_subcommand("export", "Write a model in another format: .pt2, .safetensors, .xml (OpenVINO IR)");
-  command->add_option("MODEL", options->model, "Model file (.pt2)")->required()->type_name("");
+  command->add_option("MODEL", options->model, "Model file (.pt2, or TorchScript .pt)")->required()->type_name("");
+  add_input_option(*command, options->inputs);
   command->add_option("--to", options->to, "File to write; its extension says the format")->required()->type_name("FILE");
   command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
   command->add_flag("--json", session.json, "Print JSON");

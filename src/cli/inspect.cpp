@@ -18,6 +18,7 @@ namespace {
 
 struct InspectOptions {
   std::string model, weights;
+  std::vector<std::string> inputs;
   bool graph = false, modules = false, operators = false, groups = false, members = false;
   std::string select;
 };
@@ -130,7 +131,7 @@ void print_operators(const Model& model) {
 }
 
 int inspect(const Session& session, const InspectOptions& options) {
-  const Model model = open_model(options.model, options.weights);
+  const Model model = open_model(options.model, options.weights, options.inputs);
   if (session.json) {
     auto json = to_json(model, options);
     if (options.groups || options.members) json.update(groups_json(model));
@@ -153,7 +154,8 @@ int inspect(const Session& session, const InspectOptions& options) {
 void add_inspect_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<InspectOptions>();
   auto* command = app.add_subcommand("inspect", "Show what is in a model file");
-  command->add_option("MODEL", options->model, "Model file (.pt2)")->required()->type_name("");
+  command->add_option("MODEL", options->model, "Model file (.pt2, or TorchScript .pt)")->required()->type_name("");
+  add_input_option(*command, options->inputs);
   command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
   command->add_flag("--graph", options->graph, "Print the operator graph as text");
   command->add_flag("--modules", options->modules, "List the modules: the names that selectors match");

@@ -41,6 +41,9 @@ void add_report_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);
 
+// --input, once for each input of a TorchScript model.
+void add_input_option(CLI::App& command, std::vector<std::string>& inputs);
+
 // "input: f32[s77, 3, 32, 32]"
 std::string describe_type(const Type& type);
 

@@ -41,9 +41,10 @@ std::vector<std::int64_t> place_of(const at::Tensor& tensor) {
   return place;
 }
 
-InputKind kind_of_role(const std::string& role, const at::Tensor& tensor) {
+InputKind kind_of_role(const std::string& node_name, const std::string& role, const at::Tensor& tensor) {
   if (role.starts_with("running_")) return InputKind::buffer;
-  const bool is_trainable = (role == "weight" || role == "bias") && at::isFloatingType(tensor.scalar_type());
+  const bool is_layers = role == "weight" || role == "bias" || role == "mat1" || role == "mat2" || (role == "self" && node_name.starts_with("addmm"));
+  const bool is_trainable = is_layers && at::isFloatingType(tensor.scalar_type());
   return is_trainable ? InputKind::parameter : InputKind::constant;
 }
 
@@ -68,17 +69,33 @@ GraphBuilder::Weight GraphBuilder::make_weight(InputKind kind, const std::string
 }
 
 void GraphBuilder::add_weight(InputKind kind, const std::string& name, const at::Tensor& tensor) {
-  const void* key = tensor.unsafeGetTensorImpl();
   keep_alive_.push_back(tensor);
-  const auto [same, is_new] = by_storage_.emplace(place_of(tensor), key);
-  if (is_new || tensor.numel() == 0) {
-    weights_.emplace(key, make_weight(kind, name, tensor));
-    return;
+  auto weight = make_weight(kind, name, tensor);
+  const auto [same, is_new] = by_storage_.emplace(place_of(tensor), name);
+  if (!is_new && tensor.numel() > 0) {
+    model_.weights.set(name, model_.weights.get(same->second));
+    tied_.emplace_back(name, same->second);
   }
-  const Weight first = weights_.at(same->second);
-  weights_.emplace(key, first);
-  aliases_[name] = graph().find_input(first.value)->target;
-  model_.archive.json["aliases"] = nlohmann::json(aliases_).dump();
+  weights_.emplace(tensor.unsafeGetTensorImpl(), weight);
+  by_name_.emplace(name, std::move(weight));
+}
+
+std::optional<Item> GraphBuilder::find_weight(const std::string& name) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return std::nullopt;
+  return TensorItem{found->second.value, found->second.lanes};
+}
+
+void GraphBuilder::drop_unused_aliases() {
+  auto aliases = nlohmann::json::object();
+  for (const auto& [name, first] : tied_) {
+    const Value* value = by_name_.at(name).value;
+    if (!value->uses().empty()) continue;
+    graph().remove_input(value);
+    model_.weights.erase(name);
+    aliases[name] = first;
+  }
+  if (!aliases.empty()) model_.archive.json["aliases"] = aliases.dump();
 }
 
 Item GraphBuilder::add_user_input(const std::string& name, std::vector<at::Tensor> lanes) {
@@ -120,19 +137,23 @@ Item GraphBuilder::item(const c10::IValue& value) {
 
 Value* GraphBuilder::constant(const TensorItem& item, const std::string& node_name, const std::string& role) {
   const at::Tensor& tensor = item.lanes.front();
+  const InputKind kind = kind_of_role(node_name, role, tensor);
+  // Freezing makes equal constants one: all biases that are zero. They are weights of their own, unlike tied matrices.
+  const bool is_own = kind == InputKind::buffer || (kind == InputKind::parameter && tensor.dim() < 2);
   const auto found = weights_.find(tensor.unsafeGetTensorImpl());
-  if (found != weights_.end()) return found->second.value;
-  const InputKind kind = kind_of_role(role, tensor);
+  if (found != weights_.end() && !is_own) return found->second.value;
   std::string name = kind == InputKind::constant ? "lifted_tensor_" + std::to_string(constant_count_++) : node_name + "." + role;
   for (int i = 1; model_.weights.has(name); ++i) name = node_name + "." + role + "_" + std::to_string(i);
   keep_alive_.push_back(tensor);
-  auto weight = make_weight(kind, name, tensor);
+  auto weight = make_weight(kind, name, is_own ? tensor.clone() : tensor);
   if (kind == InputKind::parameter) {
     auto type = weight.value->tensor();
     type.requires_grad = true;
     graph().set_type(weight.value, std::move(type));
   }
-  return weights_.emplace(tensor.unsafeGetTensorImpl(), std::move(weight)).first->second.value;
+  auto* value = weight.value;
+  if (!is_own) weights_.emplace(tensor.unsafeGetTensorImpl(), std::move(weight));
+  return value;
 }
 
 Value* GraphBuilder::value(const Item& item, const std::string& node_name, const std::string& role) {
@@ -152,10 +173,14 @@ Value* GraphBuilder::value(const Item& item, const std::string& node_name, const
 
 // --- types ---
 
-std::string GraphBuilder::fit(const std::vector<std::int64_t>& sizes, const std::string& what) const {
+std::optional<std::string> GraphBuilder::find_expression(const std::vector<std::int64_t>& sizes) const {
   std::vector<SizeSample> samples;
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) samples.push_back({&lanes_[lane], sizes[lane]});
-  if (auto expression = fit_size(samples, expressions_)) return *expression;
+  return fit_size(samples, expressions_);
+}
+
+std::string GraphBuilder::fit(const std::vector<std::int64_t>& sizes, const std::string& what) const {
+  if (auto expression = find_expression(sizes)) return *expression;
   std::string seen;
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
     for (const auto& [name, value] : lanes_[lane]) seen += (seen.empty() ? "" : " ") + name + "=" + std::to_string(value);
@@ -179,13 +204,15 @@ TensorType GraphBuilder::type_of(const std::vector<at::Tensor>& lanes, const std
   return type;
 }
 
-SymbolType GraphBuilder::symbol_type(const std::vector<c10::IValue>& lanes, const std::string& what) const {
+SymbolType GraphBuilder::symbol_type(const std::vector<c10::IValue>& lanes) {
   const c10::IValue& first = lanes.front();
   if (first.isDouble()) return {ScalarKind::sym_float, {-1, {}}, first.toDouble()};
   if (first.isBool()) return {ScalarKind::sym_bool, {-1, {}}, first.toBool() ? 1.0 : 0.0};
   std::vector<std::int64_t> sizes;
   for (const c10::IValue& lane : lanes) sizes.push_back(lane.toInt());
-  return {ScalarKind::sym_int, {sizes.front(), fit(sizes, what)}, {}};
+  // A remainder, say, has no expression in the sizes; it gets a symbol of its own.
+  const auto expression = find_expression(sizes);
+  return {ScalarKind::sym_int, {sizes.front(), expression ? *expression : "Symbol('u" + std::to_string(unknown_count_++) + "', integer=True)"}, {}};
 }
 
 // --- nodes ---
@@ -212,7 +239,7 @@ Item GraphBuilder::size(const TensorItem& tensor, std::int64_t dim) {
   const auto known = sizes_.find({tensor.value, dim});
   if (known != sizes_.end() && known->second.as<NumberItem>()->lanes == lanes) return known->second;
   // What is an input's size is asked of the input, as torch.export does.
-  const auto type = symbol_type(lanes, "a size");
+  const auto type = symbol_type(lanes);
   const auto input = symbols_.find(type.expression.expression);
   const auto key = input == symbols_.end() ? std::pair<Value*, std::int64_t>{tensor.value, dim} : input->second;
   auto* value = input_size(type.expression.expression);
@@ -225,7 +252,7 @@ Item GraphBuilder::size(const TensorItem& tensor, std::int64_t dim) {
 Item GraphBuilder::number(std::vector<c10::IValue> lanes, std::string_view target, const std::function<std::vector<NamedArgument>()>& arguments,
                           std::string_view name) {
   if (all_equal(lanes)) return NumberItem{nullptr, std::move(lanes)};
-  const auto type = symbol_type(lanes, "the result of `" + std::string(name) + "`");
+  const auto type = symbol_type(lanes);
   auto* value = insert(std::string(target), arguments(), {{std::string(name), type}})->output();
   return NumberItem{value, std::move(lanes)};
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,9 +29,12 @@ class GraphBuilder {
   // Where nodes made from now on come from: module stack and source lines, as torch.export writes them.
   void set_origin(std::map<std::string, std::string> metadata) { origin_ = std::move(metadata); }
 
-  // A parameter or buffer of the module. One that was added before under another name keeps that name; so tied weights
-  // stay tied.
+  // A parameter or buffer of the module. Names of the same elements share one tensor: tied weights stay tied.
   void add_weight(InputKind kind, const std::string& name, const at::Tensor& tensor);
+  // The weight that was added under this name; none: there is no such weight.
+  std::optional<Item> find_weight(const std::string& name) const;
+  // Further names of tied weights that no node uses become mere aliases, as in a .pt2.
+  void drop_unused_aliases();
   Item add_user_input(const std::string& name, std::vector<at::Tensor> lanes);
   // A tensor that the program holds: the weight of that name, or a constant.
   Item tensor(const at::Tensor& tensor);
@@ -56,9 +60,10 @@ class GraphBuilder {
   };
   Weight make_weight(InputKind kind, const std::string& name, const at::Tensor& tensor);
   Value* constant(const TensorItem& item, const std::string& node_name, const std::string& role);
+  std::optional<std::string> find_expression(const std::vector<std::int64_t>& sizes) const;
   std::string fit(const std::vector<std::int64_t>& sizes, const std::string& what) const;
   TensorType type_of(const std::vector<at::Tensor>& lanes, const std::string& what) const;
-  SymbolType symbol_type(const std::vector<c10::IValue>& lanes, const std::string& what) const;
+  SymbolType symbol_type(const std::vector<c10::IValue>& lanes);
   Node* insert(std::string target, std::vector<NamedArgument> arguments, std::vector<OutputSpec> outputs, std::vector<int> structure = {});
   Value* input_size(const std::string& expression);
 
@@ -67,12 +72,13 @@ class GraphBuilder {
   Expressions expressions_;
   std::map<std::string, std::string> origin_;
   std::unordered_map<const void*, Weight> weights_;              // by tensor
-  std::map<std::vector<std::int64_t>, const void*> by_storage_;  // address, offset, sizes and strides
-  std::map<std::string, std::string> aliases_;
+  std::map<std::vector<std::int64_t>, std::string> by_storage_;  // names by address, offset, sizes and strides
+  std::unordered_map<std::string, Weight> by_name_;
+  std::vector<std::pair<std::string, std::string>> tied_;        // later name, first name
   std::map<std::pair<const Value*, std::int64_t>, Item> sizes_;
   std::map<std::string, std::pair<Value*, std::int64_t>> symbols_;  // where inputs have them, by expression
   std::vector<at::Tensor> keep_alive_;
-  int constant_count_ = 0;
+  int constant_count_ = 0, unknown_count_ = 0;
 };
 
 }  // namespace dsc::torchscript

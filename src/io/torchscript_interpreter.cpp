@@ -212,8 +212,12 @@ class Interpreter {
     const auto* known = object.as<KnownItem>();
     if (!module && !(known && known->value.isObject())) throw Error(ErrorCode::unsupported, "attribute `" + name + "` of something that is no module");
     const c10::IValue value = jit::Object(module ? module->object : known->value.toObject()).attr(name);
-    if (!value.isObject() || !value.toObjectRef().type()->is_module()) return builder_.item(value);
-    return ModuleItem{value.toObject(), module && !module->path.empty() ? module->path + "." + name : name};
+    const std::string path = module && !module->path.empty() ? module->path + "." + name : name;
+    if (value.isObject() && value.toObjectRef().type()->is_module()) return ModuleItem{value.toObject(), path};
+    if (module && value.isTensor()) {
+      if (auto weight = builder_.find_weight(path)) return *weight;
+    }
+    return builder_.item(value);
   }
 
   // Nodes that only build or take apart; none: the node is another.

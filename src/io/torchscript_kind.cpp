@@ -1,9 +1,9 @@
 #include "io/torchscript_kind.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <iterator>
-#include <set>
 #include <string_view>
 #include <vector>
 
@@ -22,27 +22,30 @@ constexpr const char* kHowToUseState = "weights need a program: export the model
   throw Error(ErrorCode::model_file, what, {.file = path}, hint);
 }
 
-// Names of the classes that a pickle refers to by its GLOBAL opcode, `c<module>\n<name>\n`, as torch.save writes them.
-std::set<std::string> pickled_classes(const std::string& pickle) {
+// Names of the classes that a pickle refers to by its GLOBAL opcode, `c<module>\n<name>\n`, as torch.save writes them; the
+// outermost object's comes first.
+std::vector<std::string> pickled_classes(const std::string& pickle) {
   const auto is_name = [](const std::string& text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.'; });
   };
-  std::set<std::string> names;
+  std::vector<std::string> names;
   for (std::size_t at = pickle.find('c'); at != std::string::npos; at = pickle.find('c', at + 1)) {
     const auto middle = pickle.find('\n', at);
     const auto end = middle == std::string::npos ? middle : pickle.find('\n', middle + 1);
     if (end == std::string::npos) break;
     const auto module = pickle.substr(at + 1, middle - at - 1), name = pickle.substr(middle + 1, end - middle - 1);
-    if (is_name(module) && is_name(name)) names.insert(module + "." + name);
+    if (!is_name(module) || !is_name(name)) continue;
+    names.push_back(module + "." + name);
+    at = end;
   }
   return names;
 }
 
 // A class that is more than a container of tensors; empty: there is none.
-std::string module_class(const std::set<std::string>& classes) {
+std::string module_class(const std::vector<std::string>& classes) {
   for (const auto& name : classes) {
     const bool is_plain = name.starts_with("torch._utils.") || name.starts_with("collections.") || name.starts_with("torch.serialization.") ||
-                          name.starts_with("_codecs.") || name.starts_with("builtins.") || name.starts_with("numpy.") ||
+                          name.starts_with("_codecs.") || name.starts_with("builtins.") || name.starts_with("__builtin__.") || name.starts_with("numpy.") ||
                           (name.starts_with("torch.") && (name.ends_with("Storage") || name == "torch.Size" || name == "torch.device"));
     if (!is_plain) return name;
   }

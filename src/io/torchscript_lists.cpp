@@ -30,16 +30,22 @@ std::size_t position(const Item& index, std::size_t size) {
 Item number(std::size_t n) { return KnownItem{static_cast<std::int64_t>(n)}; }
 Item list_like(const Item& model, Items items) { return ListItem{std::make_shared<Items>(std::move(items)), model.as<ListItem>()->element_type}; }
 
+// Python's slice.indices().
 Items slice(const Item& list, const Items& a) {
   const auto size = static_cast<std::int64_t>(elements(list).size());
-  const auto bound = [&](const Item& item, std::int64_t otherwise) {
-    const std::int64_t at = known_int(item, otherwise);
-    return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-  };
   const std::int64_t step = a.size() > 3 ? known_int(a[3], 1) : 1;
-  if (step <= 0) throw Error(ErrorCode::unsupported, "a list slice that runs backwards");
+  if (step == 0) throw Error(ErrorCode::data, "a list slice with step 0");
+  const std::int64_t lowest = step > 0 ? 0 : -1, highest = step > 0 ? size : size - 1;
+  const auto bound = [&](const Item& item, std::int64_t otherwise) {
+    if (find_known(item) && find_known(item)->isNone()) return otherwise;
+    const std::int64_t at = known_int(item);
+    return std::clamp<std::int64_t>(at < 0 ? at + size : at, lowest, highest);
+  };
+  const std::int64_t end = bound(a[2], step > 0 ? highest : lowest);
   Items out;
-  for (std::int64_t i = bound(a[1], 0); i < bound(a[2], size); i += step) out.push_back(elements(list)[static_cast<std::size_t>(i)]);
+  for (std::int64_t i = bound(a[1], step > 0 ? lowest : highest); step > 0 ? i < end : i > end; i += step) {
+    out.push_back(elements(list)[static_cast<std::size_t>(i)]);
+  }
   return {list_like(list, std::move(out))};
 }
 

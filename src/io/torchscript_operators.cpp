@@ -49,6 +49,16 @@ Call canonical(const c10::FunctionSchema& schema, const Items& arguments) {
   return {{name, overload}, arguments};
 }
 
+// x[i] with positions has the size of i; with a mask it depends on the mask's elements.
+bool indexes_by_numbers(const Call& call) {
+  if (call.name.name != "aten::index") return false;
+  const auto& indices = *call.arguments.at(1).as<ListItem>()->elements;
+  return std::none_of(indices.begin(), indices.end(), [](const Item& item) {
+    const auto* tensor = item.as<TensorItem>();
+    return tensor && (tensor->lanes.front().scalar_type() == c10::kBool || tensor->lanes.front().scalar_type() == c10::kByte);
+  });
+}
+
 // "aten::conv2d" -> "conv2d".
 std::string base_name(const std::string& name) { return name.substr(name.find("::") + 2); }
 
@@ -193,7 +203,7 @@ Items emit_operator(GraphBuilder& builder, const c10::FunctionSchema& schema, co
   const Call call = canonical(schema, arguments);
   const auto op = c10::Dispatcher::singleton().findSchema(call.name);
   if (!op) throw Error(ErrorCode::unsupported, "operator `" + call.name.name + (call.name.overload_name.empty() ? "" : "." + call.name.overload_name) + "`");
-  if (op->hasTag(at::Tag::dynamic_output_shape))
+  if (op->hasTag(at::Tag::dynamic_output_shape) && !indexes_by_numbers(call))
     throw Error(ErrorCode::unsupported, "operator `" + call.name.name + "`: the size of its result depends on data", {}, "write the model without it");
   auto named = Arguments(builder, call).make(op->schema());
   const std::string base = base_name(call.name.name);

@@ -213,6 +213,7 @@ Model translate(const torch::jit::Module& module, const std::vector<Formal>& arg
   add_outputs(model.graph, builder, torchscript::run_forward(builder, module, std::move(items), path));
   if (model.graph.outputs().empty()) throw Error(ErrorCode::unsupported, "the model returns no tensor", {.file = path});
   for (const auto& name : model.graph.erase_dead_code(false)) model.weights.erase(name);
+  builder.drop_unused_aliases();
   model.archive.json["range_constraints"] = range_constraints(lanes.front());
   return model;
 }

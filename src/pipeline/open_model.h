@@ -2,13 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "dscompress/model.h"
 
 namespace dsc {
 
-// Reads a model and, unless `weights` is empty, swaps its weights by name. The graph is verified.
-// errors: model_file (also for an unknown extension), unsupported.
-Model open_model(const std::string& path, const std::string& weights = {});
+// Reads a model, .pt2 or TorchScript (.pt), and, unless `weights` is empty, swaps its weights by name. The graph is verified.
+// `inputs`: for TorchScript, the inputs' shapes as io/torchscript.h reads them: "image=batch,3,224,224".
+// errors: model_file (also for an unknown extension), unsupported, usage (inputs that do not fit the program).
+Model open_model(const std::string& path, const std::string& weights = {}, const std::vector<std::string>& inputs = {});
 
 }  // namespace dsc

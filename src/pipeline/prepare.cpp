@@ -69,7 +69,7 @@ void check_passes(const Recipe& recipe, const Model& model) {
 
 PreparedRun prepare_run(const Recipe& recipe) {
   PreparedRun run;
-  run.model = open_model(recipe.model.path.path, recipe.model.weights.path);
+  run.model = open_model(recipe.model.path.path, recipe.model.weights.path, recipe.model.inputs);
   auto& resources = run.resources;
   resources.metrics = recipe.evaluate.metrics;
   resources.evaluation_batch = recipe.evaluate.batch;

@@ -21,6 +21,7 @@ inline constexpr std::int64_t kRecipeVersion = 1;
 struct ModelConfig {
   FilePath path;
   FilePath weights;  // empty: those in the model file
+  std::vector<std::string> inputs;  // of TorchScript: "image=batch,3,224,224", see io/torchscript.h
   void fields(FieldVisitor& visit);
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "eval/metrics.h"
+#include "io/torchscript.h"
 #include "pipeline/recipe.h"
 
 namespace dsc {
@@ -46,6 +47,15 @@ bool has_duplicates(std::vector<std::string> list) {
   return std::adjacent_find(list.begin(), list.end()) != list.end();
 }
 
+std::string problem_with_inputs(const std::vector<std::string>& inputs) {
+  try {
+    for (const auto& input : inputs) parse_input_spec(input);
+  } catch (const Error& error) {
+    return "inputs: " + error.problems().front().message + "; " + error.problems().front().hint;
+  }
+  return {};
+}
+
 std::string problem_with_version(std::int64_t version) {
   return version == kRecipeVersion ? "" : "recipe version " + std::to_string(version) + " is not known; this program reads version 1";
 }
@@ -53,8 +63,11 @@ std::string problem_with_version(std::int64_t version) {
 }  // namespace
 
 void ModelConfig::fields(FieldVisitor& visit) {
-  visit("path", path, {.text = "The exported model: .pt2.", .required = true});
+  visit("path", path, {.text = "The exported model: .pt2, or TorchScript .pt.", .required = true});
   visit("weights", weights, {.text = "A .safetensors file whose tensors replace the model's, by name; empty: keep them."});
+  visit("inputs", inputs,
+        {.text = "Shapes of a TorchScript model's inputs, names for sizes that may change: \"image=batch,3,224,224\", \"ids=batch,sequence@128:i64\"."});
+  visit.check(problem_with_inputs(inputs));
 }
 
 void LatencyConfig::fields(FieldVisitor& visit) {
