@@ -71,16 +71,24 @@ def forms(module, values):
     return made
 
 
-def group_keys(groups, by_name):
+def first_names(module):
+    """Each weight's name -> the first name of that tensor: a trace keeps one name of tied weights, torch.export all."""
+    first, names = {}, {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        names[name] = first.setdefault(id(tensor), name)
+    return names
+
+
+def group_keys(groups, names, by_name):
     keys = collections.Counter()
     for group in groups["groups"]:
-        members = sorted((member["weight"], member["dim"], member["role"]) for member in group["members"])
+        members = sorted({(names.get(member["weight"], member["weight"]), member["dim"]) for member in group["members"]})
         keys[group["kind"], group["channels"], tuple(members) if by_name else len(members)] += 1
     return keys
 
 
-def group_difference(mine, theirs, by_name):
-    mine, theirs = group_keys(mine, by_name), group_keys(theirs, by_name)
+def group_difference(mine, theirs, names, by_name):
+    mine, theirs = group_keys(mine, names, by_name), group_keys(theirs, names, by_name)
     if mine == theirs:
         return None
     extra, missing = mine - theirs, theirs - mine
@@ -110,7 +118,7 @@ def check_form(folder, name, scripted, module, words, cases, groups):
     run("export", path, *words, "--to", target)
     difference = worst_difference(module, torch.export.load(target).module(), cases)
     mine = json.loads(run("inspect", path, *words, "--groups", "--json"))
-    problem = group_difference(mine, groups, by_name=not name.endswith("frozen"))
+    problem = group_difference(mine, groups, first_names(module), by_name=not name.endswith("frozen"))
     if difference > 1e-6:
         return f"outputs differ by {difference:.1e}"
     return problem and f"groups: {problem}"
