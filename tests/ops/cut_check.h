@@ -4,6 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -43,7 +45,8 @@ inline double relative_error(const std::vector<at::Tensor>& a, const std::vector
     EXPECT_EQ(a[i].sizes(), b[i].sizes());
     if (!a[i].is_floating_point() || a[i].sizes() != b[i].sizes()) continue;
     double scale = std::max(1e-6, b[i].abs().max().item<double>());
-    worst = std::max(worst, (a[i] - b[i]).abs().max().item<double>() / scale);
+    double error = (a[i] - b[i]).abs().max().item<double>() / scale;
+    worst = std::isfinite(error) && std::isfinite(worst) ? std::max(worst, error) : std::numeric_limits<double>::infinity();  // NaN equals nothing
   }
   return worst;
 }
