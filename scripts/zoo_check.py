@@ -328,14 +328,15 @@ def main():
         file = options.cache / "results" / f"{name}.json"
         if options.names and not any(fnmatch.fnmatch(name, pattern) for pattern in options.names):
             continue
-        old = json.loads(file.read_text()) if file.exists() else None
-        if old and not options.names and not (options.failed and not old["dscompress"]["passed"]):
+        result = json.loads(file.read_text()) if file.exists() else {}
+        if options.names or (options.failed and not result.get("dscompress", {}).get("passed")):
+            result = {}
+        wanted = {"dscompress": check_ours, "torch_pruning": check_peer}
+        missing = [tool for tool in wanted if tool not in result and not (tool == "torch_pruning" and options.no_peer)]
+        if not missing:
             continue
-        result = {"dscompress": in_child(options.timeout, check_ours, name, options)}
-        if not options.no_peer:
-            result["torch_pruning"] = in_child(options.timeout, check_peer, name, options)
-        elif old and "torch_pruning" in old:
-            result["torch_pruning"] = old["torch_pruning"]
+        for tool in missing:
+            result[tool] = in_child(options.timeout, wanted[tool], name, options)
         file.write_text(json.dumps(result, indent=1))
         ours, peer = result["dscompress"], result.get("torch_pruning", {})
         print(f"{name:20} {percent(ours):4} {word(ours)}  ({ours.get('seconds')} s)   torch-pruning {percent(peer)} {word(peer)[:80] if peer else ''}", flush=True)
