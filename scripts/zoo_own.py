@@ -296,13 +296,26 @@ def maxvit():
     return model
 
 
+def sequence_to_sequence(model):
+    return Called(model, lambda model, ids, target: model(input_ids=ids, decoder_input_ids=target, use_cache=False).logits,
+                  (torch.randint(3, 200, (2, 12)), torch.randint(3, 200, (2, 7))))
+
+
 def t5():
     """Encoder and decoder of T5, small."""
     import transformers
 
-    config = transformers.T5Config(d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, vocab_size=200, use_cache=False)
-    return Called(transformers.T5ForConditionalGeneration(config), lambda model, ids, target: model(input_ids=ids, decoder_input_ids=target).logits,
-                  (torch.randint(1, 200, (2, 12)), torch.randint(1, 200, (2, 7))))
+    config = transformers.T5Config(d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, vocab_size=200)
+    return sequence_to_sequence(transformers.T5ForConditionalGeneration(config))
+
+
+def bart():
+    """Encoder and decoder of BART, small."""
+    import transformers
+
+    config = transformers.BartConfig(d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4,
+                                     encoder_ffn_dim=128, decoder_ffn_dim=128, vocab_size=200, max_position_embeddings=64)
+    return sequence_to_sequence(transformers.BartForConditionalGeneration(config))
 
 
 def whisper_encoder():

@@ -13,7 +13,8 @@ struct ConvShape {
   const Value* weight = nullptr;
   const Value* bias = nullptr;
   std::int64_t channel = 1;  // dimension of the input
-  std::int64_t groups = 1;
+  std::int64_t groups = 1;  // the example's, when variable
+  bool has_variable_groups = false;
   bool transposed = false;
 };
 
@@ -21,8 +22,14 @@ ConvShape shape_of(const Node& node) {
   ConvShape shape{node.find_value("input"), node.find_value("weight"), node.find_value("bias")};
   std::int64_t spatial = shape.weight->tensor().rank() - 2;
   shape.channel = shape.input->tensor().rank() - spatial - 1;
-  shape.groups = int_or(node, "groups", 1);
   shape.transposed = plain_op(node).starts_with("aten.conv_transpose") || bool_or(node, "transposed", false);
+  // Groups can be variable: the batch, where each example has its own kernels.
+  const Argument* groups = node.find_argument("groups");
+  shape.has_variable_groups = groups && std::holds_alternative<Value*>(*groups);
+  std::int64_t channels = shape.input->tensor().sizes.at(static_cast<std::size_t>(shape.channel)).size;
+  std::int64_t per_group = shape.weight->tensor().sizes.at(1).size;
+  shape.groups = int_or(node, "groups", 1);
+  if (shape.has_variable_groups) shape.groups = shape.transposed ? node.output()->tensor().sizes.at(static_cast<std::size_t>(shape.channel)).size / per_group : channels / per_group;
   return shape;
 }
 
@@ -36,7 +43,7 @@ void tie_conv(Ties& ties, const Node& node) {
   ties.set_role(s.weight, out_dim, Role::produces);
 
   Axis in = ties.axis(s.input, s.channel), out;
-  if (s.groups == 1) {
+  if (s.groups == 1 && !s.has_variable_groups) {
     ties.tie(in, ties.axis(s.weight, in_dim));
     out = ties.axis(s.weight, out_dim);
   } else {
@@ -45,6 +52,7 @@ void tie_conv(Ties& ties, const Node& node) {
     Axis first = ties.axis(s.weight, 0);
     Axes weight_parts = ties.split(first, {s.groups, first.size / s.groups});
     ties.tie(input_parts[0], weight_parts[0]);
+    if (s.has_variable_groups) ties.keep(input_parts[0], "a variable number of groups");
     ties.remember(input_parts[0]);
     if (s.transposed) {
       ties.tie(input_parts[1], weight_parts[1]);
@@ -74,7 +82,8 @@ void tie_conv(Ties& ties, const Node& node) {
 }
 
 void resize_conv(Resizer& resizer, Node& node) {
-  if (int_or(node, "groups", 1) == 1) return;
+  ConvShape shape = shape_of(node);
+  if (shape.groups == 1 || shape.has_variable_groups) return;
   resizer.graph().set_argument(&node, "groups", resizer.remembered(node, 0));
 }
 

@@ -80,6 +80,19 @@ void resize_group_norm(Resizer& resizer, Node& node) {
   resizer.graph().set_argument(&node, "num_groups", resizer.remembered(node, 0));
 }
 
+// _weight_norm(v, g, dim): v divided by its norm over all dimensions but `dim`, times g, which has size 1 in them. Zeroed
+// elements add nothing to a norm, so that a cut in the others is exact; along `dim` a zeroed element would be 0 / 0.
+void tie_weight_norm(Ties& ties, const Node& node) {
+  const Value* direction = node.find_value("v");
+  const Value* length = node.find_value("g");
+  Axes axes = ties.axes(direction);
+  std::int64_t dim = dim_or(node, "dim", 0, direction->tensor().rank());
+  ties.tie(ties.axis(length, dim), axes.at(static_cast<std::size_t>(dim)));
+  ties.set_role(length, dim, Role::scales);
+  ties.changes_statistics(axes[static_cast<std::size_t>(dim)]);
+  define_outputs(ties, node, axes, axes[static_cast<std::size_t>(dim)]);
+}
+
 constexpr OpInfo kOps[] = {
     {"aten.batch_norm", tie_batch_norm},
     {"aten.native_batch_norm", tie_batch_norm},
@@ -89,6 +102,8 @@ constexpr OpInfo kOps[] = {
     {"aten.native_layer_norm", tie_layer_norm, resize_layer_norm},
     {"aten.rms_norm", tie_layer_norm, resize_layer_norm},
     {"aten.group_norm", tie_group_norm, resize_group_norm},
+    {"aten._weight_norm", tie_weight_norm},
+    {"aten._weight_norm_interface", tie_weight_norm},
 };
 
 }  // namespace

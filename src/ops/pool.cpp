@@ -81,6 +81,19 @@ void tie_unfold(Ties& ties, const Node& node) {
   ties.define(node.output(), std::move(axes));
 }
 
+// col2im [N, C*kh*kw, L] -> [N, C, H, W]
+void tie_fold(Ties& ties, const Node& node) {
+  Axes axes = ties.axes(tensor_arguments(node).at(0));
+  const std::vector<Dim>& to = ties.dims(node.output());
+  std::size_t c = to.size() - 3;
+  ties.keep(axes[c + 1], "windows");
+  std::int64_t channels = to[c].size;
+  axes[c] = ties.split(axes[c], {channels, axes[c].size / channels}, {false, true})[0];
+  axes.resize(c + 1);
+  for (std::size_t d = c + 1; d < to.size(); ++d) axes.push_back(ties.kept(to[d].size, "a position in the picture"));
+  ties.define(node.output(), std::move(axes));
+}
+
 constexpr OpInfo kOps[] = {
     {"aten.max_pool1d", tie_pool},
     {"aten.max_pool2d", tie_pool},
@@ -110,6 +123,7 @@ constexpr OpInfo kOps[] = {
     {"aten.pixel_unshuffle", tie_pixel_unshuffle},
     {"aten.channel_shuffle", tie_channel_shuffle, resize_channel_shuffle},
     {"aten.im2col", tie_unfold},
+    {"aten.col2im", tie_fold},
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // How views regroup dimensions: merging makes the union of labels, splitting factors them.
 #include <algorithm>
+#include <charconv>
 #include <numeric>
+#include <string_view>
 #include <utility>
 
 #include "ops/ties.h"
@@ -16,6 +18,20 @@ std::int64_t product(const std::vector<std::int64_t>& sizes) {
 std::int64_t digit(std::int64_t index, const std::vector<std::int64_t>& sizes, std::size_t part) {
   for (std::size_t i = sizes.size() - 1; i > part; --i) index /= sizes[i];
   return index % sizes[part];
+}
+
+// The fixed number in "12*s77" or "Mul(Integer(12), Symbol('s77', ...))": a variable dimension is taken as (variable, fixed),
+// as a merged batch is. 1 when there is none.
+std::int64_t fixed_factor(const Dim& dim) {
+  if (dim.is_fixed()) return dim.size;
+  std::string_view text = dim.expression;
+  for (std::string_view prefix : {"Mul(Integer(", "Mul(", "Integer("}) {
+    if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+  }
+  std::int64_t factor = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), factor);
+  bool multiplies = error == std::errc{} && end != text.data() + text.size() && (*end == '*' || *end == ')' || *end == ',');
+  return multiplies && factor > 0 && dim.size % factor == 0 ? factor : 1;
 }
 
 std::vector<Unit> intersection(std::span<const Unit> a, std::span<const Unit> b) {
@@ -141,6 +157,23 @@ Axes Ties::split_labels(std::vector<Label> labels, const std::vector<std::int64_
   return result;
 }
 
+Axes Ties::split_dims(const Axis& axis, const std::vector<Dim>& dims) {
+  std::vector<std::int64_t> sizes;
+  std::vector<bool> variable;
+  for (const Dim& dim : dims) {
+    std::int64_t fixed = fixed_factor(dim);
+    sizes.push_back(dim.size / fixed);
+    variable.push_back(!dim.is_fixed());
+    sizes.push_back(fixed);
+    variable.push_back(false);
+  }
+  Axes halves = split(axis, sizes, variable), result;
+  for (std::size_t d = 0; d < dims.size(); ++d) {
+    result.push_back(dims[d].is_fixed() ? halves[2 * d + 1] : merge({halves[2 * d], halves[2 * d + 1]}));
+  }
+  return result;
+}
+
 Axes Ties::reshape(const Axes& from, const std::vector<Dim>& from_dims, const std::vector<Dim>& to_dims) {
   Axes result;
   for (const Dim& dim : to_dims) result.push_back({dim.size, nullptr, why("reshaped")});
@@ -173,13 +206,9 @@ Axes Ties::reshape(const Axes& from, const std::vector<Dim>& from_dims, const st
       result[right[0]] = whole;
       continue;
     }
-    std::vector<std::int64_t> sizes;
-    std::vector<bool> symbolic;
-    for (std::size_t k : right) {
-      sizes.push_back(to_dims[k].size);
-      symbolic.push_back(!to_dims[k].is_fixed());
-    }
-    Axes made_parts = split(whole, sizes, symbolic);
+    std::vector<Dim> dims;
+    for (std::size_t k : right) dims.push_back(to_dims[k]);
+    Axes made_parts = split_dims(whole, dims);
     for (std::size_t k = 0; k < right.size(); ++k) result[right[k]] = made_parts[k];
   }
   return result;

@@ -56,6 +56,8 @@ class Ties {
   Axis merge(const Axes& parts);
   // Splits into dimensions of the given sizes; those marked are kept (symbolic sizes, positions in a picture).
   Axes split(const Axis& axis, const std::vector<std::int64_t>& sizes, const std::vector<bool>& keep_parts = {});
+  // The same where sizes may be variable: of "12*s0" the 12 can hold channels, the rest is kept.
+  Axes split_dims(const Axis& axis, const std::vector<Dim>& dims);
   // What view and reshape do, symbolic dimensions included.
   Axes reshape(const Axes& from, const std::vector<Dim>& from_dims, const std::vector<Dim>& to_dims);
   // Ties dimensions aligned from the right and returns those of the broadcast result of shape `to`.

@@ -308,6 +308,74 @@ const Case kCases[] = {
   %y: f32[] = aten.linear.default(input=%r, weight=%wo)
   output %y
 )"},
+    {"PatchesMergedWithBatchAndChannels", 2, R"(
+  param %w1 "a.weight": f32[6, 3, 1, 1]
+  param %w2 "b.weight": f32[8, 6]
+  param %w3 "c.weight": f32[6, 8]
+  param %w4 "d.weight": f32[5, 6, 1, 1]
+  input %x: f32[s0{2}, 3, 4, 4]
+  %a: f32[] = aten.conv2d.default(input=%x, weight=%w1)
+  %v1: f32[] = aten.view.default(self=%a, size=[-1, 2, 2, 2])
+  %t1: f32[] = aten.transpose.int(self=%v1, dim0=1, dim1=2)
+  %v2: f32[] = aten.reshape.default(self=%t1, shape=[-1, 6, 4, 4])
+  %t2: f32[] = aten.transpose.int(self=%v2, dim0=1, dim1=3)
+  %v3: f32[] = aten.reshape.default(self=%t2, shape=[-1, 4, 6])
+  %b: f32[] = aten.linear.default(input=%v3, weight=%w2)
+  %r: f32[] = aten.relu.default(self=%b)
+  %c: f32[] = aten.linear.default(input=%r, weight=%w3)
+  %s: f32[] = aten.add.Tensor(self=%v3, other=%c)
+  %v4: f32[] = aten.view.default(self=%s, size=[-1, 4, 4, 6])
+  %t3: f32[] = aten.transpose.int(self=%v4, dim0=1, dim1=3)
+  %v5: f32[] = aten.reshape.default(self=%t3, shape=[-1, 2, 2, 2])
+  %t4: f32[] = aten.transpose.int(self=%v5, dim0=1, dim1=2)
+  %v6: f32[] = aten.reshape.default(self=%t4, shape=[-1, 6, 4, 4])
+  %y: f32[] = aten.conv2d.default(input=%v6, weight=%w4)
+  output %y
+)"},
+    {"KernelsOfEachExample", 2, R"(
+  param %w1 "a.weight": f32[4, 3, 1, 1]
+  param %k "kernels": f32[3, 24]
+  param %w3 "c.weight": f32[5, 6, 1, 1]
+  input %x: f32[s0{2}, 3, 4, 4]
+  %n: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
+  %g: f32[] = aten.mean.dim(self=%x, dim=[2, 3])
+  %m: f32[] = aten.matmul.default(self=%g, other=%k)
+  %w: f32[] = aten.view.default(self=%m, size=[-1, 4, 1, 1])
+  %a: f32[] = aten.conv2d.default(input=%x, weight=%w1)
+  %e: f32[] = aten.relu.default(self=%a)
+  %n4: sym_int "4*s0"{8} = _operator.mul(%n, 4)
+  %f: f32[] = aten.reshape.default(self=%e, shape=[1, %n4, 4, 4])
+  %b: f32[] = aten.conv2d.default(input=%f, weight=%w, bias=None, stride=[1, 1], padding=[0, 0], dilation=[1, 1], groups=%n)
+  %c: f32[] = aten.view.default(self=%b, size=[%n, 6, 4, 4])
+  %y: f32[] = aten.conv2d.default(input=%c, weight=%w3)
+  output %y
+)"},
+    {"WindowsUnfoldedAndFolded", 2, R"(
+  param %w1 "a.weight": f32[6, 3, 1, 1]
+  param %w2 "b.weight": f32[54, 54]
+  param %w3 "c.weight": f32[5, 6, 1, 1]
+  input %x: f32[s0{2}, 3, 4, 4]
+  %a: f32[] = aten.conv2d.default(input=%x, weight=%w1)
+  %u: f32[] = aten.im2col.default(self=%a, kernel_size=[3, 3], dilation=[1, 1], padding=[1, 1], stride=[1, 1])
+  %t: f32[] = aten.transpose.int(self=%u, dim0=1, dim1=2)
+  %b: f32[] = aten.linear.default(input=%t, weight=%w2)
+  %v: f32[] = aten.transpose.int(self=%b, dim0=1, dim1=2)
+  %f: f32[] = aten.col2im.default(self=%v, output_size=[4, 4], kernel_size=[3, 3], dilation=[1, 1], padding=[1, 1], stride=[1, 1])
+  %y: f32[] = aten.conv2d.default(input=%f, weight=%w3)
+  output %y
+)"},
+    {"NormalisedWeights", 2, R"(
+  param %w1 "a.weight": f32[6, 3, 1]
+  param %v "b.v": f32[8, 6, 3]
+  param %g "b.g": f32[8, 1, 1]
+  param %w3 "c.weight": f32[5, 8, 1]
+  input %x: f32[s0{2}, 3, 7]
+  %a: f32[] = aten.conv1d.default(input=%x, weight=%w1)
+  %w: f32[] = aten._weight_norm.default(v=%v, g=%g, dim=0)
+  %b: f32[] = aten.conv1d.default(input=%a, weight=%w)
+  %y: f32[] = aten.conv1d.default(input=%b, weight=%w3)
+  output %y
+)"},
     {"EinsumHeads", 3, R"(
   param %wq "q.weight": f32[4, 5, 8]
   param %wk "k.weight": f32[4, 5, 8]
