@@ -27,6 +27,7 @@ import multiprocessing
 import os
 import pathlib
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -71,7 +72,7 @@ def scramble(module):
 
 def make_model(name):
     """The module and its example arguments by name; the same ones each time."""
-    options = export_model.parse_arguments([*zoo_models.MODELS[name], "--out", "unused.pt2"])
+    options = export_model.parse_arguments([*(zoo_models.MODELS | zoo_models.TIMED)[name], "--out", "unused.pt2"])
     torch.manual_seed(0)
     module, kind = export_model.make_module(options.model, options.class_name, export_model.parse_settings(options.set))
     scramble(module)
@@ -166,13 +167,13 @@ def check_outputs(program_file, ir_file, original_file, data_file):
     return worst
 
 
-def zeroed_error(model_file, folder, seconds):
-    """The cut network against the zeroed one, by test_ops: {error, groups, compared}."""
+def engine_results(model_file, folder, seconds, tests="*Zoo.*"):
+    """What test_ops finds and measures on one model: the cut network against the zeroed one, times."""
     output = folder / "zeroed.json"
-    call("zeroed", [TESTS, "--gtest_filter=*Zoo.*", f"--gtest_output=json:{output}"], seconds, DSCOMPRESS_ZOO=str(model_file))
+    call("zeroed", [TESTS, f"--gtest_filter={tests}", f"--gtest_output=json:{output}"], seconds, DSCOMPRESS_ZOO=str(model_file))
     wanted = ("zeroed_error", "groups", "groups_compared", "unknown_operators", "analysis_ms", "cut_ms")
-    tests = json.loads(output.read_text())["testsuites"][0]["testsuite"]
-    return {key: value for test in tests for key, value in test.items() if key in wanted}
+    suite = json.loads(output.read_text())["testsuites"][0]["testsuite"]
+    return {key: value for test in suite for key, value in test.items() if key in wanted}
 
 
 def check_ours(name, options, report):
@@ -188,7 +189,7 @@ def check_ours(name, options, report):
     steps = json.loads((run / "report.json").read_text())["steps"]
     base, cut = steps[0], next(step for step in steps if step["pass"] == "prune")
     report |= {"parameters": [base["parameters"], cut["parameters"]], "macs": [base["macs"], cut["macs"]]}
-    report |= zeroed_error(model_file, folder, options.timeout)
+    report |= engine_results(model_file, folder, options.timeout)
     call("openvino", [PROGRAM, "export", run / "model.pt2", "--to", run / "model.xml"], options.timeout)
     report["openvino_error"] = check_outputs(run / "model.pt2", run / "model.xml", model_file, data_file)
     reduction = 1 - cut["parameters"] / base["parameters"]
@@ -292,6 +293,7 @@ def row(name, result):
 
 def write_table(cache):
     results = {path.stem: json.loads(path.read_text()) for path in sorted((cache / "results").glob("*.json")) if path.stem in zoo_models.MODELS}
+    results = {name: results[name] for name in zoo_models.MODELS if "dscompress" in results.get(name, {})}
     passed = sum(result["dscompress"]["passed"] for result in results.values())
     peers = [result["torch_pruning"]["passed"] for result in results.values() if "torch_pruning" in result]
     summary = f"dscompress: {passed} of {len(results)} passed; torch-pruning: {sum(peers)} of {len(peers)}"
@@ -302,6 +304,36 @@ def write_table(cache):
     (cache / "table.json").write_text(json.dumps(results, indent=1))
     print(f"{summary}; table: {cache}/table.md")
     return bool(results) and passed == len(results)
+
+
+def time_peer(name, options, report):
+    module, values, _ = make_model(name)
+    report["ms"] = zoo_peer.time_cut(module, tuple(values.values()), options.share)
+
+
+def time_ours(name, options, report):
+    model_file, _ = export(name, options.cache / "models")
+    found = engine_results(model_file, options.cache / "runs", options.timeout, "*Zoo.CutsEveryGroup*")
+    report["ms"] = float(found["analysis_ms"]) + float(found["cut_ms"])
+
+
+def print_times(options, rounds=7):
+    """Group analysis and cut of every group, both tools in turn, one thread, a new process each: medians."""
+    tools = {"dscompress": time_ours, "torch-pruning": time_peer}
+    print("| model | " + " | ".join(f"{tool}, ms" for tool in tools) + " |\n| --- | --- | --- |")
+    for name in zoo_models.TIMED:
+        times, problems = {tool: [] for tool in tools}, {}
+        for _ in range(rounds):
+            for tool, check in tools.items():
+                if tool in problems:
+                    continue
+                result = in_child(options.timeout, check, name, options)
+                if result["passed"]:
+                    times[tool].append(result["ms"])
+                else:
+                    problems[tool] = result["problem"].strip()
+        cells = [problems.get(tool) or f"{statistics.median(found):.0f} ({min(found):.0f} to {max(found):.0f})" for tool, found in times.items()]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main():
@@ -317,12 +349,13 @@ def main():
     options = parser.parse_args()
     if options.list:
         return print("\n".join(zoo_models.MODELS))
-    if options.time:
-        return zoo_peer.print_times(options.cache, make_model, export, TESTS)
     for folder in ("models", "runs", "results"):
         (options.cache / folder).mkdir(parents=True, exist_ok=True)
     export_model.import_torchvision()
     import timm, transformers  # noqa: E401, F401  once, before the children are forked
+
+    if options.time:
+        return print_times(options)
 
     for name in zoo_models.MODELS:
         file = options.cache / "results" / f"{name}.json"

@@ -159,6 +159,9 @@ TRANSFORMERS = {
 }
 
 NETWORKS = ["UNet", "PixelShuffle", "SpaceToDepth", "Conv3d", "EinsumAttention", "MultiQuery", "ChannelShuffle", "PaddedShortcut", "GroupNorms",
-            "GatedConv1d", "Pyramid", "DynamicConv", "FactoredViews"]
+            "GatedConv1d", "Pyramid", "DynamicConv", "Recurrent", "FactoredViews"]
 
 MODELS = TORCHVISION | TIMM | TRANSFORMERS | {name: own(name) for name in NETWORKS}
+
+# Group analysis and cut are timed on these (scripts/zoo --time), at their published size.
+TIMED = {"resnet50_224": tv("resnet50", 224), "vit_b_16_224": tv("vit_b_16", 224), "swin_t_224": tv("swin_t", 224)}

@@ -260,6 +260,23 @@ class DynamicConv(nn.Module):
         return image(3, 16, 16)
 
 
+class Recurrent(nn.Module):
+    """A bidirectional LSTM of two layers, and a GRU whose last state is read."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.embed, self.lstm = nn.Embedding(100, width), nn.LSTM(width, 24, num_layers=2, batch_first=True, bidirectional=True)
+        self.gru, self.head = nn.GRU(48, 24, batch_first=True), nn.Linear(24, 10)
+
+    def forward(self, ids):
+        x, _ = self.lstm(self.embed(ids))
+        _, last = self.gru(torch.tanh(x))
+        return self.head(last[-1])
+
+    def example_inputs(self):
+        return (torch.randint(0, 100, (2, 12)),)
+
+
 class FactoredViews(nn.Module):
     """One dimension seen as different pairs of factors by different readers."""
 

@@ -12,7 +12,7 @@ using OpTable = std::unordered_map<std::string_view, const OpInfo*>;
 OpTable make_table() {
   OpTable table;
   for (auto family : {attention_ops, conv_ops, create_ops, elementwise_ops, index_ops, join_ops, linear_ops, norm_ops, pool_ops,
-                      reduce_ops, shape_ops, view_ops}) {
+                      recurrent_ops, reduce_ops, shape_ops, view_ops}) {
     for (const OpInfo& info : family()) table.emplace(info.op, &info);
   }
   return table;

@@ -52,6 +52,7 @@ std::span<const OpInfo> join_ops();
 std::span<const OpInfo> linear_ops();
 std::span<const OpInfo> norm_ops();
 std::span<const OpInfo> pool_ops();
+std::span<const OpInfo> recurrent_ops();
 std::span<const OpInfo> reduce_ops();
 std::span<const OpInfo> shape_ops();
 std::span<const OpInfo> view_ops();

@@ -376,6 +376,42 @@ const Case kCases[] = {
   %y: f32[] = aten.conv1d.default(input=%b, weight=%w3)
   output %y
 )"},
+    {"StackedBidirectionalLstm", 2, R"(
+  param %w0 "embed.weight": f32[6, 3]
+  param %a1 "l0.ih": f32[32, 6]
+  param %a2 "l0.hh": f32[32, 8]
+  param %a3 "l0.bih": f32[32]
+  param %a4 "l0.bhh": f32[32]
+  param %b1 "l0r.ih": f32[32, 6]
+  param %b2 "l0r.hh": f32[32, 8]
+  param %b3 "l0r.bih": f32[32]
+  param %b4 "l0r.bhh": f32[32]
+  param %w3 "c.weight": f32[5, 16]
+  input %x: f32[s0{2}, 7, 3]
+  %n: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
+  %e: f32[] = aten.linear.default(input=%x, weight=%w0)
+  %h: f32[] = aten.zeros.default(size=[2, %n, 8])
+  %c: f32[] = aten.zeros.default(size=[2, %n, 8])
+  %y0: f32[], %y1: f32[], %y2: f32[] = aten.lstm.input(input=%e, hx=[%h, %c], params=[%a1, %a2, %a3, %a4, %b1, %b2, %b3, %b4], has_biases=true, num_layers=1, dropout=0.0, train=false, bidirectional=true, batch_first=true)
+  %y: f32[] = aten.linear.default(input=%y0, weight=%w3)
+  output %y
+)"},
+    {"GatedRecurrentLayers", 2, R"(
+  param %w0 "embed.weight": f32[6, 3]
+  param %a1 "l0.ih": f32[24, 6]
+  param %a2 "l0.hh": f32[24, 8]
+  param %b1 "l1.ih": f32[24, 8]
+  param %b2 "l1.hh": f32[24, 8]
+  param %w3 "c.weight": f32[5, 8]
+  input %x: f32[s0{2}, 7, 3]
+  %n: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
+  %e: f32[] = aten.linear.default(input=%x, weight=%w0)
+  %h: f32[] = aten.zeros.default(size=[2, %n, 8])
+  %y0: f32[], %y1: f32[] = aten.gru.input(input=%e, hx=%h, params=[%a1, %a2, %b1, %b2], has_biases=false, num_layers=2, dropout=0.0, train=false, bidirectional=false, batch_first=true)
+  %z: f32[] = aten.select.int(self=%y1, dim=0, index=1)
+  %y: f32[] = aten.linear.default(input=%z, weight=%w3)
+  output %y
+)"},
     {"EinsumHeads", 3, R"(
   param %wq "q.weight": f32[4, 5, 8]
   param %wk "k.weight": f32[4, 5, 8]
