@@ -149,7 +149,39 @@ void slice_scatter(Builder& builder, const Node& node) {
                       c.given("step", std::int64_t{1})}, c.tensor(1, "src"), node.output());
 }
 
+std::int64_t fixed_size(const Value* value, std::size_t dim) {
+  const Dim& size = value->tensor().sizes.at(dim);
+  return size.is_fixed() ? size.size : -1;
+}
+
+// A convolution with as many groups as the batch has examples, each with its own kernels: x [1, G*c, H, W], weight
+// [G*o, c, kh, kw]. OpenVINO's convolutions want a fixed number of groups, so that it becomes windows times kernels.
+void convolution_of_each_example(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const Value* input = get_value(node, 0, "input");
+  const Value* weight = get_value(node, 1, "weight");
+  const std::int64_t channels = fixed_size(weight, 1), height = fixed_size(weight, 2), width = fixed_size(weight, 3);
+  const std::int64_t groups = input->tensor().sizes.at(1).size / channels, outputs = weight->tensor().sizes.at(0).size / groups;
+  const std::vector<std::int64_t> result{1, -1, fixed_size(node.output(), 2), fixed_size(node.output(), 3)};
+  const ValueId examples = c.call("reshape", {c.tensor(0, "input"), c.literal(std::vector<std::int64_t>{-1, channels, fixed_size(input, 2), fixed_size(input, 3)})});
+  const ValueId windows = c.call("im2col", {examples, c.literal(std::vector<std::int64_t>{height, width}), c.given("dilation", std::vector<std::int64_t>{1, 1}),
+                                            c.given("padding", std::vector<std::int64_t>{0, 0}), c.given("stride", std::vector<std::int64_t>{1, 1})});
+  const ValueId kernels = c.call("reshape", {c.tensor(1, "weight"), c.literal(std::vector<std::int64_t>{-1, outputs, channels * height * width})});
+  ValueId product = c.call("bmm", {kernels, windows});
+  if (node.find_value("bias")) product = c.call("add", {product, c.call("reshape", {c.tensor(2, "bias"), c.literal(std::vector<std::int64_t>{-1, outputs, 1})})});
+  c.result("reshape", {product, c.literal(result)});
+}
+
 }  // namespace
+
+TorchRule convolution_rule(const Node& node) {
+  const Argument* groups = node.op() == "aten.conv2d" ? node.find_argument("groups") : nullptr;
+  if (!groups || !std::holds_alternative<Value*>(*groups)) return nullptr;
+  const Value* input = get_value(node, 0, "input");
+  const Argument* padding = node.find_argument("padding");
+  const bool is_fixed = fixed_size(input, 2) >= 0 && fixed_size(input, 3) >= 0 && !(padding && std::holds_alternative<std::string>(*padding));
+  return is_fixed ? convolution_of_each_example : nullptr;
+}
 
 const TorchRules& composition_rules() {
   static const TorchRules table = {

@@ -83,7 +83,9 @@ double get_number(const Node& node, std::size_t position, std::string_view name)
 using TorchRule = void (*)(TorchProgramBuilder&, const Node&);
 using TorchRules = std::map<std::string_view, TorchRule>;
 const TorchRules& quantization_rules();  // fake quantisation in all its spellings
-const TorchRules& composition_rules();   // operators that the frontend lacks, out of those that it has
+const TorchRules& composition_rules();
+// A rule for convolutions that OpenVINO takes only in another form; null for all others.
+TorchRule convolution_rule(const Node& node);   // operators that the frontend lacks, out of those that it has
 TorchRule find_torch_rule(const Node& node, const Graph& graph);  // null: none
 
 // The value an argument has in evaluation ("training" of batch norm is false), or null when it stays.

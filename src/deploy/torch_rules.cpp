@@ -226,7 +226,7 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
-  return nullptr;
+  return convolution_rule(node);
 }
 
 const Argument* find_evaluation_argument(const Node& node, std::string_view name) {

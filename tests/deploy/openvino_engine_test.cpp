@@ -251,6 +251,22 @@ Case{"ComposedOperators", R"text(graph {
   output %count
   output %norm
 })text"},
+Case{"KernelsOfEachExample", R"text(graph {
+  param %k "kernels": f32[4, 36]
+  param %b "bias": f32[4, 2]
+  input %x: f32[s0{2}, 4]
+  input %p: f32[s0{2}, 2, 5, 5]
+  %n: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
+  %n2: sym_int "2*s0"{4} = _operator.mul(%n, 2)
+  %m: f32[s0{2}, 36] = aten.matmul.default(self=%x, other=%k)
+  %w: f32["2*s0"{4}, 2, 3, 3] = aten.view.default(self=%m, size=[-1, 2, 3, 3])
+  %c: f32[s0{2}, 2] = aten.matmul.default(self=%x, other=%b)
+  %d: f32["2*s0"{4}] = aten.view.default(self=%c, size=[-1])
+  %i: f32[1, "2*s0"{4}, 5, 5] = aten.reshape.default(self=%p, shape=[1, %n2, 5, 5])
+  %o: f32[1, "2*s0"{4}, 3, 3] = aten.conv2d.default(input=%i, weight=%w, bias=%d, stride=[2, 2], padding=[1, 1], dilation=[1, 1], groups=%n)
+  %y: f32[s0{2}, 2, 3, 3] = aten.view.default(self=%o, size=[%n, 2, 3, 3])
+  output %y
+})text"},
 Case{"DecomposedOperators", R"text(graph {
   input %x: f32[s0{2}, 4]
   %softmax: f32[s0{2}, 4] = aten._softmax.default(self=%x, dim=-1, half_to_float=false)
