@@ -116,6 +116,8 @@ class PassContext {
   // Inside a stage: saves model and state; after a kill, `restore` gives the last state and puts the model back.
   virtual void save(const Model& model, const SavedState& state) = 0;
   virtual std::optional<SavedState> restore(Model& model) = 0;
+  // Tensors that stages of one step hand on to later ones, such as optimiser state. Change it inside stages only.
+  virtual std::map<std::string, at::Tensor>& carried() = 0;
 };
 
 // A pass: id (the key in recipes), facts for the checker, options, function.

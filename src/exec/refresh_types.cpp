@@ -97,7 +97,7 @@ class Refresher {
       const std::string name = sizes[i].is_fixed() ? "" : symbol_of(sizes[i].expression);
       if (name.empty()) continue;
       symbols.emplace(name, tensor.size(static_cast<std::int64_t>(i)));
-      expressions_.emplace(name, sizes[i].expression);
+      if (expressions_.emplace(name, sizes[i].expression).second) met_.push_back(name);
       hints_.emplace(name, sizes[i].size);
       positions_.emplace(name, i);
     }
@@ -105,7 +105,7 @@ class Refresher {
 
   std::vector<SymbolGroup> groups() const {
     std::map<std::pair<std::size_t, std::int64_t>, SymbolGroup> by_place;
-    for (const auto& [name, position] : positions_) by_place[{position, base_.symbols.at(name)}].push_back(name);
+    for (const std::string& name : met_) by_place[{positions_.at(name), base_.symbols.at(name)}].push_back(name);
     std::vector<SymbolGroup> out;
     for (auto& [place, group] : by_place) out.push_back(std::move(group));
     return out;
@@ -173,6 +173,7 @@ class Refresher {
   Weights weights_;
   Executor executor_;
   std::vector<const Value*> values_;
+  std::vector<std::string> met_;                      // symbols in the inputs' order: the first of a group names new sizes
   std::map<std::string, std::string, std::less<>> expressions_;  // of each symbol alone
   std::map<std::string, std::size_t> positions_;      // the dimension where it is first met
   SymbolValues hints_;

@@ -14,6 +14,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kFormat = "dscompress-checkpoint-1";
+const std::string kCarried = "carried/";
 
 // Which earlier name holds the same tensor, for weights that are tied.
 std::map<std::string, std::string> tied_names(const Weights& weights) {
@@ -88,6 +89,7 @@ void write_checkpoint(const std::string& path, const RunState& state, const Mode
   if (state.saved) {
     for (const auto& [name, tensor] : state.saved->tensors) file.tensors.emplace_back("state/" + name, tensor);
   }
+  for (const auto& [name, tensor] : state.carried) file.tensors.emplace_back(kCarried + name, tensor);
   file.metadata = {{"format", kFormat}, {"graph", print_graph(model.graph)}, {"progress", progress_json(state, model, fingerprints).dump()}};
   write_safetensors(path, file);
 }
@@ -117,6 +119,9 @@ RunState read_checkpoint(const std::string& path, Model& model, const Fingerprin
     }
     state.saved = std::move(saved);
   }
+  for (const auto& [stored, tensor] : file.tensors) {
+    if (stored.starts_with(kCarried)) state.carried.emplace(stored.substr(kCarried.size()), tensor.clone());
+  }
   state.record = parse_report(json.at("record").dump(), path).steps.front();
   state.report = parse_report(json.at("report").dump(), path);
   restore_model(json, file, path, model);
@@ -139,6 +144,7 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
     auto stage = read_checkpoint(paths.stage, after, expected);
     if (stage.finished_steps == state.finished_steps) {
       state.finished_stages = std::move(stage.finished_stages);
+      state.carried = std::move(stage.carried);
       state.record = std::move(stage.record);
       resume.after_stages = std::move(after);
     }

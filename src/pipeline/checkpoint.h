@@ -23,6 +23,7 @@ namespace dsc {
 struct RunState {
   std::int64_t finished_steps = 0;                      // passes that are done
   std::map<std::string, std::string> finished_stages;   // of the step in progress: stage -> the text it returned
+  std::map<std::string, at::Tensor> carried;            // what those stages hand on
   std::string stage;                                    // the stage in progress; empty: between stages
   std::optional<SavedState> saved;                      // what that stage saved last
   StepRecord record;                                    // of the step in progress: notes and curves so far

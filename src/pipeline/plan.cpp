@@ -34,11 +34,13 @@ class RehearsalContext final : public PassContext {
   std::string stage(std::string_view, Model&, const std::function<std::string()>& body) override { return body(); }
   void save(const Model&, const SavedState&) override {}
   std::optional<SavedState> restore(Model&) override { return std::nullopt; }
+  std::map<std::string, at::Tensor>& carried() override { return carried_; }
 
  private:
   RunResources& resources_;
   std::uint64_t seed_;
   std::vector<std::string>& notes_;
+  std::map<std::string, at::Tensor> carried_;
 };
 
 // The value of an integer field called `batch`, if the struct has one.

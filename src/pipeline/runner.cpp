@@ -139,6 +139,7 @@ class Run {
     state_.report.steps.push_back(record);
     state_.finished_steps = record.index;
     state_.finished_stages.clear();
+    state_.carried.clear();
     state_.stage.clear();
     state_.saved.reset();
     state_.record = {};

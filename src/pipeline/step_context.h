@@ -47,6 +47,7 @@ class StepContext : public PassContext {
   std::string stage(std::string_view name, Model& model, const std::function<std::string()>& body) override;
   void save(const Model& model, const SavedState& saved) override;
   std::optional<SavedState> restore(Model& model) override;
+  std::map<std::string, at::Tensor>& carried() override { return state_.carried; }
 
  private:
   RunResources& resources_;

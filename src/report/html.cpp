@@ -1,6 +1,8 @@
 // report.html: one file that opens offline.
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 
 #include "core/log.h"
@@ -151,6 +153,21 @@ void write_curves(std::ostream& out, const StepRecord& step) {
   for (const auto& [name, series] : charts) out << line_chart(name, "epoch", series);
 }
 
+// A table with columns `X` and `X after` also shows, row by row, how much of X is left.
+void write_what_is_left(std::ostream& out, const TableRecord& table) {
+  for (std::size_t before = 0; before < table.columns.size(); ++before) {
+    const auto found = std::find(table.columns.begin(), table.columns.end(), table.columns[before] + " after");
+    if (found == table.columns.end()) continue;
+    const auto after = static_cast<std::size_t>(found - table.columns.begin());
+    std::vector<Bar> bars;
+    for (const auto& row : table.rows) {
+      const double from = std::atof(row.at(before).c_str()), to = std::atof(row.at(after).c_str());
+      if (from > 0) bars.push_back({row.front(), to / from, row.at(after) + " of " + row.at(before)});
+    }
+    if (!bars.empty()) out << bar_chart(table.columns[before] + " left", bars);
+  }
+}
+
 void write_details(std::ostream& out, const Report& report) {
   for (const auto& step : report.steps) {
     if (step.notes.empty() && step.statistics.empty() && step.tables.empty() && step.curves.empty()) continue;
@@ -164,6 +181,7 @@ void write_details(std::ostream& out, const Report& report) {
     for (const auto& table : step.tables) {
       out << "<details><summary>" << escape_html(table.name) << " (" << table.rows.size() << " rows)</summary>";
       write_table(out, table.columns, table.rows);
+      write_what_is_left(out, table);
       out << "</details>\n";
     }
   }

@@ -126,6 +126,18 @@ TEST(RefreshTypes, SymbolsThatMustAgreeAreChangedTogether) {
   EXPECT_EQ(model.graph.find_value("z")->tensor().sizes, (std::vector<Dim>{{8, "4*s5"}}));
 }
 
+TEST(RefreshTypes, NewSizesTakeTheSymbolMetFirst) {
+  Model model = model_of(R"text(graph {
+  input %x: f32[s9{2}, 4]
+  input %mask: f32[s5{2}, 4]
+  %y: f32[] = aten.mul.Tensor(self=%x, other=%mask)
+  output %y
+}
+)text");
+  refresh_types(model, {at::ones({4, 4}), at::ones({4, 4})});
+  EXPECT_EQ(model.graph.find_value("y")->tensor().sizes, (std::vector<Dim>{{2, "s9"}, {4, ""}}));
+}
+
 TEST(RefreshTypes, LeavesBuffersAsTheyAre) {
   Fixture fixture("structures");
   refresh_types(fixture.model, fixture.list("input"));

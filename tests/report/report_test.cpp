@@ -78,6 +78,14 @@ TEST(Report, HtmlEscapesTextAndNeedsNoNetwork) {
   for (const auto* outside : {"http://", "https://", "<script", "@import", "url("}) EXPECT_EQ(text.find(outside), std::string::npos) << outside;
 }
 
+TEST(Report, HtmlShowsWhatIsLeftOfEachGroup) {
+  auto report = sample();
+  report.steps.back().tables = {{"groups", {"group", "channels", "channels after"}, {{"conv1", "8", "6"}, {"conv2", "16", "4"}}}};
+  const auto text = report_html(report);
+  EXPECT_NE(text.find("channels left"), std::string::npos);
+  EXPECT_NE(text.find("4 of 16"), std::string::npos);
+}
+
 TEST(Report, JunitCountsFailedGates) {
   const auto text = report_junit(sample());
   EXPECT_NE(text.find("tests=\"3\" failures=\"2\" errors=\"0\""), std::string::npos) << text;

@@ -94,6 +94,7 @@ class FakeContext : public PassContext {
     stage_.clear();
     notes.clear();
     curves = saved_curves_;
+    carried_ = copies(saved_carried_);
     progress_calls.clear();
     stages.clear();
   }
@@ -137,8 +138,10 @@ class FakeContext : public PassContext {
     stage_.clear();
     finished_[key] = {std::make_unique<Model>(model.clone()), text};
     saved_curves_ = curves;
+    saved_carried_ = copies(carried_);
     return text;
   }
+  std::map<std::string, at::Tensor>& carried() override { return carried_; }
   void save(const Model& model, const SavedState& state) override {
     Saved saved{std::make_unique<Model>(model.clone()), state};
     for (auto& [name, tensor] : saved.state.tensors) tensor = tensor.detach().clone();
@@ -157,6 +160,11 @@ class FakeContext : public PassContext {
   }
 
  private:
+  static std::map<std::string, at::Tensor> copies(const std::map<std::string, at::Tensor>& tensors) {
+    std::map<std::string, at::Tensor> made;
+    for (const auto& [name, tensor] : tensors) made[name] = tensor.clone();
+    return made;
+  }
   struct Saved {
     std::unique_ptr<Model> model;
     SavedState state;
@@ -175,6 +183,7 @@ class FakeContext : public PassContext {
   std::map<std::string, Saved> saved_;
   std::map<std::string, Finished> finished_;
   std::vector<CurvePoint> saved_curves_;
+  std::map<std::string, at::Tensor> carried_, saved_carried_;
 };
 
 // Whether two models hold the same tensors, bit for bit.

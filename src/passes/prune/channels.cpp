@@ -42,12 +42,21 @@ double drop_of(const Metrics& metrics, double base, const std::string& metric, c
   return unit == "%" ? lost / base : lost;
 }
 
-// Training after a cut.
+// Which optimiser trains after a cut; null: none does.
+const OptimizerConfig* recovery_optimizer(const Options& options) {
+  return options.finetune_each ? &options.finetune_each->optimizer : options.distill_each ? &options.distill_each->train.optimizer : nullptr;
+}
+
+// Training after a cut; the optimiser goes on with the state that was cut as its parameters were.
 void recover(Model& model, const Options& options, const std::string& curve_prefix, PassContext& context) {
+  if (!recovery_optimizer(options)) return;
   TrainHooks hooks;
   hooks.curve_prefix = curve_prefix;
-  if (options.finetune_each) train(model, *options.finetune_each, supervised_objective(options.finetune_each->label_smoothing), hooks, context);
-  if (options.distill_each) distill(model, *options.distill_each, hooks, context);
+  for (const auto& [name, tensor] : context.carried()) hooks.optimizer_state[name] = tensor.clone();
+  TrainResult result = options.distill_each
+                           ? distill(model, *options.distill_each, hooks, context)
+                           : train(model, *options.finetune_each, supervised_objective(options.finetune_each->label_smoothing), hooks, context);
+  context.carried() = std::move(result.optimizer_state);
 }
 
 // The pass at work: what stays the same over its steps.
@@ -102,7 +111,9 @@ class Pruning {
     std::vector<double> scores = unit_scores(model, groups, options_.importance, context_, seed_of(0));
     Options options = options_;
     if (options.reduce.latency) options.reduce = {.macs = find_macs_for_latency(model, *original_, options, base_, context_, scores).macs_reduction};
-    sparsify(model, groups, choose(model, groups, options, base_, 1, scores), *options_.sparsify, context_);
+    TrainResult result = sparsify(model, groups, choose(model, groups, options, base_, 1, scores), *options_.sparsify, context_);
+    const OptimizerConfig* next = recovery_optimizer(options_);
+    if (next && next->index() == options_.sparsify->training.train.optimizer.index()) context_.carried() = std::move(result.optimizer_state);
     return "";
   }
 
@@ -130,9 +141,11 @@ class Pruning {
     ChannelGroups groups(model);
     std::vector<double> scores = unit_scores(model, groups, options_.importance, context_, seed_of(step));
     double progress = progress_after(options_.schedule, step, options_.steps);
-    cut(model, groups, choose(model, groups, options_now(), base_, progress, scores));
+    for (const CutDimension& dimension : cut(model, groups, choose(model, groups, options_now(), base_, progress, scores))) {
+      keep_state(context_.carried(), dimension.weight, dimension.dim, dimension.kept);
+    }
     if (options_.recalibrate_batches > 0 && !context_.dry_run()) recalibrate_batch_norm(model, options_.recalibrate_batches, seed_of(step), context_);
-    recover(model, options_, "step" + std::to_string(step) + ".", context_);
+    recover(model, options_, "step" + std::to_string(step) + "/", context_);
     if (!options_.max_drop || context_.dry_run()) return false;
     std::string metric = choose_monitor(base_metrics_, "");
     Metrics metrics = context_.evaluate(model, Split::valid);

@@ -98,19 +98,16 @@ double UnitPenalty::mean_norm(const Executor& executor) const {
   return places_.empty() ? 0 : norms(executor).mean().item<double>();
 }
 
-void sparsify(Model& model, const ChannelGroups& groups, const Removal& units, const Sparsify& options, PassContext& context) {
+TrainResult sparsify(Model& model, const ChannelGroups& groups, const Removal& units, const Sparsify& options, PassContext& context) {
   const UnitPenalty penalty(groups, units);
   std::int64_t all_steps = 1;
   TrainHooks hooks;
-  hooks.curve_prefix = "sparsify.";
+  hooks.curve_prefix = "sparsify/";
   hooks.before_step = [&](Executor&, std::int64_t, std::int64_t steps) { all_steps = steps; };
   hooks.after_backward = [&](Executor& executor, std::int64_t step) { penalty.add_gradient(executor, options.method, step, all_steps); };
   hooks.after_epoch = [&](Executor& executor, std::int64_t) { return std::map<std::string, double>{{"doomed_norm", penalty.mean_norm(executor)}}; };
-  if (options.has_teacher()) {
-    distill(model, options.training, hooks, context);
-  } else {
-    train(model, options.training.train, supervised_objective(options.training.train.label_smoothing), hooks, context);
-  }
+  if (options.has_teacher()) return distill(model, options.training, hooks, context);
+  return train(model, options.training.train, supervised_objective(options.training.train.label_smoothing), hooks, context);
 }
 
 }  // namespace dsc::prune

@@ -64,6 +64,6 @@ class UnitPenalty {
 };
 
 // Trains with the penalty on `units`. Curve: doomed_norm, the mean norm of the penalised units.
-void sparsify(Model& model, const ChannelGroups& groups, const Removal& units, const Sparsify& options, PassContext& context);
+TrainResult sparsify(Model& model, const ChannelGroups& groups, const Removal& units, const Sparsify& options, PassContext& context);
 
 }  // namespace dsc::prune

@@ -83,7 +83,7 @@ TEST(PruneSparsify, TheCutAfterItLosesLess) {
     test::ConfiguredPass(make_prune_channels(), "{" + std::string(kCommon) + sparsify + "}").run(pruned, context);
     EXPECT_EQ(pruned.weights.get("fc1.weight").size(0), 16);
     if (!sparsify.empty()) {
-      auto norms = context.curve_values("sparsify.doomed_norm");
+      auto norms = context.curve_values("sparsify/doomed_norm");
       EXPECT_LT(norms.back(), 0.5 * norms.front()) << sparsify;
     }
     return test::evaluate_classifier(pruned, valid).at("loss");

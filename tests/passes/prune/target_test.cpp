@@ -9,6 +9,7 @@
 #include "passes/prune/latency.h"
 #include "passes/prune/overview.h"
 #include "passes/prune/sensitivity.h"
+#include "passes/prune/target.h"
 #include "support/fake_context.h"
 #include "support/pass_options.h"
 #include "support/program.h"
@@ -188,9 +189,35 @@ TEST(PruneDistillEach, IsTheCutFollowedByTheDistillation) {
   prune_pass("reduce: {channels: 0.5}, distill_each: {epochs: 2, batch: 32, alpha: 0.7, loss: {kd: {temperature: 2}}}").run(pruned, a);
   prune_pass("reduce: {channels: 0.5}").run(by_hand, b);
   DistillOptions options{.train = {.epochs = 2, .batch = 32}, .loss = Kd{.temperature = 2}, .alpha = 0.7};
-  distill(by_hand, options, {.curve_prefix = "step1."}, b);
+  distill(by_hand, options, {.curve_prefix = "step1/"}, b);
   EXPECT_TRUE(test::equal_weights(pruned, by_hand));
-  EXPECT_EQ(a.curve_values("step1.loss_distill").size(), 2U);
+  EXPECT_EQ(a.curve_values("step1/loss_distill").size(), 2U);
+}
+
+TEST(PruneFinetuneEach, OptimiserStateFollowsTheShrunkenParameters) {
+  Model model = test::tiny_residual_cnn(1, {.width = 16});
+  test::MemoryDataset data = test::synthetic_images(96);
+  test::FakeContext a(model, {.train = &data}), b(model, {.train = &data});
+  Model pruned = model.clone(), by_hand = model.clone();
+  prune_pass("reduce: {channels: 0.5}, steps: 2, finetune_each: {epochs: 1, batch: 32, optimizer: {adam: {lr: 0.01}}}").run(pruned, a);
+
+  Options options;
+  options.reduce.channels = 0.5;
+  const Base base = measure_base(by_hand);
+  OptimizerState state;
+  for (int step = 1; step <= 2; ++step) {
+    ChannelGroups groups(by_hand);
+    auto scores = unit_scores(by_hand, groups, options.importance, b, 0);
+    for (const CutDimension& gone : cut(by_hand, groups, choose(by_hand, groups, options, base, step / 2.0, scores))) {
+      keep_state(state, gone.weight, gone.dim, gone.kept);
+    }
+    if (step == 2) {
+      EXPECT_EQ(state.at("exp_avg/layer1.0.conv1.weight").sizes(), by_hand.weights.get("layer1.0.conv1.weight").sizes());
+    }
+    TrainHooks hooks{.curve_prefix = "step" + std::to_string(step) + "/", .optimizer_state = state};
+    state = train(by_hand, {.epochs = 1, .batch = 32, .optimizer = Adam{.lr = 0.01}}, supervised_objective(0), hooks, b).optimizer_state;
+  }
+  EXPECT_TRUE(test::equal_weights(pruned, by_hand));
 }
 
 TEST(PruneDistillEach, ExcludesFinetuneEach) {
