@@ -215,7 +215,10 @@ TEST(PruneFinetuneEach, OptimiserStateFollowsTheShrunkenParameters) {
       EXPECT_EQ(state.at("exp_avg/layer1.0.conv1.weight").sizes(), by_hand.weights.get("layer1.0.conv1.weight").sizes());
     }
     TrainHooks hooks{.curve_prefix = "step" + std::to_string(step) + "/", .optimizer_state = state};
-    state = train(by_hand, {.epochs = 1, .batch = 32, .optimizer = Adam{.lr = 0.01}}, supervised_objective(0), hooks, b).optimizer_state;
+    b.stage(hooks.curve_prefix, by_hand, [&] {
+      state = train(by_hand, {.epochs = 1, .batch = 32, .optimizer = Adam{.lr = 0.01}}, supervised_objective(0), hooks, b).optimizer_state;
+      return std::string();
+    });
   }
   EXPECT_TRUE(test::equal_weights(pruned, by_hand));
 }
