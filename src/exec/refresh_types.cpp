@@ -157,7 +157,7 @@ class Refresher {
   Dim infer(const Value& value, std::size_t i, const Dim* old) const {
     if (old && !old->is_fixed() && holds(*old, value, i)) return *old;
     std::vector<SizeSample> samples{{&base_.symbols, size_in(base_, value, i)}};
-    for (const auto& [group, run] : varied_) samples.push_back({&run.symbols, size_in(run, value, i)});
+    for (const auto& [group, run] : varied_) samples.push_back({&run.symbols, size_in(run, value, i), group.front()});
     const std::optional<std::string> expression = fit_size(samples, expressions_);
     if (!expression) {
       throw Error(ErrorCode::internal, "dimension " + std::to_string(i) + " of %" + value.name() +

@@ -18,8 +18,9 @@ bool holds(const std::string& expression, const Samples& samples) {
                      [&](const SizeSample& sample) { return evaluate_dim(expression, *sample.symbols) == sample.size; });
 }
 
-// The first symbol whose value differs from the base; samples in which others follow it count as changes of this one.
+// The symbol whose value differs from the base; samples in which others follow it count as changes of this one.
 std::string changed_symbol(const SizeSample& base, const SizeSample& sample) {
+  if (!sample.changed.empty()) return sample.changed;
   for (const auto& [name, value] : *base.symbols) {
     if (sample.symbols->at(name) != value) return name;
   }

@@ -17,6 +17,7 @@ namespace dsc {
 struct SizeSample {
   const SymbolValues* symbols = nullptr;
   std::int64_t size = 0;
+  std::string changed = {};  // of several symbols that must agree the one to be written; empty: the first by name
 };
 
 // The simplest expression that gives every sample: a*s + b, ((a*s + b)//q) + c as convolutions and poolings make it,
