@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cctype>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -260,12 +261,21 @@ std::shared_ptr<ov::Model> restore_inputs(const std::shared_ptr<ov::Model>& conv
   return std::make_shared<ov::Model>(converted->get_results(), parameters);
 }
 
+// "Minimum_8647": a constant that was folded out of a node keeps the name that OpenVINO had made up for that.
+bool has_made_up_name(const ov::Node& node) {
+  const std::string& name = node.get_friendly_name();
+  if (name == node.get_name()) return true;
+  if (!ov::is_type<ov::op::v0::Constant>(&node) || !std::isupper(static_cast<unsigned char>(name.front()))) return false;
+  const auto mark = name.find_first_not_of("0123456789", name.find('_') + 1);
+  return name.find('_') != std::string::npos && name.back() != '_' && mark == std::string::npos;
+}
+
 // Names that OpenVINO makes up count up through the process; the written file must not depend on what ran before.
 void name_the_nameless(ov::Model& converted) {
   converted.set_friendly_name("model");
   std::size_t count = 0;
   for (const auto& node : converted.get_ordered_ops()) {
-    if (node->get_friendly_name() != node->get_name()) continue;
+    if (!has_made_up_name(*node)) continue;
     node->set_friendly_name(std::string(node->get_type_name()) + "_" + std::to_string(count++));
   }
 }

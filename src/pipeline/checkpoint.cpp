@@ -62,8 +62,11 @@ void restore_model(const ordered_json& json, const TensorFile& file, const std::
     model.weights.set(name, tied == json.at("tied").end() ? tensors.at("model/" + name).clone() : model.weights.get(tied->get<std::string>()));
   }
   const auto& archive = json.at("archive");
-  model.archive = {archive.at("schema_major"), archive.at("schema_minor"), archive.at("torch_version"),
-                   archive.at("json").get<std::map<std::string, std::string>>()};
+  // What no pass touches (sample inputs, further files of the archive) is as in the recipe's model, which `model` was.
+  model.archive.schema_major = archive.at("schema_major");
+  model.archive.schema_minor = archive.at("schema_minor");
+  model.archive.torch_version = archive.at("torch_version");
+  model.archive.json = archive.at("json").get<std::map<std::string, std::string>>();
   model.source = json.at("source");
 }
 
