@@ -131,13 +131,14 @@ def check(folder, name, arguments):
     module, kind = export_model.make_module(options.model, options.class_name, export_model.parse_settings(options.set))
     with torch.no_grad():  # fresh norms are all alike; weights that differ show when two are mixed up
         for tensor in [*module.parameters(), *module.buffers()]:
-            if tensor.is_floating_point() and tensor.dim() == 1:
-                tensor.add_(torch.rand_like(tensor) * 0.1)
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor) * (0.1 if tensor.dim() == 1 else 0.01))
     values = export_model.example_inputs(module, kind, options)
     if options.model.startswith("transformers:"):
         export_model.return_tensors(module, list(values), options.outputs)
     shapes = export_model.dynamic_shapes(values, kind, options.dynamic)
     program = export_model.export(module, values, shapes)
+    program.graph_module.graph.eliminate_dead_code()  # as tracing does: a pooler whose result is not returned
     torch.export.save(program, options.out)
     groups = json.loads(run("inspect", options.out, "--groups", "--json"))
     words = input_options(values, shapes, kind)

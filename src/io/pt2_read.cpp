@@ -28,7 +28,7 @@ constexpr const char* kExportAgain = "export the model again with torch 2.11 to 
 
 void check_kind(const ZipArchive& archive) {
   if (archive.find("serialized_exported_program.json")) refuse(archive, "the archive is in the format of torch 2.7 and older");
-  if (archive.find("constants.pkl")) refuse(archive, "the archive is TorchScript, not torch.export");
+  if (archive.find("constants.pkl")) refuse(archive, "the archive is TorchScript, not torch.export", "give it the extension .pt, and the inputs' shapes");
   if (archive.find("data.pkl"))
     refuse(archive, "the file is a pickled checkpoint (torch.save), not an exported program", "export the model with scripts/export_model.py");
   if (archive.read_text("archive_format") != "pt2") refuse(archive, "the archive is not of format pt2");

@@ -135,36 +135,37 @@ Item GraphBuilder::item(const c10::IValue& value) {
   return KnownItem{value};
 }
 
-Value* GraphBuilder::constant(const TensorItem& item, const std::string& node_name, const std::string& role) {
+Value* GraphBuilder::constant(const TensorItem& item, const Reader& reader) {
   const at::Tensor& tensor = item.lanes.front();
-  const InputKind kind = kind_of_role(node_name, role, tensor);
-  // Freezing makes equal constants one: all biases that are zero. They are weights of their own, unlike tied matrices.
-  const bool is_own = kind == InputKind::buffer || (kind == InputKind::parameter && tensor.dim() < 2);
+  const InputKind kind = kind_of_role(reader.node_name, reader.role, tensor);
+  // Freezing makes equal constants one, such as all biases that are zero; those are weights of their own.
+  const bool is_small = kind == InputKind::buffer || (kind == InputKind::parameter && tensor.dim() < 2);
   const auto found = weights_.find(tensor.unsafeGetTensorImpl());
-  if (found != weights_.end() && !is_own) return found->second.value;
-  std::string name = kind == InputKind::constant ? "lifted_tensor_" + std::to_string(constant_count_++) : node_name + "." + role;
-  for (int i = 1; model_.weights.has(name); ++i) name = node_name + "." + role + "_" + std::to_string(i);
+  if (found != weights_.end() && !is_small) return found->second.value;
+  const std::pair key{static_cast<const void*>(tensor.unsafeGetTensorImpl()), reader.constants};
+  if (is_small && small_constants_.contains(key)) return small_constants_.at(key);
+  const std::string wish = reader.node_name + "." + reader.role;
+  std::string name = kind == InputKind::constant ? "lifted_tensor_" + std::to_string(constant_count_++) : wish;
+  for (int i = 1; model_.weights.has(name); ++i) name = wish + "_" + std::to_string(i);
   keep_alive_.push_back(tensor);
-  auto weight = make_weight(kind, name, is_own ? tensor.clone() : tensor);
+  auto weight = make_weight(kind, name, is_small ? tensor.clone() : tensor);
   if (kind == InputKind::parameter) {
     auto type = weight.value->tensor();
     type.requires_grad = true;
     graph().set_type(weight.value, std::move(type));
   }
   auto* value = weight.value;
-  if (!is_own) weights_.emplace(tensor.unsafeGetTensorImpl(), std::move(weight));
+  if (is_small) small_constants_.emplace(key, value);
+  else weights_.emplace(tensor.unsafeGetTensorImpl(), std::move(weight));
   return value;
 }
 
-Value* GraphBuilder::value(const Item& item, const std::string& node_name, const std::string& role) {
-  if (const auto* tensor = item.as<TensorItem>()) return tensor->value ? tensor->value : constant(*tensor, node_name, role);
+Value* GraphBuilder::value(const Item& item, const Reader& reader) {
+  if (const auto* tensor = item.as<TensorItem>()) return tensor->value ? tensor->value : constant(*tensor, reader);
   const auto* number = item.as<NumberItem>();
   if (!number) throw Error(ErrorCode::internal, "a TorchScript value that is neither tensor nor number was asked for");
   if (!number->tensor_type) return number->value;
-  if (!number->value) {
-    const auto tensor = to_ivalue(item, 0)->toTensor();
-    return constant(TensorItem{nullptr, {tensor}}, node_name, role);
-  }
+  if (!number->value) return constant(TensorItem{nullptr, {to_ivalue(item, 0)->toTensor()}}, reader);
   std::vector<std::vector<c10::IValue>> results;
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) results.push_back({*to_ivalue(item, lane)});
   std::vector<NamedArgument> arguments{{"s", number->value, false}, {"dtype", *pt2::from_aten(*number->tensor_type), true}};

@@ -19,6 +19,13 @@ namespace dsc::torchscript {
 
 using Expressions = std::map<std::string, std::string, std::less<>>;
 
+// Who reads a constant: an operator's `weight` and `bias` are parameters, running statistics are buffers, all named after
+// the node, "conv2d.weight".
+struct Reader {
+  std::string node_name, role;
+  std::vector<const void*> constants;  // all that the node reads: nodes that read the same ones are one module, called twice
+};
+
 class GraphBuilder {
  public:
   // `lanes`: the symbols' values in each lane, the first being the example. `expressions`: each symbol as the graph writes it.
@@ -41,9 +48,8 @@ class GraphBuilder {
   // Numbers, strings, lists and tensors that the program holds. Numbers in tensors without dimensions stay numbers.
   Item item(const c10::IValue& value);
 
-  // The graph's value of a tensor or number. A constant becomes a weight, and `role` says of what kind: an operator's
-  // `weight` and `bias` are parameters, running statistics are buffers; "conv2d.weight".
-  Value* value(const Item& item, const std::string& node_name = {}, const std::string& role = {});
+  // The graph's value of a tensor or number. A constant becomes a weight of a kind that follows from who reads it.
+  Value* value(const Item& item, const Reader& reader = {});
   // The size of a dimension: a constant, or a symbol.
   Item size(const TensorItem& tensor, std::int64_t dim);
   // A node that makes a number; without one when it is the same in all lanes.
@@ -59,7 +65,7 @@ class GraphBuilder {
     std::vector<at::Tensor> lanes;
   };
   Weight make_weight(InputKind kind, const std::string& name, const at::Tensor& tensor);
-  Value* constant(const TensorItem& item, const std::string& node_name, const std::string& role);
+  Value* constant(const TensorItem& item, const Reader& reader);
   std::optional<std::string> find_expression(const std::vector<std::int64_t>& sizes) const;
   std::string fit(const std::vector<std::int64_t>& sizes, const std::string& what) const;
   TensorType type_of(const std::vector<at::Tensor>& lanes, const std::string& what) const;
@@ -72,6 +78,7 @@ class GraphBuilder {
   Expressions expressions_;
   std::map<std::string, std::string> origin_;
   std::unordered_map<const void*, Weight> weights_;              // by tensor
+  std::map<std::pair<const void*, std::vector<const void*>>, Value*> small_constants_;  // by tensor and all that the node reads
   std::map<std::vector<std::int64_t>, std::string> by_storage_;  // names by address, offset, sizes and strides
   std::unordered_map<std::string, Weight> by_name_;
   std::vector<std::pair<std::string, std::string>> tied_;        // later name, first name

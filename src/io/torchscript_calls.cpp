@@ -33,6 +33,7 @@ Results run_in_lanes(const GraphBuilder& builder, const jit::Node& node, const c
       if (!value) throw Error(ErrorCode::unsupported, "operator `" + label(schema) + "` on a list or dictionary");
       stack.push_back(std::move(*value));
     }
+    if (schema.is_vararg()) stack.emplace_back(static_cast<std::int64_t>(arguments.size()));
     try {
       operation(stack);
     } catch (const std::exception& error) {
@@ -103,7 +104,7 @@ Items plain_results(GraphBuilder& builder, const c10::FunctionSchema& schema, co
   Items items;
   for (std::size_t i = 0; i < results.front().size(); ++i) {
     auto lanes = column(results, i);
-    if (all_equal(lanes)) {
+    if (all_equal(lanes) || lanes.front().isString()) {  // texts with sizes in them are messages
       items.push_back(builder.item(lanes.front()));
     } else if (schema.name() == "aten::numel") {
       const auto self = [&] { return std::vector<NamedArgument>{{"self", builder.value(arguments[0]), false}}; };

@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -217,7 +218,11 @@ class Interpreter {
     if (module && value.isTensor()) {
       if (auto weight = builder_.find_weight(path)) return *weight;
     }
-    return builder_.item(value);
+    if (!value.isList() && !value.isGenericDict()) return builder_.item(value);
+    // A container may be changed by one reader and seen by another.
+    const auto [container, is_new] = containers_.try_emplace({module ? module->object.get() : &known->value.toObjectRef(), name});
+    if (is_new) container->second = builder_.item(value);
+    return container->second;
   }
 
   // Nodes that only build or take apart; none: the node is another.
@@ -257,6 +262,7 @@ class Interpreter {
   std::size_t depth_ = 0;
   Origin origin_;
   std::unordered_map<const jit::Graph*, LastUses> last_uses_;
+  std::map<std::pair<const c10::ivalue::Object*, std::string>, Item> containers_;
 };
 
 }  // namespace

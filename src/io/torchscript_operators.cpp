@@ -65,6 +65,9 @@ std::string base_name(const std::string& name) { return name.substr(name.find(":
 class Arguments {
  public:
   Arguments(GraphBuilder& builder, const Call& call) : builder_(builder), call_(call), node_name_(builder.graph().unique_name(base_name(call.name.name))) {
+    for (const Item& item : call.arguments) {
+      if (const auto* tensor = item.as<TensorItem>(); tensor && !tensor->value) constants_.push_back(tensor->lanes.front().unsafeGetTensorImpl());
+    }
     static const std::set<std::string> kTakeNumbers{"add", "sub", "mul", "div", "add_", "sub_", "mul_", "div_"};
     if (!kTakeNumbers.contains(base_name(call.name.name))) return;
     takes_number_ = std::any_of(call.arguments.begin(), call.arguments.end(), [](const Item& item) {
@@ -113,9 +116,9 @@ class Arguments {
 
   Argument tensor(const Item& item, const std::string& role) {
     const auto* number = item.as<NumberItem>();
-    if (is_tensor(item) && !(number && !number->value && takes_number_)) return builder_.value(item, node_name_, role);
+    if (is_tensor(item) && !(number && !number->value && takes_number_)) return builder_.value(item, {node_name_, role, constants_});
     const auto* known = find_known(item);
-    if (!known) return builder_.value(item, node_name_, role);
+    if (!known) return builder_.value(item, {node_name_, role, constants_});
     return convert_known(*known, c10::TypeKind::NumberType, role);
   }
 
@@ -155,7 +158,7 @@ class Arguments {
     const auto kind = element_type->kind();
     if (kind == c10::TypeKind::TensorType || kind == c10::TypeKind::OptionalType) {
       ValueList values;
-      for (const Item& element : *list->elements) values.push_back(is_none(element) ? nullptr : builder_.value(element, node_name_, role));
+      for (const Item& element : *list->elements) values.push_back(is_none(element) ? nullptr : builder_.value(element, {node_name_, role, constants_}));
       return values;
     }
     if (kind == c10::TypeKind::IntType || kind == c10::TypeKind::SymIntType) {
@@ -190,6 +193,7 @@ class Arguments {
   GraphBuilder& builder_;
   const Call& call_;
   std::string node_name_;
+  std::vector<const void*> constants_;
   bool takes_number_ = false;
 };
 
