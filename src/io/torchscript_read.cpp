@@ -141,8 +141,8 @@ std::vector<const InputSpec*> match_inputs(const std::vector<Formal>& arguments,
     } else if (!matched[i] && !argument.otherwise) {
       const bool can_be_given = takes_tensor(argument);
       problem("the shape of input `" + argument.name + "` (" + argument.type->repr_str() + ") is not known: TorchScript files have none",
-              can_be_given ? "give it on the command line, --input " + argument.name + "=batch,3,224,224, or in the recipe, model: {inputs: [{name: " + argument.name +
-                                 ", shape: [batch, 3, 224, 224]}]}; names are sizes that may change"
+              can_be_given ? "give it on the command line, --input " + argument.name + "=batch,3,224,224, or in the recipe, model: {inputs: [\"" + argument.name +
+                                 "=batch,3,224,224\"]}; names are sizes that may change"
                            : "wrap the model in a module whose forward() takes tensors");
     }
   }
