@@ -3,23 +3,13 @@
 #include <numeric>
 
 namespace dsc {
-namespace {
-
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
-
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t index) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a of the purpose
   for (const unsigned char c : purpose) hash = (hash ^ c) * 0x100000001b3ULL;
-  return mix(mix(seed + 0x9e3779b97f4a7c15ULL) ^ mix(hash) ^ mix(index * 0xd1342543de82ef95ULL + 1));
+  return mix_bits(mix_bits(seed + kGoldenGamma) ^ mix_bits(hash) ^ mix_bits(index * 0xd1342543de82ef95ULL + 1));
 }
 
-std::uint64_t Random::next() { return mix(state_ += 0x9e3779b97f4a7c15ULL); }
+std::uint64_t Random::next() { return mix_bits(state_ += kGoldenGamma); }
 
 std::int64_t Random::below(std::int64_t bound) {
   // Multiply-shift; its bias is below 2^-32 for every bound that occurs here.

@@ -10,6 +10,8 @@
 #include <limits>
 #include <mutex>
 
+#include "core/random.h"
+
 namespace dsc {
 namespace {
 
@@ -29,13 +31,6 @@ bool computes_in_bf16(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kBFloat16;
 }
 
-// SplitMix64's finaliser: a counter becomes 64 random bits (Steele et al. 2014).
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
-
 std::uint64_t draw_seed() {
   at::Generator generator = at::detail::getDefaultCPUGenerator();
   const std::scoped_lock lock(generator.mutex());
@@ -49,7 +44,7 @@ void fill_mask(T* mask, std::int64_t size, double p, std::uint64_t seed) {
   const T kept = static_cast<T>(1 / (1 - p)), zero = static_cast<T>(0);
   at::parallel_for(0, (size + 3) / 4, kGrain / 4, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::uint64_t bits = mix(seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15U);
+      std::uint64_t bits = mix_bits(seed + static_cast<std::uint64_t>(i) * kGoldenGamma);
       const std::int64_t last = std::min<std::int64_t>(4 * i + 4, size);
       for (std::int64_t k = 4 * i; k < last; ++k, bits >>= 16) mask[k] = (bits & 0xFFFFU) < dropped ? zero : kept;
     }

@@ -7,15 +7,10 @@
 #include <set>
 #include <utility>
 
+#include "core/random.h"
+
 namespace dsc {
 namespace {
-
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15U;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
 
 std::string module_of(const std::string& weight) {
   std::size_t dot = weight.rfind('.');
@@ -169,7 +164,7 @@ struct ChannelGroups::Collector {
     for (std::size_t axis = 0; axis < out.axes_.size(); ++axis) {
       if (!in_value[axis]) continue;
       for (std::int32_t label : out.axes_[axis]) {
-        for (UnitId unit : out.units(label)) signature[static_cast<std::size_t>(unit)] += mix(axis + 1);
+        for (UnitId unit : out.units(label)) signature[static_cast<std::size_t>(unit)] += random_bits(axis + 1);
       }
     }
     std::unordered_map<std::uint64_t, std::size_t> by_signature;

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/random.h"
+
 namespace dsc {
 namespace {
 
@@ -13,16 +15,9 @@ bool is_single(Label label) { return (label & 1) != 0; }
 Unit unit_of(Label label) { return label >> 1; }
 Label single(Unit unit) { return unit * 2 + 1; }
 
-std::uint64_t mix(std::uint64_t x) {  // SplitMix64's finaliser
-  x += 0x9E3779B97F4A7C15U;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
-  return x ^ (x >> 31);
-}
-
 std::uint64_t hash_of(const std::vector<Unit>& units) {
   std::uint64_t hash = 0;
-  for (Unit unit : units) hash = mix(hash ^ static_cast<std::uint64_t>(unit));
+  for (Unit unit : units) hash = random_bits(hash ^ static_cast<std::uint64_t>(unit));
   return hash;
 }
 
@@ -159,8 +154,8 @@ bool UnitTable::tie_simple(Label a, Label b, Reason reason) {
 void UnitTable::merge_equal_patterns(std::span<const Label> a, std::span<const Label> b) {
   std::unordered_map<Unit, std::uint64_t> pattern_a, pattern_b;
   for (std::size_t k = 0; k < a.size(); ++k) {
-    for (Unit unit : units(canonical(a[k]))) pattern_a[unit] += mix(k);
-    for (Unit unit : units(canonical(b[k]))) pattern_b[unit] += mix(k);
+    for (Unit unit : units(canonical(a[k]))) pattern_a[unit] += random_bits(k);
+    for (Unit unit : units(canonical(b[k]))) pattern_b[unit] += random_bits(k);
   }
   std::unordered_map<std::uint64_t, Unit> by_pattern;
   for (auto [unit, pattern] : pattern_b) by_pattern.emplace(pattern, unit);
