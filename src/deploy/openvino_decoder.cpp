@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cctype>
 #include <functional>
 #include <map>
 #include <sstream>
@@ -261,23 +260,16 @@ std::shared_ptr<ov::Model> restore_inputs(const std::shared_ptr<ov::Model>& conv
   return std::make_shared<ov::Model>(converted->get_results(), parameters);
 }
 
-// "Minimum_8647": a constant that was folded out of a node keeps the name that OpenVINO had made up for that.
-bool has_made_up_name(const ov::Node& node) {
-  const std::string& name = node.get_friendly_name();
-  if (name == node.get_name()) return true;
-  if (!ov::is_type<ov::op::v0::Constant>(&node) || !std::isupper(static_cast<unsigned char>(name.front()))) return false;
-  const auto mark = name.find_first_not_of("0123456789", name.find('_') + 1);
-  return name.find('_') != std::string::npos && name.back() != '_' && mark == std::string::npos;
-}
-
-// Names that OpenVINO makes up count up through the process; the written file must not depend on what ran before.
-void name_the_nameless(ov::Model& converted) {
+// Names that OpenVINO makes up count up through the process; the written file must not depend on what ran before. A constant
+// that is folded out of a node takes over its name, so this runs before folding as well: `first` is where numbers go on.
+// returns: the next number.
+std::size_t name_the_nameless(ov::Model& converted, std::size_t first) {
   converted.set_friendly_name("model");
-  std::size_t count = 0;
   for (const auto& node : converted.get_ordered_ops()) {
-    if (!has_made_up_name(*node)) continue;
-    node->set_friendly_name(std::string(node->get_type_name()) + "_" + std::to_string(count++));
+    if (node->get_friendly_name() != node->get_name()) continue;
+    node->set_friendly_name(std::string(node->get_type_name()) + "#" + std::to_string(first++));  // no name of OpenVINO's has a #
   }
+  return first;
 }
 
 // Tensors get the graph's names and declared types: the frontend leaves numbers, and may compute in another type.
@@ -309,11 +301,12 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
     check_converted(*converted, model);
     converted = restore_inputs(converted, *program);
     name_results(converted, *program);
+    const std::size_t named = name_the_nameless(*converted, 0);
     ov::pass::Manager manager;
     manager.register_pass<ov::pass::ConstantFolding>();
     manager.run_passes(converted);
     store_integer_weights(*converted);
-    name_the_nameless(*converted);
+    name_the_nameless(*converted, named);
     return converted;
   });
 }

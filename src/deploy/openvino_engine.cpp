@@ -96,20 +96,22 @@ std::string graph_names(const std::string& layers) {
 
 class OpenVinoEngine final : public Engine {
  public:
-  OpenVinoEngine(ov::CompiledModel compiled, const OpenVinoOptions& options) : compiled_(std::move(compiled)) {
+  OpenVinoEngine(ov::CompiledModel compiled, const OpenVinoOptions& options)
+      : compiled_(std::move(compiled)), device_(options.device), precision_(options.precision) {
     request_ = compiled_.create_infer_request();
     for (const auto& input : compiled_.inputs()) input_types_.push_back(input.get_element_type());
     for (const auto& output : compiled_.outputs()) {
       outputs_.push_back({output.get_element_type(), to_c10(from_openvino(output.get_element_type())), output.get_partial_shape()});
     }
-    const bool has_int8 = find_int8_layers(layers()).int8() > 0;  // the option only speaks of the other layers
-    name_ = "openvino " + options.device + (has_int8 ? " int8+" : " ") + options.precision;
   }
 
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
     return translating([&] { return infer(inputs); }, ErrorCode::data);
   }
-  std::string name() const override { return name_; }
+  std::string name() const override {
+    const bool has_int8 = find_int8_layers(layers()).int8() > 0;  // the option only speaks of the other layers
+    return "openvino " + device_ + (has_int8 ? " int8+" : " ") + precision_;
+  }
 
   std::vector<LayerReport> layers() const override {
     return translating([&] {
@@ -167,7 +169,7 @@ class OpenVinoEngine final : public Engine {
   ov::InferRequest request_;
   std::vector<ov::element::Type> input_types_;
   std::vector<Result> outputs_;
-  std::string name_;
+  std::string device_, precision_;
 };
 
 }  // namespace
