@@ -49,7 +49,8 @@ class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
                             std::int64_t quant_min, std::int64_t quant_max, double share) {
     const at::Tensor block = dense(x);
     at::Tensor y = at::empty_like(block);
-    const kernels::Grid grid = grid_of({static_cast<float>(scale), zero_point}, {quant_min, quant_max});
+    const GridSettings settings{zero_point, quant_min, quant_max, share};
+    const kernels::Grid grid = settings.grid(static_cast<float>(scale));
     for_type(block, [&](auto tag) {
       using T = decltype(tag);
       at::parallel_for(0, block.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -60,10 +61,7 @@ class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
     });
     context->save_for_backward({block});
     context->saved_data["scale"] = scale;
-    context->saved_data["zero_point"] = zero_point;
-    context->saved_data["quant_min"] = quant_min;
-    context->saved_data["quant_max"] = quant_max;
-    context->saved_data["share"] = share;
+    settings.save(*context);
     return y;
   }
 
@@ -71,10 +69,9 @@ class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
     const at::Tensor x = context->get_saved_variables().at(0);
     const at::Tensor dy = as_laid_out(gradients.at(0), x);
     at::Tensor dx = at::empty_like(x);
-    auto& saved = context->saved_data;
-    const kernels::Grid grid = grid_of({static_cast<float>(saved["scale"].toDouble()), saved["zero_point"].toInt()},
-                                       {saved["quant_min"].toInt(), saved["quant_max"].toInt()});
-    const auto share = static_cast<float>(saved["share"].toDouble());
+    const auto settings = GridSettings::saved(*context);
+    const kernels::Grid grid = settings.grid(static_cast<float>(context->saved_data.at("scale").toDouble()));
+    const auto share = static_cast<float>(settings.share);
     for_type(x, [&](auto tag) {
       using T = decltype(tag);
       at::parallel_for(0, x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
 
@@ -23,6 +24,24 @@ inline kernels::Grid grid_of(const QuantParams& params, QuantRange range) {
   return {params.scale, 1.0F / params.scale, static_cast<float>(range.minimum - params.zero_point),
           static_cast<float>(range.maximum - params.zero_point)};
 }
+
+// What a rounding's backward pass needs to know again, apart from the scale.
+struct GridSettings {
+  std::int64_t zero_point, quant_min, quant_max;
+  double share;  // of the way to the grid
+
+  kernels::Grid grid(float scale) const { return grid_of({scale, zero_point}, {quant_min, quant_max}); }
+  void save(torch::autograd::AutogradContext& context) const {
+    context.saved_data["zero_point"] = zero_point;
+    context.saved_data["quant_min"] = quant_min;
+    context.saved_data["quant_max"] = quant_max;
+    context.saved_data["share"] = share;
+  }
+  static GridSettings saved(const torch::autograd::AutogradContext& context) {
+    const auto& data = context.saved_data;
+    return {data.at("zero_point").toInt(), data.at("quant_min").toInt(), data.at("quant_max").toInt(), data.at("share").toDouble()};
+  }
+};
 
 // Calls body(pointer type tag) for the element type: float, or uint16_t for bf16.
 template <class Body>

@@ -15,19 +15,13 @@
 namespace dsc {
 namespace {
 
-struct Settings {
-  std::int64_t zero_point, quant_min, quant_max;
-  double share;
+kernels::Grid grid_for(const GridSettings& settings, float step) { return settings.grid(std::max(step, kLeastStep)); }
 
-  kernels::Grid grid(float step) const {
-    return grid_of({std::max(step, kLeastStep), zero_point}, {quant_min, quant_max});
-  }
-  // Of the step's gradient, for a step of so many elements.
-  float gradient_scale(std::int64_t elements) const {
-    const auto largest = static_cast<double>(std::max<std::int64_t>(1, quant_max - zero_point));
-    return static_cast<float>(1 / std::sqrt(std::max(1.0, static_cast<double>(elements) * largest)));
-  }
-};
+// Of the step's gradient, for a step of so many elements.
+float gradient_scale(const GridSettings& settings, std::int64_t elements) {
+  const auto largest = static_cast<double>(std::max<std::int64_t>(1, settings.quant_max - settings.zero_point));
+  return static_cast<float>(1 / std::sqrt(std::max(1.0, static_cast<double>(elements) * largest)));
+}
 
 // A tensor as blocks with a step each, in pieces of fixed size: sums over pieces do not depend on the number of threads.
 struct Pieces {
@@ -49,16 +43,12 @@ struct Pieces {
   }
 };
 
-Settings settings_of(const torch::autograd::AutogradContext& context) {
-  const auto& saved = context.saved_data;
-  return {saved.at("zero_point").toInt(), saved.at("quant_min").toInt(), saved.at("quant_max").toInt(), saved.at("share").toDouble()};
-}
 
 class LearnedRound : public torch::autograd::Function<LearnedRound> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& step, std::int64_t zero_point,
                             std::int64_t quant_min, std::int64_t quant_max, double share) {
-    const Settings settings{zero_point, quant_min, quant_max, share};
+    const GridSettings settings{zero_point, quant_min, quant_max, share};
     const at::Tensor block = dense(x);
     at::Tensor y = at::empty_like(block);
     const auto* steps = step.const_data_ptr<float>();
@@ -67,22 +57,19 @@ class LearnedRound : public torch::autograd::Function<LearnedRound> {
       Pieces(block, step).for_each([&](std::int64_t, std::int64_t of, std::int64_t first, std::size_t size) {
         const T* from = read<T>(block) + first;
         T* to = write<T>(y) + first;
-        kernels::round_to_grid(from, to, size, settings.grid(steps[of]));
+        kernels::round_to_grid(from, to, size, grid_for(settings, steps[of]));
         if (share < 1) kernels::blend(from, to, to, size, static_cast<float>(share));
       });
     });
     context->save_for_backward({block, step});
-    context->saved_data["zero_point"] = zero_point;
-    context->saved_data["quant_min"] = quant_min;
-    context->saved_data["quant_max"] = quant_max;
-    context->saved_data["share"] = share;
+    settings.save(*context);
     return y;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved.at(0), &step = saved.at(1);
-    const Settings settings = settings_of(*context);
+    const auto settings = GridSettings::saved(*context);
     const at::Tensor dy = as_laid_out(gradients.at(0), x);
     at::Tensor dx = at::empty_like(x), dstep = at::zeros(step.sizes(), at::kFloat);
     const auto* steps = step.const_data_ptr<float>();
@@ -94,21 +81,21 @@ class LearnedRound : public torch::autograd::Function<LearnedRound> {
       pieces.for_each([&](std::int64_t piece, std::int64_t of, std::int64_t first, std::size_t size) {
         const T* upper = read<T>(dy) + first;
         T* to = write<T>(dx) + first;
-        sums[static_cast<std::size_t>(piece)] = kernels::step_gradient(read<T>(x) + first, upper, to, size, settings.grid(steps[of]));
+        sums[static_cast<std::size_t>(piece)] = kernels::step_gradient(read<T>(x) + first, upper, to, size, grid_for(settings, steps[of]));
         if (share < 1) kernels::blend(upper, to, to, size, share);
       });
     });
-    const float scale = share * settings.gradient_scale(pieces.block_size);
+    const float scale = share * gradient_scale(settings, pieces.block_size);
     for (std::size_t i = 0; i < sums.size(); ++i) dstep.data_ptr<float>()[i / static_cast<std::size_t>(pieces.pieces_per_block)] += scale * sums[i];
     return {dx, dstep, {}, {}, {}, {}};
   }
 };
 
 // The same out of native operators, for types and devices without own kernels.
-at::Tensor learned_round_elsewhere(const at::Tensor& x, const at::Tensor& step, std::int64_t axis, const Settings& settings) {
+at::Tensor learned_round_elsewhere(const at::Tensor& x, const at::Tensor& step, std::int64_t axis, const GridSettings& settings) {
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
   if (axis >= 0) shape[static_cast<std::size_t>(axis)] = step.numel();
-  const double scale = settings.gradient_scale(x.numel() / step.numel());
+  const double scale = gradient_scale(settings, x.numel() / step.numel());
   const at::Tensor slow = step * scale + (step * (1 - scale)).detach();  // its value, with a smaller gradient
   const at::Tensor wide = slow.clamp_min(kLeastStep).reshape(axis < 0 ? std::vector<std::int64_t>{} : shape);
   const at::Tensor inside = (x / wide).clamp(static_cast<double>(settings.quant_min - settings.zero_point),
