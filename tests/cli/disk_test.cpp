@@ -8,25 +8,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // Runs the program with a file system of `options` mounted at `at`; afterwards what lies there is listed in "left".
 ProgramResult run_on_disk(const TinyRun& run, const std::string& at, const std::string& options, const std::string& arguments) {
   fs::create_directories(at);
   spit(run.file("on_disk.sh"), "mount -t tmpfs -o " + options + " tmpfs " + at + " || exit 99\n" DSC_BINARY_DIR "/bin/dscompress " + arguments +
                                    "\nstatus=$?\nfind " + at + " -mindepth 1 -type f >" + run.file("left") + "\nexit $status\n");
-  const std::string command = "unshare -rm sh " + run.file("on_disk.sh") + " >" + run.file("out.txt") + " 2>" + run.file("err.txt") + " </dev/null";
-  ProgramResult result;
-  const int status = std::system(command.c_str());
-  result.status = WEXITSTATUS(status);
-  result.out = slurp(run.file("out.txt"));
-  result.err = slurp(run.file("err.txt"));
-  return result;
+  return run_shell("unshare -rm sh " + run.file("on_disk.sh"));
 }
 
 bool can_mount() {
   const TempFolder folder;
-  return std::system(("unshare -rm mount -t tmpfs -o size=64k tmpfs " + folder.path() + " >/dev/null 2>&1").c_str()) == 0;
+  return run_shell("unshare -rm mount -t tmpfs -o size=64k tmpfs " + folder.path()).status == 0;
 }
 
 TEST(Disk, FullWhileExportingExitsWithSixAndLeavesNothing) {

@@ -8,8 +8,6 @@
 namespace dsc::test {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Program, VersionGoesToStdoutAndSucceeds) {
   const auto result = run_program("--version");
   EXPECT_EQ(result.status, 0);
@@ -85,8 +83,8 @@ std::string completed(const std::string& words, int last) {
   const TempFolder folder;
   spit(folder.file("ask.sh"), "source <(" DSC_BINARY_DIR "/bin/dscompress completion bash)\nCOMP_WORDS=(" + words + ")\nCOMP_CWORD=" +
                                   std::to_string(last) + "\n_dscompress\necho \"${COMPREPLY[@]}\"\n");
-  const int status = std::system(("bash " + folder.file("ask.sh") + " >" + folder.file("out")).c_str());
-  return status == 0 ? slurp(folder.file("out")) : "failed";
+  const auto result = run_shell("bash " + folder.file("ask.sh"));
+  return result.status == 0 ? result.out : "failed";
 }
 
 TEST(Program, BashCompletesCommandsAndTheirOptions) {

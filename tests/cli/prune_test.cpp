@@ -8,8 +8,6 @@
 namespace dsc::test {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 std::string recipe_with(const std::string& passes) {
   return tiny_recipe_head() + "evaluate: {metrics: [top1]}\npasses:\n  - finetune: {epochs: 500, batch: 32}\n" + passes;
 }

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 nlohmann::json report_of(const TinyRun& run, const std::string& out) { return nlohmann::json::parse(slurp(run.file(out) + "/report.json")); }
 
 std::vector<std::string> left_overs(const std::string& folder) {

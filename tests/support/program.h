@@ -46,18 +46,24 @@ inline std::string slurp(const std::string& path) {
   return std::move(text).str();
 }
 
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 inline void spit(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
-// arguments: shell text after the program's name.
-inline ProgramResult run_program(const std::string& arguments, const std::string& before = {}) {
+// command: one simple command of the shell.
+inline ProgramResult run_shell(const std::string& command) {
   const TempFolder folder;
-  const auto command = before + " " DSC_BINARY_DIR "/bin/dscompress " + arguments + " >" + folder.file("out") + " 2>" + folder.file("err") + " </dev/null";
-  const int status = std::system(command.c_str());
+  const int status = std::system((command + " >" + folder.file("out") + " 2>" + folder.file("err") + " </dev/null").c_str());
   ProgramResult result;
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   result.out = slurp(folder.file("out"));
   result.err = slurp(folder.file("err"));
   return result;
+}
+
+// arguments: shell text after the program's name.
+inline ProgramResult run_program(const std::string& arguments, const std::string& before = {}) {
+  return run_shell(before + " " DSC_BINARY_DIR "/bin/dscompress " + arguments);
 }
 
 }  // namespace dsc::test

@@ -15,11 +15,8 @@ namespace {
 
 using test::count, test::distance, test::FakeContext, test::quantize, test::run_model, test::statistic, test::trained_network;
 
-class QuantizePrecisions : public testing::Test {
+class QuantizePrecisions : public test::TrainedNetwork {
  protected:
-  test::MemoryDataset data = test::synthetic_images(256), valid = test::synthetic_images(200, 1);
-  Model model = trained_network().clone();
-  double top1(const Model& any) const { return test::evaluate_classifier(any, valid).at("top1"); }
   PassResult run(Model& to, const std::string& yaml) {
     FakeContext context(model, {.train = &data, .valid = &valid});
     auto result = quantize(yaml).run(to, context);

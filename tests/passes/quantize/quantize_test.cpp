@@ -21,12 +21,7 @@ namespace {
 
 using test::count, test::distance, test::FakeContext, test::quantize, test::run_model, test::statistic, test::trained_network;
 
-class Quantize : public testing::Test {
- protected:
-  test::MemoryDataset data = test::synthetic_images(256), valid = test::synthetic_images(200, 1);
-  Model model = trained_network().clone();
-  double top1(const Model& any) const { return test::evaluate_classifier(any, valid).at("top1"); }
-};
+using Quantize = test::TrainedNetwork;
 
 TEST_F(Quantize, PtqStaysCloseToTheFloatModel) {
   const at::Tensor before = run_model(model, valid.inputs());

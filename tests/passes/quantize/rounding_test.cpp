@@ -86,7 +86,9 @@ TEST(WeightGrids, LeastErrorIsNoLargerThanThatOfTheExtremes) {
     };
     const at::Tensor least = error(WeightObserver::mse), extremes = error(WeightObserver::minmax);
     EXPECT_TRUE(least.le(extremes + 1e-6).all().item<bool>()) << bits;
-    if (bits == 4) EXPECT_LT(least.sum().item<double>(), 0.95 * extremes.sum().item<double>());
+    if (bits == 4) {
+      EXPECT_LT(least.sum().item<double>(), 0.95 * extremes.sum().item<double>());
+    }
   }
 }
 

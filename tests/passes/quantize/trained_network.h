@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <string>
 #include <string_view>
@@ -55,6 +56,14 @@ inline const Model& trained_network() {
   }();
   return trained;
 }
+
+// A copy of it, with data to calibrate, train and measure on.
+class TrainedNetwork : public testing::Test {
+ protected:
+  MemoryDataset data = synthetic_images(256), valid = synthetic_images(200, 1);
+  Model model = trained_network().clone();
+  double top1(const Model& any) const { return evaluate_classifier(any, valid).at("top1"); }
+};
 
 }  // namespace test
 }  // namespace dsc
