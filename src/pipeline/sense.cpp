@@ -87,7 +87,7 @@ SenseResult sense_recipe(const Recipe& recipe, const SenseOptions& options) {
   RunState state;
   ResumePoint resume;
   const auto seed = derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", index);
-  const auto data = fingerprints_of(recipe, {}).at("data of valid") + valid_section(recipe);
+  const auto data = fingerprint_path(recipe.data.valid->path.path) + valid_section(recipe);
   SenseContext context(run.resources, state, resume, seed, "sense " + step.name, options.cache, data);
   return {step.name, step.info->id, step.info->sense(run.model, step.options.get(), context)};
 }
