@@ -8,6 +8,7 @@
 #include "cli/session.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "core/printed.h"
 #include "eval/training_bench.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
@@ -51,11 +52,7 @@ Model open_one(const std::string& path, const BenchOptions& options) {
   return open_model(path, {}, std::filesystem::path(path).extension() == ".pt2" ? std::vector<std::string>{} : options.inputs);
 }
 
-std::string fixed(double value, int decimals) {
-  std::array<char, 48> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
-  return text.data();
-}
+std::string fixed(double value, int decimals) { return printed("%.*f", decimals, value); }
 
 void print_latencies(const std::vector<LatencyRecord>& records) {
   std::vector<std::vector<std::string>> rows = {{"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "min ms", "spread", "per s", "runs"}};

@@ -1,7 +1,5 @@
 // dscompress sense RECIPE: which parts of a model a pass hurts most.
 #include <CLI/CLI.hpp>
-#include <array>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -9,17 +7,12 @@
 
 #include "cli/recipe_options.h"
 #include "core/log.h"
+#include "core/printed.h"
 #include "pipeline/sense.h"
 #include "report/report.h"
 
 namespace dsc {
 namespace {
-
-std::string setting_text(double setting) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%g", setting);
-  return text.data();
-}
 
 // A row for each part, a column for each setting.
 std::string sense_text(const SenseTable& table) {
@@ -32,7 +25,7 @@ std::string sense_text(const SenseTable& table) {
     settings.insert(point.setting);
   }
   std::vector<std::vector<std::string>> rows = {{"part"}};
-  for (const double setting : settings) rows[0].push_back(table.setting + " " + setting_text(setting));
+  for (const double setting : settings) rows[0].push_back(table.setting + " " + printed("%g", setting));
   for (const auto& part : parts) {
     rows.push_back({part});
     for (const double setting : settings) {

@@ -1,8 +1,7 @@
 #include "pipeline/gates.h"
+#include "core/printed.h"
 
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 namespace dsc {
 namespace {
@@ -29,33 +28,27 @@ Figures find_figures(const std::string& metric, const Report& report) {
   return figures;
 }
 
-std::string text_of(const char* format, auto... values) {
-  std::array<char, 160> text{};
-  std::snprintf(text.data(), text.size(), format, values...);
-  return text.data();
-}
-
 GateRecord missing(const std::string& metric, std::string rule, double bound) {
   return {metric, std::move(rule), {}, bound, false, metric + " was not measured"};
 }
 
 GateRecord check_drop(const std::string& metric, const Quantity& allowed, const Figures& figures) {
-  const std::string rule = text_of("max_drop %g%s", allowed.value, allowed.unit.c_str());
+  const std::string rule = printed("max_drop %g%s", allowed.value, allowed.unit.c_str());
   if (!figures.base || !figures.now) return missing(metric, rule, allowed.value);
   const double fall = (figures.larger_is_better ? 1 : -1) * (*figures.base - *figures.now);
   const bool relative = allowed.unit == "%";
   const double drop = relative ? 100 * fall / std::abs(*figures.base) : allowed.unit == "pp" ? 100 * fall : fall;
   const char* unit = relative ? " % of the base" : allowed.unit == "pp" ? " points" : "";
   const bool passed = drop <= allowed.value + 1e-9;
-  return {metric, rule, drop, allowed.value, passed, text_of("%s fell by %.3g%s, %g allowed", metric.c_str(), drop, unit, allowed.value)};
+  return {metric, rule, drop, allowed.value, passed, printed("%s fell by %.3g%s, %g allowed", metric.c_str(), drop, unit, allowed.value)};
 }
 
 GateRecord check_bound(const std::string& metric, const char* rule, double bound, std::optional<double> measured, bool at_least, const char* what) {
-  const std::string text = text_of("%s %g", rule, bound);
+  const std::string text = printed("%s %g", rule, bound);
   if (!measured) return missing(metric, text, bound);
   const bool passed = at_least ? *measured >= bound : *measured <= bound;
   return {metric, text, measured, bound, passed,
-          text_of("%s is %.4g%s, at %s %g wanted", metric.c_str(), *measured, what, at_least ? "least" : "most", bound)};
+          printed("%s is %.4g%s, at %s %g wanted", metric.c_str(), *measured, what, at_least ? "least" : "most", bound)};
 }
 
 }  // namespace

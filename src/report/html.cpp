@@ -1,11 +1,10 @@
 // report.html: one file that opens offline.
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
 #include "core/log.h"
+#include "core/printed.h"
 #include "report/report.h"
 #include "report/svg.h"
 
@@ -25,12 +24,6 @@ svg{width:100%;height:auto}svg text{font-size:11px;fill:currentColor}svg .grid{s
 .status{display:inline-block;border-radius:6px;padding:0 .6rem;color:#fff;background:var(--bad)}.passed{background:var(--good)}
 pre{background:var(--soft);padding:.7rem;overflow:auto}details{margin:.4rem 0}summary{cursor:pointer}
 )";
-
-std::string number(const char* pattern, double value) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), pattern, value);
-  return text.data();
-}
 
 void write_table(std::ostream& out, const std::vector<std::string>& columns, const std::vector<std::vector<std::string>>& rows) {
   out << "<table><tr>";
@@ -57,11 +50,11 @@ void write_cards(std::ostream& out, const Report& report) {
     if (found != comparison.compressed.end()) write_card(out, metric, format_metric(metric, found->second), "base " + format_metric(metric, base));
   }
   if (comparison.size_ratio) {
-    write_card(out, "size", number("%.1fx smaller", *comparison.size_ratio),
+    write_card(out, "size", printed("%.1fx smaller", *comparison.size_ratio),
                format_bytes(static_cast<double>(first.size_bytes)) + " to " + format_bytes(static_cast<double>(last.size_bytes)));
   }
-  if (comparison.macs_ratio) write_card(out, "MACs", number("%.2fx fewer", *comparison.macs_ratio), format_count(first.macs) + " to " + format_count(last.macs));
-  if (comparison.latency_speedup) write_card(out, "latency", number("%.1fx faster", *comparison.latency_speedup), "than the base in LibTorch f32");
+  if (comparison.macs_ratio) write_card(out, "MACs", printed("%.2fx fewer", *comparison.macs_ratio), format_count(first.macs) + " to " + format_count(last.macs));
+  if (comparison.latency_speedup) write_card(out, "latency", printed("%.1fx faster", *comparison.latency_speedup), "than the base in LibTorch f32");
   out << "</div>\n";
 }
 
@@ -111,9 +104,9 @@ void write_deployment(std::ostream& out, const Report& report) {
   std::vector<std::vector<std::string>> rows;
   std::map<std::int64_t, std::vector<Bar>> bars;
   for (const auto& r : report.latency) {
-    rows.push_back({r.model, r.engine, std::to_string(r.batch), number("%.3f", r.p50_ms), number("%.3f", r.p90_ms), number("%.3f", r.p99_ms),
-                    number("%.0f %%", 100 * r.spread), number("%.0f", r.throughput_per_s)});
-    bars[r.batch].push_back({r.model + ", " + r.engine, r.p50_ms, number("%.3f ms", r.p50_ms)});
+    rows.push_back({r.model, r.engine, std::to_string(r.batch), printed("%.3f", r.p50_ms), printed("%.3f", r.p90_ms), printed("%.3f", r.p99_ms),
+                    printed("%.0f %%", 100 * r.spread), printed("%.0f", r.throughput_per_s)});
+    bars[r.batch].push_back({r.model + ", " + r.engine, r.p50_ms, printed("%.3f ms", r.p50_ms)});
   }
   write_table(out, {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "examples/s"}, rows);
   for (const auto& [batch, chart] : bars) out << bar_chart("Median latency, batch " + std::to_string(batch), chart);
@@ -130,7 +123,7 @@ void write_gates_and_files(std::ostream& out, const Report& report) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& file : report.files) {
       const auto bytes = static_cast<double>(file.size_bytes), base = static_cast<double>(file.base_size_bytes);
-      rows.push_back({file.path, file.format, format_bytes(bytes), base > 0 ? number("%.2fx", base / bytes) : "-", file.check});
+      rows.push_back({file.path, file.format, format_bytes(bytes), base > 0 ? printed("%.2fx", base / bytes) : "-", file.check});
     }
     out << "<h2>Files</h2>\n";
     write_table(out, {"file", "format", "size", "smaller than the base's", "check"}, rows);
@@ -173,7 +166,7 @@ void write_details(std::ostream& out, const Report& report) {
     if (step.notes.empty() && step.statistics.empty() && step.tables.empty() && step.curves.empty()) continue;
     out << "<h2>Step " << step.index << ": " << escape_html(step.name) << "</h2>\n<ul>";
     for (const auto& statistic : step.statistics) {
-      out << "<li>" << escape_html(statistic.name) << ": " << number("%.6g", statistic.value) << ' ' << escape_html(statistic.unit) << "</li>";
+      out << "<li>" << escape_html(statistic.name) << ": " << printed("%.6g", statistic.value) << ' ' << escape_html(statistic.unit) << "</li>";
     }
     for (const auto& note : step.notes) out << "<li>" << escape_html(note) << "</li>";
     out << "</ul>\n";

@@ -1,19 +1,12 @@
 // report.md: what a CI summary shows, and the few lines printed at the end of a run.
-#include <array>
-#include <cstdio>
 #include <sstream>
 
 #include "core/log.h"
+#include "core/printed.h"
 #include "report/report.h"
 
 namespace dsc {
 namespace {
-
-std::string number(const char* format, double value) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
 
 std::string escape_cell(const std::string& text) {
   std::string escaped;
@@ -37,7 +30,7 @@ void write_table(std::ostream& out, const std::vector<std::string>& columns, con
   out << '\n';
 }
 
-std::string ratio_text(double base, double now) { return now > 0 ? number("%.2fx", base / now) : "-"; }
+std::string ratio_text(double base, double now) { return now > 0 ? printed("%.2fx", base / now) : "-"; }
 
 void write_steps(std::ostream& out, const Report& report) {
   std::vector<std::string> columns = {"step", "time", "MACs", "parameters", "size", "smaller"};
@@ -88,9 +81,9 @@ void write_latency(std::ostream& out, const Report& report) {
     for (const auto& other : report.latency) {
       if (other.model == "base" && other.batch == record.batch && other.engine.starts_with("libtorch")) base_ms = other.p50_ms;
     }
-    rows.push_back({record.model, record.engine, std::to_string(record.batch), number("%.3f", record.p50_ms), number("%.3f", record.p90_ms),
-                    number("%.3f", record.p99_ms), number("%.0f %%", 100 * record.spread), number("%.0f", record.throughput_per_s),
-                    base_ms > 0 ? number("%.2fx", base_ms / record.p50_ms) : "-", std::to_string(record.runs)});
+    rows.push_back({record.model, record.engine, std::to_string(record.batch), printed("%.3f", record.p50_ms), printed("%.3f", record.p90_ms),
+                    printed("%.3f", record.p99_ms), printed("%.0f %%", 100 * record.spread), printed("%.0f", record.throughput_per_s),
+                    base_ms > 0 ? printed("%.2fx", base_ms / record.p50_ms) : "-", std::to_string(record.runs)});
   }
   write_table(out, {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "per s", "faster", "runs"}, rows);
 }
@@ -100,7 +93,7 @@ void write_details(std::ostream& out, const Report& report) {
     if (step.notes.empty() && step.statistics.empty() && step.tables.empty()) continue;
     out << "## Step " << step.index << ": " << step.name << "\n\n";
     for (const auto& statistic : step.statistics) {
-      out << "- " << statistic.name << ": " << number("%.6g", statistic.value) << (statistic.unit.empty() ? "" : " " + statistic.unit) << '\n';
+      out << "- " << statistic.name << ": " << printed("%.6g", statistic.value) << (statistic.unit.empty() ? "" : " " + statistic.unit) << '\n';
     }
     for (const auto& note : step.notes) out << "- " << note << '\n';
     out << '\n';
@@ -162,7 +155,7 @@ std::string report_summary(const Report& report) {
     if (found == comparison.compressed.end()) continue;
     const bool is_share = format_metric(metric, base).ends_with("%");
     rows.push_back({metric, format_metric(metric, base), format_metric(metric, found->second),
-                    is_share ? number("%+.2f points", 100 * (found->second - base)) : number("%+.4f", found->second - base)});
+                    is_share ? printed("%+.2f points", 100 * (found->second - base)) : printed("%+.4f", found->second - base)});
   }
   rows.push_back({"MACs", format_count(first.macs), format_count(last.macs), ratio_text(first.macs, last.macs)});
   rows.push_back({"parameters", format_count(static_cast<double>(first.parameters)), format_count(static_cast<double>(last.parameters)),
@@ -176,8 +169,8 @@ std::string report_summary(const Report& report) {
     if (comparable && (!now || !record.engine.starts_with("libtorch"))) now = &record;
   }
   if (base && now) {
-    rows.push_back({"latency p50, batch " + std::to_string(base->batch), number("%.3f ms", base->p50_ms) + " (" + base->engine + ")",
-                    number("%.3f ms", now->p50_ms) + " (" + now->engine + ")", ratio_text(base->p50_ms, now->p50_ms)});
+    rows.push_back({"latency p50, batch " + std::to_string(base->batch), printed("%.3f ms", base->p50_ms) + " (" + base->engine + ")",
+                    printed("%.3f ms", now->p50_ms) + " (" + now->engine + ")", ratio_text(base->p50_ms, now->p50_ms)});
   }
   write_table(out, {"", "base", "compressed", "change"}, rows);
   return std::move(out).str();

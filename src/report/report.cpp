@@ -1,7 +1,6 @@
 #include "report/report.h"
+#include "core/printed.h"
 
-#include <array>
-#include <cstdio>
 
 namespace dsc {
 
@@ -110,10 +109,8 @@ void Report::fields(FieldVisitor& visit) {
 bool larger_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "perplexity"; }
 
 std::string format_metric(const std::string& metric, double value) {
-  std::array<char, 64> text{};
   const bool is_share = metric.starts_with("top") || metric == "accuracy" || metric == "agreement" || metric == "f1";
-  std::snprintf(text.data(), text.size(), is_share ? "%.2f %%" : "%.4f", is_share ? 100 * value : value);
-  return text.data();
+  return is_share ? printed("%.2f %%", 100 * value) : printed("%.4f", value);
 }
 
 const StepRecord& baseline_step(const Report& report) {

@@ -1,21 +1,15 @@
 #include "report/svg.h"
+#include "core/printed.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 
 namespace dsc {
 namespace {
 
 constexpr std::array<const char*, 8> kColours = {"#3b6fd4", "#d4643b", "#2f9e6e", "#9a57c4", "#c9a227", "#3aa6b9", "#c44f7a", "#7a7f87"};
 constexpr double kWidth = 560, kHeight = 260, kLeft = 64, kRight = 16, kTop = 34, kBottom = 44;
-
-std::string format(const char* pattern, auto... values) {
-  std::array<char, 512> text{};
-  std::snprintf(text.data(), text.size(), pattern, values...);
-  return text.data();
-}
 
 // A range with round ticks around the data.
 struct Axis {
@@ -41,11 +35,11 @@ Axis make_axis(double low, double high) {
 }
 
 std::string open_chart(const std::string& title, double height) {
-  return format("<figure><figcaption>%s</figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\">", escape_html(title).c_str(), kWidth, height);
+  return printed("<figure><figcaption>%s</figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\">", escape_html(title).c_str(), kWidth, height);
 }
 
 std::string text_at(double x, double y, const std::string& text, const char* anchor) {
-  return format("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor) + escape_html(text) + "</text>";
+  return printed("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor) + escape_html(text) + "</text>";
 }
 
 std::string draw_axes(const Axis& x, const Axis& y, const std::string& x_label) {
@@ -53,11 +47,11 @@ std::string draw_axes(const Axis& x, const Axis& y, const std::string& x_label) 
   const double right = kWidth - kRight, bottom = kHeight - kBottom;
   for (double tick = y.low; tick <= y.high + y.step / 2; tick += y.step) {
     const double at = y.at(tick, bottom, kTop);
-    svg += format("<line class=\"grid\" x1=\"%g\" y1=\"%.1f\" x2=\"%g\" y2=\"%.1f\"/>", kLeft, at, right, at);
-    svg += text_at(kLeft - 6, at + 4, format("%.4g", std::abs(tick) < y.step / 1000 ? 0.0 : tick), "end");
+    svg += printed("<line class=\"grid\" x1=\"%g\" y1=\"%.1f\" x2=\"%g\" y2=\"%.1f\"/>", kLeft, at, right, at);
+    svg += text_at(kLeft - 6, at + 4, printed("%.4g", std::abs(tick) < y.step / 1000 ? 0.0 : tick), "end");
   }
   for (double tick = x.low; tick <= x.high + x.step / 2; tick += x.step) {
-    svg += text_at(x.at(tick, kLeft, right), bottom + 16, format("%.4g", std::abs(tick) < x.step / 1000 ? 0.0 : tick), "middle");
+    svg += text_at(x.at(tick, kLeft, right), bottom + 16, printed("%.4g", std::abs(tick) < x.step / 1000 ? 0.0 : tick), "middle");
   }
   return svg + text_at((kLeft + right) / 2, kHeight - 8, x_label, "middle");
 }
@@ -96,11 +90,11 @@ std::string line_chart(const std::string& title, const std::string& x_label, con
     std::string points;
     for (std::size_t k = 0; k < series[i].x.size(); ++k) {
       if (!std::isfinite(series[i].y[k])) continue;
-      points += format("%.1f,%.1f ", x.at(series[i].x[k], kLeft, kWidth - kRight), y.at(series[i].y[k], kHeight - kBottom, kTop));
+      points += printed("%.1f,%.1f ", x.at(series[i].x[k], kLeft, kWidth - kRight), y.at(series[i].y[k], kHeight - kBottom, kTop));
     }
-    svg += format("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour) + points + "\"/>";
+    svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour) + points + "\"/>";
     if (series.size() > 1) {
-      svg += format("<rect x=\"%g\" y=\"%g\" width=\"10\" height=\"10\" fill=\"%s\"/>", kLeft + 8 + 150.0 * static_cast<double>(i % 3),
+      svg += printed("<rect x=\"%g\" y=\"%g\" width=\"10\" height=\"10\" fill=\"%s\"/>", kLeft + 8 + 150.0 * static_cast<double>(i % 3),
                     8 + 13.0 * static_cast<double>(i / 3), colour);
       svg += text_at(kLeft + 22 + 150.0 * static_cast<double>(i % 3), 17 + 13.0 * static_cast<double>(i / 3), series[i].name, "start");
     }
@@ -118,7 +112,7 @@ std::string bar_chart(const std::string& title, const std::vector<Bar>& bars) {
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const double top = 4 + kRow * static_cast<double>(i), length = bars[i].value / high * (kWidth - kLabels - kTexts);
     svg += text_at(kLabels - 8, top + 15, bars[i].label, "end");
-    svg += format("<rect x=\"%g\" y=\"%.1f\" width=\"%.1f\" height=\"16\" rx=\"2\" fill=\"%s\"/>", kLabels, top + 3, std::max(1.0, length), kColours[0]);
+    svg += printed("<rect x=\"%g\" y=\"%.1f\" width=\"%.1f\" height=\"16\" rx=\"2\" fill=\"%s\"/>", kLabels, top + 3, std::max(1.0, length), kColours[0]);
     svg += text_at(kLabels + length + 6, top + 15, bars[i].text, "start");
   }
   return svg + "</svg></figure>";
@@ -136,12 +130,12 @@ std::string path_chart(const std::string& title, const std::string& x_label, con
   std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label) + text_at(kLeft, 20, y_label, "start"), line, marks;
   for (const auto& dot : dots) {
     const double px = x.at(dot.x, kLeft, kWidth - kRight), py = y.at(dot.y, kHeight - kBottom, kTop);
-    line += format("%.1f,%.1f ", px, py);
-    marks += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>", px, py, kColours[0]);
+    line += printed("%.1f,%.1f ", px, py);
+    marks += printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>", px, py, kColours[0]);
     const bool near_right = px > kWidth - 130;
     marks += text_at(px + (near_right ? -8 : 8), py - 7, dot.label, near_right ? "end" : "start");
   }
-  svg += format("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\" points=\"", kColours[0]) + line + "\"/>";
+  svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\" points=\"", kColours[0]) + line + "\"/>";
   return svg + marks + "</svg></figure>";
 }
 

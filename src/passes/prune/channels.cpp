@@ -9,7 +9,6 @@
 // groups, Zhu & Gupta 2017 (arXiv:1710.01878) for the cubic schedule.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "core/printed.h"
 #include "core/random.h"
 #include "dscompress/pass.h"
 #include "ops/channel_groups.h"
@@ -172,10 +172,8 @@ class Pruning {
     if (reduce.channels) return;
     double target = cost_of(reduce, base_.cost) * (1 - reduce.share());
     if (std::abs(cost_of(reduce, cost) - target) <= 0.01 * target) return;
-    char text[160];
-    std::snprintf(text, sizeof text, "reached a reduction of %.4f where %.4f was asked for: the nearest size that limits and rounding allow",
-                  1 - cost_of(reduce, cost) / cost_of(reduce, base_.cost), reduce.share());
-    result_.notes.emplace_back(text);
+    result_.notes.push_back(printed("reached a reduction of %.4f where %.4f was asked for: the nearest size that limits and rounding allow",
+                                    1 - cost_of(reduce, cost) / cost_of(reduce, base_.cost), reduce.share()));
   }
 
   const Options& options_;

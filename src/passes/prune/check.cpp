@@ -1,11 +1,11 @@
 #include "passes/prune/check.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 #include <string>
 
 #include "core/names.h"
+#include "core/printed.h"
 #include "passes/prune/overview.h"
 #include "passes/prune/report.h"
 #include "passes/prune/target.h"
@@ -71,9 +71,7 @@ std::vector<Problem> check(const Model& model, const Options& options) {
   if (options.reduce.channels) return {};
   double reachable = reachable_reduction(model, groups, options, measure_base(model));
   if (options.reduce.latency || reachable >= options.reduce.share()) return {};  // latency must be measured
-  char text[160];
-  std::snprintf(text, sizeof text, "a reduction of %.3f cannot be reached: at most %.3f with these limits", options.reduce.share(), reachable);
-  return {{text, {.pointer = "/reduce"}, "lower `reduce`, or loosen min_channels, max_share, ignore and layers"}};
+  return {{printed("a reduction of %.3f cannot be reached: at most %.3f with these limits", options.reduce.share(), reachable), {.pointer = "/reduce"}, "lower `reduce`, or loosen min_channels, max_share, ignore and layers"}};
 }
 
 }  // namespace dsc::prune

@@ -2,22 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include <nlohmann/json.hpp>
 
+#include "core/printed.h"
 #include "ops/cut.h"
 
 namespace dsc::prune {
 namespace {
 
 constexpr double kTolerance = 0.01;  // of the target
-
-std::string number(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 Options for_macs(const Options& options, double reduction) {
   Options changed = options;
@@ -45,8 +39,8 @@ LatencySearch search_latency(double least, double most, double ratio, const std:
   LatencySearch search;
   search.points.push_back(measure(most));
   if (search.points.back().ratio() > ratio * (1 + kTolerance)) {
-    throw Error(ErrorCode::recipe, "a latency of " + number("%.3f", ratio) + " of the original's cannot be reached: measured " +
-                                       number("%.3f", search.points.back().ratio()) + " with all that the limits allow to go",
+    throw Error(ErrorCode::recipe, "a latency of " + printed("%.3f", ratio) + " of the original's cannot be reached: measured " +
+                                       printed("%.3f", search.points.back().ratio()) + " with all that the limits allow to go",
                 {}, "lower `reduce.latency`, or loosen min_channels, max_share, ignore and layers");
   }
   search.macs_reduction = most;
@@ -87,7 +81,7 @@ Table latency_table(const LatencySearch& search) {
   std::vector<LatencyPoint> points = search.points;
   std::ranges::stable_sort(points, {}, &LatencyPoint::macs_reduction);
   for (const LatencyPoint& point : points) {
-    table.rows.push_back({number("%.4f", point.macs_reduction), number("%.4f", point.latency_ms), number("%.4f", point.original_ms), number("%.4f", point.ratio())});
+    table.rows.push_back({printed("%.4f", point.macs_reduction), printed("%.4f", point.latency_ms), printed("%.4f", point.original_ms), printed("%.4f", point.ratio())});
   }
   return table;
 }

@@ -1,9 +1,9 @@
 #include "passes/prune/report.h"
+#include "core/printed.h"
 
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <set>
 #include <utility>
@@ -11,11 +11,7 @@
 namespace dsc::prune {
 namespace {
 
-std::string count(double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.0f", value);
-  return text;
-}
+std::string count(double value) { return printed("%.0f", value); }
 
 // "kept: blocks.0.qkv.weight dimension 0 and 2 more: softmax runs over these positions (aten.softmax.int, model.py:31 ...)"
 std::vector<std::string> notes_on_kept(const ChannelGroups& groups) {

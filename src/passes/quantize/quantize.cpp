@@ -12,11 +12,11 @@
 // Order: last of the passes that change structure; pruning after it would cut scales too.
 // Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.
 #include <algorithm>
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "dscompress/pass.h"
+#include "core/printed.h"
 #include "exec/fake_quant.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/casts.h"
@@ -65,17 +65,11 @@ std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassCont
   return finish_training_quantizers(model);
 }
 
-std::string in_brief(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 Table table_of(const std::vector<QuantizerRow>& rows) {
   Table table{.name = "quantizers", .columns = {"module", "tensor", "kind", "bits", "granularity", "minimum", "maximum"}};
   for (const QuantizerRow& row : rows) {
-    table.rows.push_back({row.module, row.tensor, row.kind, std::to_string(row.bits), row.granularity, in_brief(row.range.minimum),
-                          in_brief(row.range.maximum)});
+    table.rows.push_back({row.module, row.tensor, row.kind, std::to_string(row.bits), row.granularity, printed("%.4g", row.range.minimum),
+                          printed("%.4g", row.range.maximum)});
   }
   return table;
 }

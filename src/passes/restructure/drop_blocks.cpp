@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/printed.h"
 #include "core/random.h"
 #include "data/dataset.h"
 #include "dscompress/pass.h"
@@ -145,9 +145,9 @@ std::vector<Problem> check(const Model& model, const Options& options) {
   }
   double base = model_cost(model).macs;
   if (options.macs && !is_enough(model, blocks, base, options)) {
-    char text[160];
-    std::snprintf(text, sizeof text, "a reduction of %.3f cannot be reached: all blocks together are %.3f", *options.macs, 1 - model_cost(without(model, blocks)).macs / base);
-    problems.push_back({text, {.pointer = "/macs"}, "lower `macs`, or add a prune step"});
+    problems.push_back({printed("a reduction of %.3f cannot be reached: all blocks together are %.3f", *options.macs,
+                                1 - model_cost(without(model, blocks)).macs / base),
+                        {.pointer = "/macs"}, "lower `macs`, or add a prune step"});
   }
   return problems;
 }
@@ -171,9 +171,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   PassResult result{.changed = true};
   Table table{"blocks", {"block", "importance", ""}, {}};
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    char score[32];
-    std::snprintf(score, sizeof score, "%.5g", scores[i]);
-    table.rows.push_back({blocks[i].name, options.blocks.empty() ? score : "named", is_gone[i] ? "dropped" : "kept"});
+    table.rows.push_back({blocks[i].name, options.blocks.empty() ? printed("%.5g", scores[i]) : "named", is_gone[i] ? "dropped" : "kept"});
   }
   const Cost after = model_cost(model);
   result.statistics = {{"blocks_dropped", static_cast<double>(gone.size()), ""},

@@ -14,13 +14,13 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "dscompress/pass.h"
+#include "core/printed.h"
 #include "ops/arguments.h"
 #include "ops/cost.h"
 #include "passes/restructure/rewrite.h"
@@ -221,9 +221,8 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   Table table{"grouped", {"convolution", "groups", "squared weight kept"}, {}};
   for (Node* node : find_convolutions(model, options)) {
     context.check_cancelled();
-    char kept[32];
-    std::snprintf(kept, sizeof kept, "%.4f", replace(model, node, options));
-    table.rows.push_back({place_of(*node), std::to_string(options.groups), kept});
+    const std::string place = place_of(*node);
+    table.rows.push_back({place, std::to_string(options.groups), printed("%.4f", replace(model, node, options))});
   }
   PassResult result{.changed = !table.rows.empty()};
   for (const std::string& name : model.graph.erase_dead_code(true)) model.weights.erase(name);

@@ -13,13 +13,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "dscompress/pass.h"
+#include "core/printed.h"
 #include "ops/arguments.h"
 #include "ops/cost.h"
 #include "passes/restructure/rewrite.h"
@@ -134,10 +134,10 @@ std::vector<std::int64_t> choose_ranks(const std::vector<Layer>& layers, double 
   }
   double target = total_macs * (1 - *options.macs), low = 0, high = 1;  // energies
   if (macs_after(layers, ranks_for_energy(layers, low, options), total_macs) > target) {
-    char text[160];
-    std::snprintf(text, sizeof text, "a reduction of %.3f cannot be reached by factorising: at most %.3f", *options.macs,
-                  1 - macs_after(layers, ranks_for_energy(layers, low, options), total_macs) / total_macs);
-    throw Error(ErrorCode::recipe, text, {.pointer = "/macs"}, "lower `macs`, min_rank or round_to, or name more layers");
+    throw Error(ErrorCode::recipe,
+                printed("a reduction of %.3f cannot be reached by factorising: at most %.3f", *options.macs,
+                        1 - macs_after(layers, ranks_for_energy(layers, low, options), total_macs) / total_macs),
+                {.pointer = "/macs"}, "lower `macs`, min_rank or round_to, or name more layers");
   }
   for (int i = 0; i < 40; ++i) {
     double middle = (low + high) / 2;
@@ -199,10 +199,8 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   Table table{"factorised", {"layer", "full rank", "rank", "MACs", "MACs after"}, {}};
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (ranks[i] == 0) continue;
-    char macs[2][32];
-    std::snprintf(macs[0], sizeof macs[0], "%.0f", layers[i].macs);
-    std::snprintf(macs[1], sizeof macs[1], "%.0f", layers[i].macs_at(ranks[i]));
-    table.rows.push_back({place_of(*layers[i].node), std::to_string(layers[i].full()), std::to_string(ranks[i]), macs[0], macs[1]});
+    table.rows.push_back({place_of(*layers[i].node), std::to_string(layers[i].full()), std::to_string(ranks[i]),
+                          printed("%.0f", layers[i].macs), printed("%.0f", layers[i].macs_at(ranks[i]))});
     replace(model, layers[i], ranks[i]);
   }
   result.changed = !table.rows.empty();
