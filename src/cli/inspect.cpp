@@ -9,6 +9,7 @@
 #include "cli/session.h"
 #include "core/log.h"
 #include "core/names.h"
+#include "ir/describe.h"
 #include "ir/text.h"
 #include "ops/cost.h"
 #include "pipeline/open_model.h"

@@ -18,7 +18,7 @@ int validate(const Session& session, const RecipeOptions& options, bool shallow)
   if (session.json) {
     std::cout << dump_recipe_json(recipe);
   } else {
-    std::cout << options.recipe << ": " << recipe.passes.steps.size() << " passes, " << (shallow ? "recipe" : "recipe, model and data") << " are fine\n";
+    std::cout << options.recipe << ": " << (shallow ? "the recipe is" : "recipe, model and data are") << " fine; passes: " << recipe.passes.steps.size() << '\n';
   }
   return 0;
 }

@@ -44,9 +44,6 @@ void add_completion_command(CLI::App& app, Session& session);
 // --input, once for each input of a TorchScript model.
 void add_input_option(CLI::App& command, std::vector<std::string>& inputs);
 
-// "input: f32[s77, 3, 32, 32]"
-std::string describe_type(const Type& type);
-
 // Columns padded to their widest cell; the first row is the header.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 

@@ -3,6 +3,7 @@
 
 #include "data/open.h"
 #include "dscompress/error.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -12,7 +13,7 @@ std::string shape_text(const TensorType& type, bool with_batch) {
   if (with_batch) text += "N";
   bool first = !with_batch;
   for (const Dim& dim : type.sizes) {
-    text += (first ? "" : ", ") + (dim.is_fixed() ? std::to_string(dim.size) : dim.expression);
+    text += (first ? "" : ", ") + describe_dim(dim);
     first = false;
   }
   return text + "]";

@@ -6,21 +6,11 @@
 
 #include "dscompress/error.h"
 #include "exec/convert.h"
+#include "ir/describe.h"
 #include "ir/dim_expression.h"
 
 namespace dsc {
 namespace {
-
-std::string shape_text(const TensorType& type) {
-  std::string text = std::string(to_string(type.dtype)) + "[";
-  for (std::size_t i = 0; i < type.sizes.size(); ++i) {
-    const Dim& dim = type.sizes[i];
-    const std::string symbol = symbol_of(dim.expression);
-    text += i ? ", " : "";
-    text += dim.is_fixed() ? std::to_string(dim.size) : symbol.empty() ? "?" : symbol;
-  }
-  return text + "]";
-}
 
 std::string shape_text(const at::Tensor& tensor) {
   std::string text = std::string(to_string(from_c10(tensor.scalar_type()))) + "[";
@@ -38,7 +28,7 @@ class Checker {
       return;
     }
     const TensorType& type = input.value->tensor();
-    const std::string expected = "expected " + shape_text(type);
+    const std::string expected = "expected " + describe_type(type);
     if (tensor.scalar_type() != to_c10(type.dtype)) fail(shape_text(tensor), expected);
     if (tensor.dim() != type.rank()) fail(shape_text(tensor), expected);
     for (std::int64_t i = 0; i < tensor.dim(); ++i) check_size(type.sizes[static_cast<std::size_t>(i)], tensor, i, expected);

@@ -14,6 +14,7 @@ namespace {
 Model read_model(const std::string& path, const std::vector<std::string>& inputs) {
   namespace fs = std::filesystem;
   if (!fs::exists(path)) throw Error(ErrorCode::model_file, "there is no such model file", {.file = path}, "check the path; scripts/export_model.py makes one");
+  if (fs::is_directory(path)) throw Error(ErrorCode::model_file, "this is a folder, not a model file", {.file = path}, "name the .pt2 or .pt file in it");
   const auto extension = fs::path(path).extension();
   if (extension == ".pt" || extension == ".pth") {
     std::vector<InputSpec> specs;

@@ -1,0 +1,14 @@
+// Types as messages and tables show them: "f32[s77, 3, 32, 32]". The text form of graphs (text.h) says more.
+#pragma once
+
+#include <string>
+
+#include "dscompress/graph.h"
+
+namespace dsc {
+
+// The size, the symbol's name, or for a longer expression "?" and the example's value.
+std::string describe_dim(const Dim& dim);
+std::string describe_type(const Type& type);
+
+}  // namespace dsc
