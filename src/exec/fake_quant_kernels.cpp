@@ -1,14 +1,8 @@
 #include "exec/fake_quant_kernels.h"
 
-#include <bit>
 #include <limits>
 
-// One copy of each loop per instruction set, chosen when the program starts; -O2 alone leaves them scalar with GCC.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define DSC_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
-#else
-#define DSC_VECTORISED
-#endif
+#include "exec/vectorised.h"
 
 namespace dsc::kernels {
 namespace {
@@ -16,13 +10,6 @@ namespace {
 constexpr std::size_t kLanes = 32;
 // Adding and subtracting 1.5 * 2^23 rounds a float below 2^22 to the nearest integer, ties to even.
 constexpr float kRounder = 12582912.0F;
-
-inline float widen(std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
-inline std::uint16_t narrow(float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
-inline float widen(float x) { return x; }
 
 inline float snap(float x, const Grid& grid) {
   float v = x * grid.inverse;

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "core/random.h"
+#include "exec/batch_norm.h"
 
 namespace dsc {
 namespace {
@@ -128,6 +129,7 @@ void scaled_dot_product_attention(Stack& stack) {  // query, key, value, attn_ma
 }  // namespace
 
 Builtin find_training_kernel(std::string_view target) {
+  if (target == "aten.batch_norm.default") return batch_norm;
   if (target == "aten.dropout.default") return dropout;
   if (target == "aten.scaled_dot_product_attention.default") return scaled_dot_product_attention;
   return nullptr;

@@ -13,6 +13,7 @@ namespace dsc {
 // Takes the arguments of `target`'s schema, all of them, in order. Null: LibTorch's own kernel is as good.
 // - scaled_dot_product_attention in bf16: LibTorch's flash kernel has a backward pass that was measured at 3 to 15 times
 //   the time of plain matrix products (8 x 12 heads x 128 x 32: 15 ms against 1.9 ms), which use the processor's bf16 units.
+// - batch_norm over NHWC tensors in bf16: see exec/batch_norm.h.
 // - dropout: LibTorch draws its mask from one serial generator (8 x 128 x 384: 2.1 ms against 0.2 ms).
 Builtin find_training_kernel(std::string_view target);
 

@@ -1,0 +1,203 @@
+#include "exec/batch_norm.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "exec/batch_norm_kernels.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::size_t kBlock = 16384;      // elements whose sums stay in float; also what a thread takes at a time
+constexpr std::size_t kVector = 16;        // floats
+constexpr std::size_t kLongestPeriod = 1024;
+
+using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
+
+// A tensor's memory as rows of channels, cut into blocks of whole periods.
+struct Rows {
+  std::size_t channels, size, period, block;
+
+  explicit Rows(const at::Tensor& x) : channels(static_cast<std::size_t>(x.size(1))), size(static_cast<std::size_t>(x.numel())) {
+    period = std::lcm(channels, kVector);
+    if (period > kLongestPeriod) period = channels;
+    while (period < 4 * kVector) period *= 2;
+    block = std::max<std::size_t>(1, kBlock / period) * period;
+  }
+  std::size_t blocks() const { return (size + block - 1) / block; }
+  double count() const { return static_cast<double>(size / channels); }
+
+  Floats repeat(const Doubles& values) const {
+    Floats repeated(period);
+    for (std::size_t i = 0; i < period; ++i) repeated[i] = static_cast<float>(values[i % channels]);
+    return repeated;
+  }
+  // body(begin, size) for each block, on all threads.
+  template <class Body>
+  void for_blocks(Body body) const {
+    at::parallel_for(0, static_cast<std::int64_t>(blocks()), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) body(i * block, std::min(block, size - i * block));
+    });
+  }
+  // Two sums for each channel; add(begin, size, first sums, second sums) adds a block's.
+  template <class Add>
+  std::pair<Doubles, Doubles> sums(Add add) const {
+    std::vector<Floats> partial(blocks());
+    for_blocks([&](std::size_t begin, std::size_t length) {
+      Floats& own = partial[begin / block];
+      own.assign(2 * period, 0);
+      add(begin, length, own.data(), own.data() + period);
+    });
+    Doubles first(channels), second(channels);
+    for (const Floats& own : partial) {
+      for (std::size_t i = 0; i < period; ++i) {
+        first[i % channels] += own[i];
+        second[i % channels] += own[period + i];
+      }
+    }
+    return {std::move(first), std::move(second)};
+  }
+};
+
+const std::uint16_t* bits(const at::Tensor& x) { return static_cast<const std::uint16_t*>(x.const_data_ptr()); }
+std::uint16_t* bits_to_write(at::Tensor& x) { return static_cast<std::uint16_t*>(x.mutable_data_ptr()); }
+
+Doubles doubles(const at::Tensor& x) {
+  const at::Tensor copy = x.to(at::kDouble).contiguous();
+  return {copy.const_data_ptr<double>(), copy.const_data_ptr<double>() + copy.numel()};
+}
+at::Tensor tensor_of(const Doubles& values, at::ScalarType type) {
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, at::kDouble);
+  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<double>());
+  return tensor.to(type);
+}
+
+struct Statistics {
+  Doubles mean, variance;  // biased
+};
+
+// Sums are of differences from the first row, so that a mean far from zero costs no digits.
+Statistics statistics_of(const at::Tensor& x) {
+  const Rows rows(x);
+  Doubles first(rows.channels);
+  for (std::size_t i = 0; i < rows.channels; ++i) first[i] = static_cast<double>(x.const_data_ptr<at::BFloat16>()[i]);
+  const Floats shift = rows.repeat(first);
+  auto [sum, square] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* squares) {
+    kernels::add_moments(bits(x) + begin, size, rows.period, shift.data(), sums, squares);
+  });
+  Statistics statistics{std::move(first), std::move(square)};
+  for (std::size_t i = 0; i < rows.channels; ++i) {
+    const double mean = sum[i] / rows.count();
+    statistics.variance[i] = std::max(0.0, statistics.variance[i] / rows.count() - mean * mean);
+    statistics.mean[i] += mean;
+  }
+  return statistics;
+}
+
+class Normalise : public torch::autograd::Function<Normalise> {
+ public:
+  // weight, bias, mean, inverse (1 / standard deviation): [channels].
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& mean, const at::Tensor& inverse) {
+    const Rows rows(x);
+    const Doubles w = doubles(weight), b = doubles(bias), m = doubles(mean), r = doubles(inverse);
+    Doubles scale(rows.channels), offset(rows.channels);
+    for (std::size_t i = 0; i < rows.channels; ++i) {
+      scale[i] = w[i] * r[i];
+      offset[i] = b[i] - m[i] * scale[i];
+    }
+    const Floats scales = rows.repeat(scale), offsets = rows.repeat(offset);
+    at::Tensor y = at::empty_like(x);
+    rows.for_blocks([&](std::size_t begin, std::size_t size) {
+      kernels::scale_and_add(bits(x) + begin, bits_to_write(y) + begin, size, rows.period, scales.data(), offsets.data());
+    });
+    context->save_for_backward({x, weight, mean, inverse});
+    return y;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& x = saved.at(0);
+    const at::Tensor dy = gradients.at(0).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
+    const Rows rows(x);
+    const Doubles w = doubles(saved.at(1)), m = doubles(saved.at(2)), r = doubles(saved.at(3));
+    const Floats means = rows.repeat(m);
+    const auto [sum, product] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
+      kernels::add_products(bits(x) + begin, bits(dy) + begin, size, rows.period, means.data(), sums, products);
+    });
+    Doubles of_dy(rows.channels), of_x(rows.channels), offset(rows.channels), weight_gradient(rows.channels);
+    for (std::size_t i = 0; i < rows.channels; ++i) {
+      of_dy[i] = w[i] * r[i];
+      of_x[i] = -of_dy[i] * r[i] * r[i] * product[i] / rows.count();
+      offset[i] = -of_dy[i] * sum[i] / rows.count() - of_x[i] * m[i];
+      weight_gradient[i] = product[i] * r[i];
+    }
+    at::Tensor dx;
+    if (context->needs_input_grad(0)) {
+      dx = at::empty_like(x);
+      const Floats a = rows.repeat(of_dy), b = rows.repeat(of_x), c = rows.repeat(offset);
+      rows.for_blocks([&](std::size_t begin, std::size_t size) {
+        kernels::combine(bits(x) + begin, bits(dy) + begin, bits_to_write(dx) + begin, size, rows.period, a.data(), b.data(), c.data());
+      });
+    }
+    const at::ScalarType type = saved.at(1).scalar_type();
+    return {dx, tensor_of(weight_gradient, type), tensor_of(sum, type), {}, {}};
+  }
+};
+
+void update(const at::Tensor& running, const Doubles& now, double momentum) {
+  running.mul_(1 - momentum).add_(tensor_of(now, running.scalar_type()), momentum);
+}
+
+bool has_kernel(const std::vector<c10::IValue>& stack) {
+  const at::Tensor& x = stack.at(0).toTensor();
+  const bool in_training = stack.at(5).toBool() && stack.at(3).isTensor() && stack.at(4).isTensor();
+  return in_training && x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 && x.numel() > x.size(1) &&
+         x.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor affine(const c10::IValue& value, const at::Tensor& x, double otherwise) {
+  return value.isTensor() ? value.toTensor() : at::full({x.size(1)}, otherwise, x.options().dtype(at::kFloat).requires_grad(false));
+}
+
+at::Tensor normalise(const std::vector<c10::IValue>& stack) {
+  const at::Tensor& x = stack.at(0).toTensor();
+  const double momentum = stack.at(6).toDouble(), eps = stack.at(7).toDouble();
+  at::Tensor mean, inverse;
+  {
+    c10::NoGradGuard no_grad;
+    const Statistics statistics = statistics_of(x);
+    const double count = Rows(x).count();
+    Doubles unbiased = statistics.variance, deviations = statistics.variance;
+    for (double& v : unbiased) v *= count / (count - 1);
+    for (double& v : deviations) v = 1 / std::sqrt(v + eps);
+    update(stack.at(3).toTensor(), statistics.mean, momentum);
+    update(stack.at(4).toTensor(), unbiased, momentum);
+    mean = tensor_of(statistics.mean, at::kDouble);
+    inverse = tensor_of(deviations, at::kDouble);
+  }
+  return Normalise::apply(x, affine(stack.at(1), x, 1), affine(stack.at(2), x, 0), mean, inverse);
+}
+
+std::optional<at::Tensor> optional_tensor(const c10::IValue& value) {
+  return value.isNone() ? std::nullopt : std::optional<at::Tensor>(value.toTensor());
+}
+
+}  // namespace
+
+void batch_norm(std::vector<c10::IValue>& stack) {  // input, weight, bias, mean, variance, training, momentum, eps, cudnn
+  at::Tensor y = has_kernel(stack)
+                     ? normalise(stack)
+                     : at::batch_norm(stack.at(0).toTensor(), optional_tensor(stack.at(1)), optional_tensor(stack.at(2)), optional_tensor(stack.at(3)),
+                                      optional_tensor(stack.at(4)), stack.at(5).toBool(), stack.at(6).toDouble(), stack.at(7).toDouble(), stack.at(8).toBool());
+  stack.clear();
+  stack.emplace_back(std::move(y));
+}
+
+}  // namespace dsc

@@ -1,0 +1,87 @@
+// The NHWC kernel against LibTorch's in double precision.
+#include "exec/batch_norm.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+namespace dsc {
+namespace {
+
+constexpr double kMomentum = 0.1, kEps = 1e-5;
+
+struct Operands {
+  at::Tensor x, weight, bias, mean, variance;
+};
+
+// Means far from zero beside deviations of about one: what sums of squares are bad at.
+Operands operands(std::int64_t channels, at::IntArrayRef sizes) {
+  at::manual_seed(static_cast<std::uint64_t>(channels));
+  const at::Tensor centres = 30 * at::randn({1, channels, 1, 1});
+  Operands o{(at::randn(sizes) + centres).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast), at::randn({channels}), at::randn({channels}),
+             at::randn({channels}), at::rand({channels})};
+  return o;
+}
+
+at::Tensor run(const Operands& o) {
+  std::vector<c10::IValue> stack{o.x, o.weight, o.bias, o.mean, o.variance, true, kMomentum, kEps, false};
+  batch_norm(stack);
+  EXPECT_EQ(stack.size(), 1U);
+  return stack.at(0).toTensor();
+}
+
+double error(const at::Tensor& found, const at::Tensor& expected) {
+  return ((found.to(at::kDouble) - expected).abs().max() / expected.abs().max()).item<double>();
+}
+
+class BatchNormKernel : public testing::TestWithParam<std::vector<std::int64_t>> {};
+
+TEST_P(BatchNormKernel, OutputsStatisticsAndGradientsEqualLibTorchsInDouble) {
+  const auto sizes = GetParam();
+  Operands found = operands(sizes[1], sizes);
+  Operands exact{found.x.to(at::kDouble), found.weight.to(at::kDouble), found.bias.to(at::kDouble), found.mean.to(at::kDouble), found.variance.to(at::kDouble)};
+  for (at::Tensor* leaf : {&found.x, &found.weight, &found.bias, &exact.x, &exact.weight, &exact.bias}) leaf->requires_grad_();
+  const at::Tensor y = run(found);
+  const at::Tensor expected = at::batch_norm(exact.x, exact.weight, exact.bias, exact.mean, exact.variance, true, kMomentum, kEps, false);
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_LE(error(y.detach(), expected.detach()), 0.005);  // bf16 keeps 8 bits
+  EXPECT_LE(error(found.mean, exact.mean), 1e-6);
+  EXPECT_LE(error(found.variance, exact.variance), 1e-5);
+  const at::Tensor dy = at::randn(sizes).to(at::kBFloat16);
+  y.backward(dy);  // in NCHW memory, as a pooling's gradient may be
+  expected.backward(dy.to(at::kDouble));
+  EXPECT_LE(error(found.x.grad(), exact.x.grad()), 0.005);
+  EXPECT_LE(error(found.weight.grad(), exact.weight.grad()), 1e-4);
+  EXPECT_LE(error(found.bias.grad(), exact.bias.grad()), 1e-4);
+}
+
+// One row of channels more than a block holds, widths that no vector divides, more channels than a period.
+INSTANTIATE_TEST_SUITE_P(Shapes, BatchNormKernel,
+                         testing::Values(std::vector<std::int64_t>{8, 11, 16, 16}, std::vector<std::int64_t>{8, 16, 16, 16}, std::vector<std::int64_t>{2, 3, 1, 1},
+                                         std::vector<std::int64_t>{3, 43, 5, 7}, std::vector<std::int64_t>{4, 70, 9, 9}, std::vector<std::int64_t>{2, 1041, 3, 3},
+                                         std::vector<std::int64_t>{64, 1, 17, 16}));
+
+TEST(BatchNormKernel, GivesTheSameBytesForAnyNumberOfThreads) {
+  const auto once = [](int threads) {
+    at::set_num_threads(threads);
+    Operands o = operands(11, {16, 11, 24, 24});
+    o.x.requires_grad_();
+    const at::Tensor y = run(o);
+    y.backward(at::ones_like(y) * o.x.detach());
+    return std::vector<at::Tensor>{y.detach(), o.x.grad(), o.mean, o.variance};
+  };
+  const auto one = once(1), two = once(2);
+  at::set_num_threads(1);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], two[i])) << i;
+}
+
+TEST(BatchNormKernel, LeavesEvaluationToLibTorch) {
+  const Operands o = operands(11, {2, 11, 4, 4});
+  std::vector<c10::IValue> stack{o.x, o.weight, c10::IValue(), o.mean, o.variance, false, kMomentum, kEps, false};
+  batch_norm(stack);
+  EXPECT_TRUE(at::equal(stack.at(0).toTensor(), at::batch_norm(o.x, o.weight, {}, o.mean, o.variance, false, kMomentum, kEps, false)));
+}
+
+}  // namespace
+}  // namespace dsc
