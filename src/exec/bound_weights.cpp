@@ -16,14 +16,15 @@ bool is_convolution(std::string_view op) {
   return op == "aten.conv2d" || op == "aten.convolution" || op == "aten.conv_transpose2d" || op == "aten._convolution";
 }
 
-// Kernels of a convolution, directly or through fake quantisation, may be in NHWC memory; other users of a tensor, a
+// Kernels of a convolution, directly, scaled or through fake quantisation, may be in NHWC memory; other users of a tensor, a
 // `view` say, may count on the exported strides.
 bool is_convolution_weight(const Value& value) {
   if (!value.is_tensor() || value.tensor().rank() != 4 || value.uses().empty()) return false;
   for (const Use& use : value.uses()) {
     if (!use.node) return false;
     const bool as_weight = is_convolution(use.node->op()) && use.node->find_value("weight") == &value;
-    if (!as_weight && use.node->target().find("fake_quant") == std::string::npos) return false;
+    const bool keeps_layout = use.node->target().find("fake_quant") != std::string::npos || use.node->is("aten.mul.Tensor");
+    if (!as_weight && !keeps_layout) return false;
   }
   return true;
 }

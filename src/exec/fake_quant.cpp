@@ -17,6 +17,7 @@
 
 #include "exec/fake_quant_memory.h"
 #include "exec/learned_fake_quant.h"
+#include "exec/live_batch_norm.h"
 
 namespace dsc {
 namespace {
@@ -176,7 +177,7 @@ at::Tensor make_quant_phase() { return at::ones({kQuantPhaseSize}, at::kFloat); 
 QuantPhase read_phase(const at::Tensor& phase) {
   const at::Tensor on_cpu = phase.cpu();
   const auto* p = on_cpu.const_data_ptr<float>();
-  return {p[kObserve] > 0, static_cast<double>(p[kShare])};
+  return {p[kObserve] > 0, static_cast<double>(p[kShare]), p[kBatchStatistics] > 0};
 }
 
 void register_fake_quant_operators() {
@@ -188,6 +189,9 @@ void register_fake_quant_operators() {
              fake_quant_weight);
     made.def("learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor",
              learned_fake_quant);
+    made.def("batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] shape) -> Tensor", batch_norm_scale);
+    made.def("live_batch_norm(Tensor input, Tensor? weight, Tensor bias, Tensor(a!) running_mean, Tensor(b!) running_var, Tensor phase, "
+             "float momentum, float eps, bool training=False) -> Tensor", live_batch_norm);
     return made;
   }();
 }

@@ -15,16 +15,18 @@ namespace dsc {
 enum QuantRangeEntry : std::uint8_t { kRangeMin, kRangeMax };
 at::Tensor make_quant_range();
 
-// Entries of what all quantisers of a model share, an f32 buffer [2].
+// Entries of what all quantisers of a model share, an f32 buffer [3].
 enum QuantPhaseEntry : std::uint8_t {
-  kObserve,  // 1: training moves the ranges
-  kShare,    // how far values go towards their quantised form: 0 they pass, 1 they are quantised
+  kObserve,          // 1: training moves the ranges
+  kShare,            // how far values go towards their quantised form: 0 they pass, 1 they are quantised
+  kBatchStatistics,  // 1: batch norms use and move their statistics in training (exec/live_batch_norm.h)
   kQuantPhaseSize
 };
 at::Tensor make_quant_phase();
 struct QuantPhase {
   bool observe = true;
   double share = 1;
+  bool batch_statistics = true;
 };
 QuantPhase read_phase(const at::Tensor& phase);
 
@@ -42,6 +44,10 @@ inline constexpr const char* kLearnedFakeQuant = "dscompress.learned_fake_quant.
 //     Rounds each channel to the grid of its own smallest and largest value; axis -1: one grid for all. The gradient passes.
 //   learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor
 //     Rounds to a grid whose step is trained: exec/learned_fake_quant.h.
+//   batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] shape) -> Tensor
+//   live_batch_norm(Tensor input, Tensor? weight, Tensor bias, Tensor(a!) running_mean, Tensor(b!) running_var, Tensor phase,
+//                   float momentum, float eps, bool training=False) -> Tensor
+//     Batch norm behind a layer whose weight is quantised in its folded form: exec/live_batch_norm.h.
 void register_fake_quant_operators();
 
 }  // namespace dsc

@@ -160,7 +160,11 @@ void Options::fields(FieldVisitor& visit) {
   visit("smooth_alpha", smooth_alpha, {.text = "Of smooth: how much of large activations moves into weights.", .unit = "fraction", .minimum = 0, .maximum = 1});
   visit("bias_correction", bias_correction, {.text = "Of ptq and weight_only: biases take over the mean error that rounding weights makes."});
   visit("freeze_observers", freeze_observers,
-        {.text = "Of qat: share of the training after which ranges no longer move.", .unit = "fraction", .minimum = 0, .maximum = 1});
+        {.text = "Of qat: so many last epochs go on with the ranges as they are; without: a fifth of the training.", .unit = "epochs", .minimum = 0});
+  visit("freeze_batch_norm", freeze_batch_norm,
+        {.text = "Of qat: so many last epochs go on with the statistics of batch norms as they are; before, weights are quantised "
+                 "in their folded form while the statistics move. Without: half of the training. All of it: folded first.",
+         .unit = "epochs", .minimum = 0});
   visit("learned_steps", learned_steps, {.text = "Of qat: step sizes are trained like weights (LSQ), from the ranges of calibration."});
   visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
   visit("distill", distill, {.text = "Of qat: train towards a teacher's scores as well."});
@@ -178,6 +182,7 @@ void Options::fields(FieldVisitor& visit) {
   });
   visit.check(groups && mode != Mode::weight_only ? "group_size is for `mode: weight_only`: integer kernels take one scale for each channel" : "");
   visit.check(mode == Mode::qat && rounding != Rounding::nearest ? "`rounding` is for ptq and weight_only: qat trains the weights" : "");
+  visit.check(freeze_batch_norm && scaling != Scaling::none ? "`scaling` moves factors between folded layers: no freeze_batch_norm beside it" : "");
   visit.check(progressive && mode == Mode::qat && (train.keep == KeepWeights::best || train.patience > 0)
                   ? "`progressive` compares epochs of different precision: use keep: last and no patience" : "");
 }

@@ -117,7 +117,7 @@ struct Options {
   Scaling scaling = Scaling::none;
   double smooth_alpha = 0.5;
   bool bias_correction = false;
-  double freeze_observers = 0.8;
+  std::optional<double> freeze_observers, freeze_batch_norm;
   bool learned_steps = false;
   std::optional<Progressive> progressive;
   std::optional<Teaching> distill;

@@ -4,9 +4,9 @@
 //                                                     %v = aten.fake_quantize_per_channel_affine(w, scale, zero, 0, -127, 127)
 //                                                     %y = aten.conv2d(%q, %v, b)
 //
-// Batch norms are folded first, so that what is calibrated or trained is what runs on the device. `ptq` sets the ranges
-// from calibration data; `qat` trains with the rounding in the loop (straight-through estimator), while moving averages
-// follow the ranges, or steps are learned (LSQ). `weight_only` rounds weights and leaves activations alone. Engines turn the
+// Batch norms are folded first, so that what is calibrated is what runs on the device. `ptq` sets the ranges from
+// calibration data; `qat` trains with the rounding in the loop (straight-through estimator), while moving averages follow
+// the ranges, or steps are learned (LSQ), and batch norms go on behind weights quantised as folded (live_norms.h). `weight_only` rounds weights and leaves activations alone. Engines turn the
 // result into integer kernels; ops/quant_placement.h says where quantisers go.
 // Leaves alone: modules named in `skip`, layers that are quantised already, biases.
 // Order: last of the passes that change structure; pruning after it would cut scales too.
@@ -20,6 +20,7 @@
 #include "exec/fake_quant.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/casts.h"
+#include "passes/quantize/live_norms.h"
 #include "passes/quantize/training.h"
 #include "train/distillation.h"
 
@@ -28,10 +29,13 @@ namespace quantize {
 namespace {
 
 void prepare_training(Model& model, const Options& options, PassContext& context) {
+  const bool are_live = frozen_norm_epochs(options) < options.train.epochs;
+  const auto norms = are_live ? fold_and_remember(model) : std::vector<FoldedNorm>{};
   const Precisions precisions = prepare(model, options, context);
   const QuantPlacement placement = place(model, precisions, options);
   if (options.learned_steps) insert_learned_quantizers(model, placement, precisions, find_ranges(model, placement, precisions, options, context));
   else insert_observing_quantizers(model, placement, precisions);
+  bring_back_norms(model, norms, precisions);
   cast_layers(model, precisions);
 }
 
@@ -62,6 +66,7 @@ std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassCont
     return to_text(train_quantized(model, options, context));
   });
   result.statistics = statistics_of(parse_train_result(text));
+  fold_live_norms(model);
   return finish_training_quantizers(model);
 }
 

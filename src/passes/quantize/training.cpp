@@ -14,8 +14,6 @@
 namespace dsc::quantize {
 namespace {
 
-constexpr const char* kPhase = "quant_phase";
-
 std::string numbered(const char* prefix, std::size_t i) { return std::string(prefix) + "." + std::to_string(i); }
 
 bool is_symmetric(const ActivationQuantizer& quantizer, const ActivationOptions& options) { return options.symmetric || quantizer.is_signed; }
@@ -125,13 +123,23 @@ double quantized_share(const std::optional<Progressive>& progressive, std::int64
   return (done - progressive->full_precision) / progressive->ramp;
 }
 
+double frozen_observer_epochs(const Options& options) { return options.freeze_observers.value_or(options.train.epochs / 5); }
+
+double frozen_norm_epochs(const Options& options) {
+  if (options.scaling != Scaling::none) return options.train.epochs;  // factors move between folded layers
+  return options.freeze_batch_norm.value_or(options.train.epochs / 2);
+}
+
 TrainHooks make_phase_hooks(const Options& options) {
+  const auto moves_until = [epochs = options.train.epochs](double frozen) { return epochs > 0 ? std::max(0.0, 1 - frozen / epochs) : 0; };
   TrainHooks hooks;
-  hooks.before_step = [share = options.freeze_observers, progressive = options.progressive](Executor& executor, std::int64_t step, std::int64_t steps) {
-    const bool observe = step == 0 || static_cast<double>(step) < share * static_cast<double>(steps);
+  hooks.before_step = [observe_share = moves_until(frozen_observer_epochs(options)), norm_share = moves_until(frozen_norm_epochs(options)),
+                       progressive = options.progressive](Executor& executor, std::int64_t step, std::int64_t steps) {
+    const auto moves = [&](double share) { return static_cast<double>(step) < share * static_cast<double>(steps); };
     const at::Tensor phase = executor.weight(kPhase);
-    phase[kObserve].fill_(observe ? 1 : 0);
+    phase[kObserve].fill_(step == 0 || moves(observe_share) ? 1 : 0);
     phase[kShare].fill_(quantized_share(progressive, step, steps));
+    phase[kBatchStatistics].fill_(moves(norm_share) ? 1 : 0);
   };
   return hooks;
 }

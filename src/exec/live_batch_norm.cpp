@@ -1,0 +1,30 @@
+#include "exec/live_batch_norm.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/where.h>
+
+#include "exec/fake_quant.h"
+
+namespace dsc {
+namespace {
+
+constexpr double kLeastScale = 1e-6;
+
+}  // namespace
+
+at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::Tensor& running_var, double eps, at::IntArrayRef shape) {
+  const at::NoGradGuard no_grad;
+  at::Tensor scale = (running_var + eps).rsqrt();
+  if (weight && weight->defined()) scale = scale * weight->detach();
+  return at::where(scale.abs() < kLeastScale, at::full_like(scale, kLeastScale), scale).view(shape);
+}
+
+at::Tensor live_batch_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,
+                           const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& phase, double momentum,
+                           double eps, bool training) {
+  return at::batch_norm(input, weight, bias, running_mean, running_var, training && read_phase(phase).batch_statistics, momentum, eps, false);
+}
+
+}  // namespace dsc

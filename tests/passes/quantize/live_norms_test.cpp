@@ -1,0 +1,107 @@
+#include "passes/quantize/live_norms.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "exec/fake_quant.h"
+#include "exec/live_batch_norm.h"
+#include "ir/verify.h"
+#include "passes/quantize/trained_network.h"
+#include "passes/quantize/training.h"
+
+namespace dsc {
+namespace {
+
+using test::distance, test::FakeContext, test::quantize, test::run_model;
+
+class LiveNorms : public test::TrainedNetwork {
+ protected:
+  void prepare(Model& any, bool live) const {
+    const auto norms = quantize::fold_and_remember(any);
+    const auto precisions = quantize::resolve_precisions(any, options);
+    quantize::insert_observing_quantizers(any, quantize::place(any, precisions, options), precisions);
+    if (live) quantize::bring_back_norms(any, norms, precisions);
+  }
+  // Passes in training mode, which move ranges and, as the phase says, statistics.
+  void see_batches(Model& any, bool statistics) const {
+    any.weights.get(quantize::kPhase)[kBatchStatistics].fill_(statistics ? 1 : 0);
+    Executor executor(any, {.training = true});
+    for (int i = 0; i < 4; ++i) executor.run({data.inputs().slice(0, 64 * i, 64 * (i + 1)) * 1.5 + 0.2});
+    executor.store_weights(any);
+  }
+  quantize::Options options = [] {
+    quantize::Options o;
+    o.mode = quantize::Mode::qat;
+    return o;
+  }();
+};
+
+TEST_F(LiveNorms, StartAsTheFoldedNetwork) {
+  Model folded = model.clone(), live = model.clone();
+  prepare(folded, false);
+  prepare(live, true);
+  EXPECT_TRUE(verify(live).empty());
+  EXPECT_EQ(test::count(live, kLiveBatchNorm), 6);
+  EXPECT_LT(distance(run_model(live, valid.inputs()), run_model(folded, valid.inputs())), 1e-5);
+}
+
+TEST_F(LiveNorms, FoldToTheNetworkThatWasTrained) {
+  prepare(model, true);
+  at::Tensor gamma = model.weights.get("layer1.0.bn1.weight").clone();
+  gamma[0].zero_();
+  gamma[1].mul_(-1);
+  model.weights.set("layer1.0.bn1.weight", gamma);
+  see_batches(model, true);
+  const at::Tensor trained = run_model(model, valid.inputs());
+  quantize::fold_live_norms(model);
+  EXPECT_EQ(test::count(model, kLiveBatchNorm), 0);
+  EXPECT_FALSE(model.weights.has("layer1.0.bn1.weight"));
+  EXPECT_TRUE(verify(model).empty());
+  quantize::finish_training_quantizers(model);
+  EXPECT_TRUE(verify(model).empty());
+  EXPECT_LT(distance(run_model(model, valid.inputs()), trained), 1e-4);
+}
+
+// Plain loops' meaning of the statistics: those of what the layer makes with the weight it is deployed with.
+TEST_F(LiveNorms, FollowTheStatisticsOfTheQuantisedLayerUntilFrozen) {
+  prepare(model, true);
+  const at::Tensor before = model.weights.get("bn1.running_mean").clone(), variance = model.weights.get("bn1.running_var").clone();
+  see_batches(model, false);
+  EXPECT_TRUE(model.weights.get("bn1.running_mean").equal(before));
+  const at::Tensor scale = model.weights.get("bn1.weight") * (variance + 1e-5).rsqrt(), weight = model.weights.get("conv1.weight");
+  const at::Tensor whole = weight * scale.view({-1, 1, 1, 1}), step = whole.abs().amax({1, 2, 3}, true) / 127;
+  const at::Tensor deployed = (whole / step).round() * step / scale.view({-1, 1, 1, 1});
+  const at::Tensor x = data.inputs().slice(0, 0, 64);
+  const auto* r = model.weights.get("quant_range.0").const_data_ptr<float>();
+  const QuantParams params = choose_quant_params(r[kRangeMin], r[kRangeMax], activation_quant_range(8), false);
+  const at::Tensor seen = at::fake_quantize_per_tensor_affine(x, static_cast<double>(params.scale), params.zero_point, 0, 255);
+  const at::Tensor expected = 0.9 * before + 0.1 * at::conv2d(seen, deployed, {}, 1, 1).mean(at::IntArrayRef{0, 2, 3});
+  model.weights.get(quantize::kPhase)[kBatchStatistics].fill_(1);
+  model.weights.get(quantize::kPhase)[kObserve].fill_(0);
+  Executor executor(model, {.training = true});
+  executor.run({x});
+  executor.store_weights(model);
+  EXPECT_TRUE(model.weights.get("bn1.running_mean").allclose(expected, 1e-4, 1e-5));
+}
+
+TEST_F(LiveNorms, QatTrainsThemAndDeploysWhatItValidated) {
+  for (const std::string more : {"", ", learned_steps: true, calibration: {samples: 64}"}) {
+    Model trained = model.clone();
+    FakeContext context(model, {.train = &data, .valid = &valid});
+    at::Tensor last;
+    context.metrics = [&](const Model& now, const Dataset& dataset, std::int64_t limit) {
+      EXPECT_EQ(test::count(now, kLiveBatchNorm), 6);
+      last = run_model(now, valid.inputs());
+      return test::evaluate_classifier(now, dataset, limit);
+    };
+    const auto pass = quantize("{mode: qat, epochs: 2, batch: 32, freeze_batch_norm: 0.5, freeze_observers: 1, optimizer: {sgd: {lr: 0.02}}" + more + "}");
+    pass.run(trained, context);
+    EXPECT_TRUE(verify(trained).empty());
+    EXPECT_EQ(test::count(trained, "aten.fake_quantize_per_channel_affine.default"), 7) << more;
+    EXPECT_LT(distance(run_model(trained, valid.inputs()), last), 1e-3) << more;
+    EXPECT_GE(top1(trained), top1(model) - 0.03) << more;
+  }
+}
+
+}  // namespace
+}  // namespace dsc
