@@ -137,7 +137,7 @@ void dequantize(Builder& builder, const Node& node) {
   const bool per_channel = node.op().ends_with("per_channel");
   const std::size_t shift = per_channel ? 1 : 0;
   const bool is_made_here = quantizer && quantizer->target().starts_with(kDecomposed);
-  if (!is_made_here && !builder.weight_of(integers).defined()) {
+  if (!is_made_here && !stored(builder, integers).tensor.defined()) {
     return builder.refuse("its input is neither a weight nor made by a quantize operator");
   }
   FakeQuantize quantize{.input = is_made_here ? get_value(*quantizer, 0, "input") : integers,

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "deploy/decomposed_form.h"
 #include "dscompress/error.h"
 #include "io/pt2.h"
 #include "io/safetensors.h"
@@ -26,7 +27,9 @@ Model read_model(const std::string& path, const std::vector<std::string>& inputs
                 "export the model with scripts/export_model.py, or torch.export.save(program, \"model.pt2\")");
   }
   if (!inputs.empty()) throw Error(ErrorCode::usage, "the inputs' shapes are in the file; only TorchScript needs them", {.file = path}, "leave the inputs out");
-  return read_pt2(path);
+  Model model = read_pt2(path);
+  from_decomposed_form(model);
+  return model;
 }
 
 }  // namespace
