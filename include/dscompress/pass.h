@@ -96,6 +96,8 @@ class PassContext {
   virtual Dataset& data(Split split) = 0;           // errors: data, when the recipe names none for this split
   // The reference network for distillation: named in the step's options, or the model as it was before the first pass.
   virtual const Model& teacher() = 0;
+  // What everything is compared with: the model as it was before the first pass, or after the step `evaluate.baseline`.
+  virtual const Model& base() = 0;
   // The recipe's metrics of `model` on a split, at most `limit` examples (0: all), run by LibTorch.
   virtual Metrics evaluate(const Model& model, Split split, std::int64_t limit = 0) = 0;
 
@@ -184,7 +186,7 @@ class PassTable {
 };
 
 // Changes when PassInfo or PassContext change; a plugin made for another number is refused.
-inline constexpr int kPluginInterface = 2;
+inline constexpr int kPluginInterface = 3;
 
 }  // namespace dsc
 

@@ -25,6 +25,7 @@ class RehearsalContext final : public PassContext {
   bool has_data(Split split) const override { return resources_.data.contains(split); }
   Dataset& data(Split split) override { return *resources_.data.at(split); }
   const Model& teacher() override { return *resources_.base; }
+  const Model& base() override { return *resources_.base; }
   Metrics evaluate(const Model&, Split, std::int64_t) override { return {}; }
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override { return std::vector<double>(models.size(), 1); }
   void note(std::string text) override { notes_.push_back(std::move(text)); }

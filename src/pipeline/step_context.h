@@ -38,6 +38,7 @@ class StepContext : public PassContext {
   bool has_data(Split split) const override { return resources_.data.contains(split); }
   Dataset& data(Split split) override;
   const Model& teacher() override { return *resources_.base; }
+  const Model& base() override { return *resources_.base; }
   Metrics evaluate(const Model& model, Split split, std::int64_t limit) override;
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override;
   void note(std::string text) override;

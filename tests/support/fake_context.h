@@ -108,6 +108,7 @@ class FakeContext : public PassContext {
     if (auto* found = find(split)) return *found;
     throw Error(ErrorCode::data, "the recipe names no data for this split");
   }
+  const Model& base() override { return *teacher_model; }
   const Model& teacher() override { return *teacher_model; }
   Metrics evaluate(const Model& model, Split split, std::int64_t limit = 0) override {
     ++evaluations;

@@ -64,6 +64,7 @@ class Pruning {
  public:
   Pruning(const Model& model, const Options& options, PassContext& context)
       : options_(options), context_(context), report_(model), base_(measure_base(model)) {
+    if (options.of == Of::base) base_.cost = model_cost(context.base());
     if (options.reduce.latency) original_ = model.clone();
   }
 
@@ -88,6 +89,7 @@ class Pruning {
 
   // What is measured or trained before the first step.
   void prepare(Model& model) {
+    if (options_.of == Of::base) check_reach(model);
     bool measures = options_.max_drop || options_.scope == Scope::sensitivity;
     if (measures && !context_.has_data(Split::valid)) {
       throw Error(ErrorCode::recipe, "max_drop and scope: sensitivity need a validation split, and the recipe has none", {},
@@ -104,6 +106,12 @@ class Pruning {
       }));
     }
     if (options_.sparsify) context_.stage("sparsify", model, [&] { return train_sparse(model); });
+  }
+
+  // Of the base's cost, which the check before a run cannot know.
+  void check_reach(const Model& model) const {
+    std::string problem = unreachable(model, ChannelGroups(model), options_, base_);
+    if (!problem.empty()) throw Error(ErrorCode::recipe, problem, {}, kLoosenLimits);
   }
 
   std::string train_sparse(Model& model) {
@@ -158,7 +166,7 @@ class Pruning {
   PassResult finish(const Model& model) {
     report_.finish(model, result_);
     Cost cost = model_cost(model);
-    result_.changed = cost.parameters != base_.cost.parameters;
+    result_.changed = cost.parameters != parameters_before_;
     if (!result_.changed && !options_.allow_empty) {
       throw Error(ErrorCode::recipe, "prune cut nothing", {}, "raise `reduce`, lower `round_to` or `min_channels`, or set allow_empty: true");
     }
@@ -180,6 +188,7 @@ class Pruning {
   PassContext& context_;
   GroupReport report_;
   Base base_;
+  double parameters_before_ = base_.cost.parameters;
   Metrics base_metrics_;
   std::optional<Model> original_;
   double macs_for_latency_ = 0;

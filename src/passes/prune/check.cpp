@@ -68,10 +68,16 @@ std::vector<Problem> check(const Model& model, const Options& options) {
     std::string reason = groups.groups().empty() ? why_nothing(groups) : "every group is ignored";
     return {{"nothing can be pruned: " + reason, {}, "see `dscompress inspect MODEL --groups`"}};
   }
-  if (options.reduce.channels) return {};
-  double reachable = reachable_reduction(model, groups, options, measure_base(model));
-  if (options.reduce.latency || reachable >= options.reduce.share()) return {};  // latency must be measured
-  return {{printed("a reduction of %.3f cannot be reached: at most %.3f with these limits", options.reduce.share(), reachable), {.pointer = "/reduce"}, "lower `reduce`, or loosen min_channels, max_share, ignore and layers"}};
+  if (options.reduce.channels || options.reduce.latency || options.of == Of::base) return {};  // latency must be measured, and the base is not at hand
+  std::string problem = unreachable(model, groups, options, measure_base(model));
+  if (problem.empty()) return {};
+  return {{problem, {.pointer = "/reduce"}, kLoosenLimits}};
+}
+
+std::string unreachable(const Model& model, const ChannelGroups& groups, const Options& options, const Base& base) {
+  double reachable = reachable_reduction(model, groups, options, base);
+  if (reachable >= options.reduce.share()) return "";
+  return printed("a reduction of %.3f cannot be reached: at most %.3f with these limits", options.reduce.share(), reachable);
 }
 
 }  // namespace dsc::prune

@@ -10,6 +10,11 @@ std::span<const std::string_view> enum_names(Pace) {
   return kNames;
 }
 
+std::span<const std::string_view> enum_names(Of) {
+  static constexpr std::array<std::string_view, 2> kNames{"current", "base"};
+  return kNames;
+}
+
 void Reduce::fields(FieldVisitor& visit) {
   const double most = 0.99;
   visit("channels", channels, {.text = "Share of the channels of each group (scope layer) or of all that goes.", .unit = "fraction", .minimum = 0, .maximum = most});
@@ -28,6 +33,7 @@ double Reduce::share() const {
 
 void Options::fields(FieldVisitor& visit) {
   visit("reduce", reduce, {.text = "How much goes, for example {macs: 0.5}.", .required = true});
+  visit("of", of, {.text = "What `reduce` is a share of: the model as this step finds it, or the base that the run is compared with, so that earlier steps count."});
   visit("importance", importance.importance, {.text = "What makes a channel matter."});
   visit("combine", importance.combine, {.text = "How the scores of the layers that share a channel become one."});
   visit("members", importance.members, {.text = "Layers that count: those that make the channel, or those that read it as well."});
@@ -51,6 +57,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("max_drop", max_drop, {.text = "Largest loss of the first metric on the valid split; a step beyond it is undone and is the last.", .minimum = 0, .units = {"pp", "%"}});
   visit("allow_empty", allow_empty, {.text = "Accept patterns that match nothing and a cut of nothing."});
   visit.check(finetune_each && distill_each ? "finetune_each and distill_each exclude each other" : "");
+  visit.check(of == Of::base && (reduce.channels || reduce.latency) ? "`of: base` goes with macs, parameters and bytes" : "");
   visit.check(kinds.empty() ? "`kinds` must name at least one kind" : "");
   visit.check(sparsify && importance.importance == Importance::random ? "sparsify does nothing for importance: random" : "");
   visit.check(limits.max_share <= 0 ? "`max_share` 0 would cut nothing" : "");

@@ -19,6 +19,10 @@ namespace dsc::prune {
 enum class Pace : std::uint8_t { linear, cubic };
 std::span<const std::string_view> enum_names(Pace);
 
+// What `reduce` is a share of: the model as the step finds it, or the base that the run is compared with.
+enum class Of : std::uint8_t { current, base };
+std::span<const std::string_view> enum_names(Of);
+
 // How much goes: a share of the model's cost, or of each group's channels. Exactly one is set.
 struct Reduce {
   std::optional<double> channels, macs, parameters, bytes, latency;
@@ -28,6 +32,7 @@ struct Reduce {
 
 struct Options {
   Reduce reduce;
+  Of of = Of::current;
   ImportanceOptions importance;
   Scope scope = Scope::layer;
   std::vector<Kind> kinds = {Kind::channels, Kind::blocks, Kind::within_blocks};

@@ -75,6 +75,33 @@ TEST(PruneLatency, MeetsTheMeasuredLatency) {
   EXPECT_TRUE(test::equal_weights(pruned, second));
 }
 
+// --- of the base ---
+
+TEST(PruneOfBase, CountsWhatEarlierStepsRemoved) {
+  const Model base = test::tiny_residual_cnn(1, {.width = 32});
+  Model twice = base.clone(), once = base.clone();
+  test::FakeContext first(base), second(base), third(base);
+  prune_pass("reduce: {macs: 0.3}").run(twice, first);
+  prune_pass("reduce: {macs: 0.6}, of: base").run(twice, second);
+  EXPECT_NEAR(model_cost(twice).macs / model_cost(base).macs, 0.4, 0.02);
+  prune_pass("reduce: {macs: 0.6}, of: base").run(once, third);
+  EXPECT_NEAR(model_cost(once).macs / model_cost(base).macs, 0.4, 0.02);
+}
+
+TEST(PruneOfBase, SaysWhatCannotBeReached) {
+  const Model base = test::tiny_residual_cnn(1, {.width = 32});
+  test::FakeContext context(base);
+  Model model = base.clone();
+  try {
+    prune_pass("reduce: {macs: 0.98}, of: base, max_share: 0.3").run(model, context);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::recipe);
+    EXPECT_NE(std::string(error.what()).find("cannot be reached: at most"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(test::equal_weights(model, base)) << "and nothing is cut";
+}
+
 // --- sensitivity ---
 
 const SenseTable kTable{"share cut", "top1", 0.9, {{"a", 0.5, 0.8}, {"a", 0.25, 0.9}, {"b", 0.5, 0.91}, {"b", 0.25, 0.6}}};
