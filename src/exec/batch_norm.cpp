@@ -155,20 +155,18 @@ void update(const at::Tensor& running, const Doubles& now, double momentum) {
   running.mul_(1 - momentum).add_(tensor_of(now, running.scalar_type()), momentum);
 }
 
-bool has_kernel(const std::vector<c10::IValue>& stack) {
-  const at::Tensor& x = stack.at(0).toTensor();
-  const bool in_training = stack.at(5).toBool() && stack.at(3).isTensor() && stack.at(4).isTensor();
-  return in_training && x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 && x.numel() > x.size(1) &&
-         x.is_contiguous(at::MemoryFormat::ChannelsLast);
+bool has_kernel(const BatchNorm& norm) {
+  const at::Tensor& x = norm.input;
+  return norm.training && norm.running_mean && norm.running_var && x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 &&
+         x.numel() > x.size(1) && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor affine(const c10::IValue& value, const at::Tensor& x, double otherwise) {
-  return value.isTensor() ? value.toTensor() : at::full({x.size(1)}, otherwise, x.options().dtype(at::kFloat).requires_grad(false));
+at::Tensor given_or(const std::optional<at::Tensor>& given, const at::Tensor& x, double otherwise) {
+  return given && given->defined() ? *given : at::full({x.size(1)}, otherwise, x.options().dtype(at::kFloat).requires_grad(false));
 }
 
-at::Tensor normalise(const std::vector<c10::IValue>& stack) {
-  const at::Tensor& x = stack.at(0).toTensor();
-  const double momentum = stack.at(6).toDouble(), eps = stack.at(7).toDouble();
+at::Tensor normalise(const BatchNorm& norm) {
+  const at::Tensor& x = norm.input;
   at::Tensor mean, inverse;
   {
     c10::NoGradGuard no_grad;
@@ -176,13 +174,13 @@ at::Tensor normalise(const std::vector<c10::IValue>& stack) {
     const double count = Rows(x).count();
     Doubles unbiased = statistics.variance, deviations = statistics.variance;
     for (double& v : unbiased) v *= count / (count - 1);
-    for (double& v : deviations) v = 1 / std::sqrt(v + eps);
-    update(stack.at(3).toTensor(), statistics.mean, momentum);
-    update(stack.at(4).toTensor(), unbiased, momentum);
+    for (double& v : deviations) v = 1 / std::sqrt(v + norm.eps);
+    update(*norm.running_mean, statistics.mean, norm.momentum);
+    update(*norm.running_var, unbiased, norm.momentum);
     mean = tensor_of(statistics.mean, at::kDouble);
     inverse = tensor_of(deviations, at::kDouble);
   }
-  return Normalise::apply(x, affine(stack.at(1), x, 1), affine(stack.at(2), x, 0), mean, inverse);
+  return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse);
 }
 
 std::optional<at::Tensor> optional_tensor(const c10::IValue& value) {
@@ -191,13 +189,17 @@ std::optional<at::Tensor> optional_tensor(const c10::IValue& value) {
 
 }  // namespace
 
+at::Tensor batch_norm(const BatchNorm& norm) {
+  if (has_kernel(norm)) return normalise(norm);
+  return at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
+}
+
 void batch_norm(std::vector<c10::IValue>& stack) {  // input, weight, bias, mean, variance, training, momentum, eps, cudnn
-  at::Tensor y = has_kernel(stack)
-                     ? normalise(stack)
-                     : at::batch_norm(stack.at(0).toTensor(), optional_tensor(stack.at(1)), optional_tensor(stack.at(2)), optional_tensor(stack.at(3)),
-                                      optional_tensor(stack.at(4)), stack.at(5).toBool(), stack.at(6).toDouble(), stack.at(7).toDouble(), stack.at(8).toBool());
+  BatchNorm norm{.input = stack.at(0).toTensor(), .weight = optional_tensor(stack.at(1)), .bias = optional_tensor(stack.at(2)),
+                 .running_mean = optional_tensor(stack.at(3)), .running_var = optional_tensor(stack.at(4)), .training = stack.at(5).toBool(),
+                 .momentum = stack.at(6).toDouble(), .eps = stack.at(7).toDouble()};
   stack.clear();
-  stack.emplace_back(std::move(y));
+  stack.emplace_back(batch_norm(norm));
 }
 
 }  // namespace dsc

@@ -6,12 +6,27 @@
 // Source: Ioffe and Szegedy 2015 (arXiv:1502.03167), algorithm 1 and the gradients of section 3.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
 #include "exec/python_ops.h"
 
 namespace dsc {
 
-// Takes and leaves the stack of aten.batch_norm.default. What the kernel is not made for (evaluation, other types or
-// layouts, no running statistics) goes to LibTorch's.
+// Arguments of aten.batch_norm. What the kernel is not made for (evaluation, other types or layouts, no running
+// statistics) goes to LibTorch's.
+struct BatchNorm {
+  at::Tensor input;                             // [N, channels, height, width]
+  std::optional<at::Tensor> weight, bias;       // [channels]
+  std::optional<at::Tensor> running_mean, running_var;
+  bool training = false;
+  double momentum = 0.1, eps = 1e-5;
+};
+at::Tensor batch_norm(const BatchNorm& arguments);
+
+// The same over the stack of aten.batch_norm.default.
 void batch_norm(std::vector<c10::IValue>& stack);
 
 }  // namespace dsc

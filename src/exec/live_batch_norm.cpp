@@ -1,10 +1,10 @@
 #include "exec/live_batch_norm.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/batch_norm.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/where.h>
 
+#include "exec/batch_norm.h"
 #include "exec/fake_quant.h"
 
 namespace dsc {
@@ -24,7 +24,8 @@ at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::T
 at::Tensor live_batch_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,
                            const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& phase, double momentum,
                            double eps, bool training) {
-  return at::batch_norm(input, weight, bias, running_mean, running_var, training && read_phase(phase).batch_statistics, momentum, eps, false);
+  return batch_norm({.input = input, .weight = weight, .bias = bias, .running_mean = running_mean, .running_var = running_var,
+                     .training = training && read_phase(phase).batch_statistics, .momentum = momentum, .eps = eps});
 }
 
 }  // namespace dsc
