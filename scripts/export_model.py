@@ -29,13 +29,10 @@ import importlib.util
 import inspect
 import pathlib
 import re
-import shutil
 import sys
 import types
 import warnings
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json",
-                   "tokenizer.model", "spiece.model", "added_tokens.json")
 AXES = {"tokens": {"batch": 0, "sequence": 1}, "image": {"batch": 0, "height": 2, "width": 3}}
 
 
@@ -306,17 +303,6 @@ def write_reference(program, values, path):
     save_file({name: value.contiguous().clone() for name, value in tensors.items()}, path)
 
 
-def copy_tokenizer(folder, out):
-    target = out.with_suffix("").with_name(out.stem + "-tokenizer")
-    found = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    if not found:
-        raise ExportError(f"{folder} holds no tokenizer files")
-    target.mkdir(parents=True, exist_ok=True)
-    for file in found:
-        shutil.copyfile(file, target / file.name)
-    return target
-
-
 def parse_settings(texts):
     settings = {}
     for text in texts:
@@ -347,7 +333,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--sequence", type=int, default=16, help="example sequence length (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of untrained weights and examples (default: 0)")
     parser.add_argument("--reference", metavar="FILE.safetensors", help="write example inputs and outputs there")
-    parser.add_argument("--tokenizer", action="store_true", help="copy the checkpoint's tokenizer files to OUT-tokenizer/")
+    parser.add_argument("--tokenizer", action="store_true", help="convert the checkpoint's tokenizer to OUT.tokenizer.xml")
     return parser.parse_args(arguments)
 
 
@@ -375,7 +361,12 @@ def run(options):
         write_reference(program, values, options.reference)
         print(options.reference)
     if options.tokenizer:
-        print(copy_tokenizer(pathlib.Path(options.model.partition(":")[2]), options.out))
+        sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+        from export_tokenizer import convert
+
+        target = options.out.with_suffix(".tokenizer.xml")
+        convert(options.model.partition(":")[2], target)
+        print(target)
 
 
 def main():

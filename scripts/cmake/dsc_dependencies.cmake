@@ -23,6 +23,8 @@ find_path(DSC_STB_INCLUDE stb/stb_image.h REQUIRED)
 find_path(DSC_XXHASH_INCLUDE xxhash.h REQUIRED)
 if(DSCOMPRESS_OPENVINO)
   find_package(OpenVINO REQUIRED COMPONENTS Runtime PyTorch)
+  # Loaded when text is tokenised, never linked: OpenVINO's own way to add operators.
+  find_library(DSC_TOKENIZERS_LIBRARY openvino_tokenizers REQUIRED PATHS ${dsc_site_packages}/openvino_tokenizers/lib ${OpenVINO_DIR}/../libs)
 endif()
 if(DSCOMPRESS_TESTS)
   find_package(GTest REQUIRED)

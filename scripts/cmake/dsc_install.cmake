@@ -13,6 +13,7 @@ install(DIRECTORY ${dsc_torch_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR}
 if(DSCOMPRESS_OPENVINO)
   get_filename_component(dsc_openvino_libraries ${OpenVINO_DIR}/../libs ABSOLUTE)
   install(DIRECTORY ${dsc_openvino_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR} FILES_MATCHING PATTERN "*.so*" PATTERN "cache.json")
+  install(FILES ${DSC_TOKENIZERS_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
 set(dsc_config "# Made by dscompress's build. Gives the target dscompress::dscompress for plugins and embedding programs.
