@@ -1,9 +1,11 @@
 // Whether a data set's batches are what a model takes and predicts.
-#include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "data/model_inputs.h"
 #include "data/open.h"
 #include "dscompress/error.h"
 #include "ir/describe.h"
+#include "ir/dim_expression.h"
 
 namespace dsc {
 namespace {
@@ -28,14 +30,6 @@ bool same_examples(const TensorType& wanted, const TensorType& example) {
   return true;
 }
 
-std::vector<const GraphInput*> user_inputs(const Graph& graph) {
-  std::vector<const GraphInput*> inputs;
-  for (const GraphInput& input : graph.inputs()) {
-    if (input.kind == InputKind::user && input.value && input.value->is_tensor()) inputs.push_back(&input);
-  }
-  return inputs;
-}
-
 const Value* first_output(const Graph& graph) {
   for (const GraphOutput& output : graph.outputs()) {
     if (output.kind != OutputKind::user) continue;
@@ -44,10 +38,16 @@ const Value* first_output(const Graph& graph) {
   return nullptr;
 }
 
-std::string names_text(const std::vector<const GraphInput*>& inputs) {
+std::string joined(const std::vector<std::string>& names) {
   std::string text;
-  for (const GraphInput* input : inputs) text += (text.empty() ? "" : ", ") + input->target;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+std::string names_text(const std::vector<const GraphInput*>& inputs) {
+  std::vector<std::string> names;
+  for (const GraphInput* input : inputs) names.push_back(input->target);
+  return joined(names);
 }
 
 void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i, std::vector<Problem>& problems) {
@@ -57,7 +57,8 @@ void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i
     problems.push_back({info.description + " gives " + shape_text(example, true) + " for input `" + input.target +
                             "`, the model takes " + shape_text(wanted, false),
                         {.file = {}, .pointer = "%" + input.value->name()},
-                        "use data of that shape and type, or export the model for this data"});
+                        info.longest > 0 ? "fill batches up with `padding: max_length`, or export the model with --dynamic batch,sequence"
+                                         : "use data of that shape and type, or export the model for this data"});
   } else if (wanted.sizes[0].is_fixed()) {
     problems.push_back({"the model's input `" + input.target + "` has a fixed batch of " + std::to_string(wanted.sizes[0].size),
                         {.file = {}, .pointer = "%" + input.value->name()},
@@ -65,14 +66,43 @@ void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i
   }
 }
 
-// Columns that carry the inputs' names, but in another order, would be swapped unnoticed where their types agree.
-void check_order(const DatasetInfo& info, const std::vector<const GraphInput*>& inputs, std::vector<Problem>& problems) {
-  std::vector<std::string> wanted, given = info.input_names;
-  for (const GraphInput* input : inputs) wanted.push_back(input->target);
-  if (wanted == given || !std::is_permutation(wanted.begin(), wanted.end(), given.begin(), given.end())) return;
-  problems.push_back({info.description + " gives the model's inputs in another order; the model takes " + names_text(inputs),
-                      {},
-                      "list the columns under `inputs` in the model's order"});
+// Symbolic sizes have a largest value where the exporter found one: as many positions as a model has embeddings for.
+std::optional<std::int64_t> largest_size(const Model& model, const Dim& dim) {
+  const auto found = model.archive.json.find("range_constraints");
+  if (dim.is_fixed() || found == model.archive.json.end()) return std::nullopt;
+  const auto ranges = nlohmann::json::parse(found->second);
+  const auto range = ranges.find(symbol_of(dim.expression));
+  if (range == ranges.end() || !range->contains("max_val") || !(*range)["max_val"].is_number()) return std::nullopt;
+  return (*range)["max_val"].get<std::int64_t>();
+}
+
+void check_length(const DatasetInfo& info, const Model& model, const GraphInput& input, std::vector<Problem>& problems) {
+  const TensorType& wanted = input.value->tensor();
+  const auto most = wanted.rank() > 1 && info.longest > 0 ? largest_size(model, wanted.sizes[1]) : std::nullopt;
+  if (!most || info.longest <= *most) return;
+  problems.push_back({info.description + " has examples of " + std::to_string(info.longest) + " tokens, the model's input `" + input.target + "` takes " +
+                          std::to_string(*most) + " at most",
+                      {.file = {}, .pointer = "%" + input.value->name()},
+                      "set max_length: " + std::to_string(*most)});
+}
+
+// Rows of the embedding that looks an input's ids up; none where there is no such table.
+std::optional<std::int64_t> embedding_rows(const Value& ids) {
+  for (const Use& use : ids.uses()) {
+    if (!use.node || use.node->target() != "aten.embedding.default" || use.node->find_value("indices") != &ids) continue;
+    return use.node->find_value("weight")->tensor().sizes[0].size;
+  }
+  return std::nullopt;
+}
+
+void check_vocabulary(const DatasetInfo& info, const GraphInput& input, std::size_t i, std::vector<Problem>& problems) {
+  if (!info.vocabulary || info.input_names[i] != "input_ids") return;
+  const auto rows = embedding_rows(*input.value);
+  if (!rows || *info.vocabulary <= *rows) return;
+  problems.push_back({"the tokenizer of " + info.description + " has a vocabulary of " + std::to_string(*info.vocabulary) + ", the model's embedding of `" + input.target +
+                          "` has " + std::to_string(*rows) + " rows",
+                      {.file = {}, .pointer = "%" + input.value->name()},
+                      "use the tokenizer that belongs to this model"});
 }
 
 void check_classes(const DatasetInfo& info, const Model& model, std::vector<Problem>& problems) {
@@ -80,7 +110,8 @@ void check_classes(const DatasetInfo& info, const Model& model, std::vector<Prob
   if (!info.classes || !output || output->tensor().rank() != 2) return;
   const Dim& classes = output->tensor().sizes[1];
   if (!classes.is_fixed() || classes.size >= *info.classes) return;
-  problems.push_back({info.description + " has labels up to " + std::to_string(*info.classes - 1) + ", the model's output `" +
+  const std::string where = info.largest_label_at.empty() ? "" : " (" + info.largest_label_at + ")";
+  problems.push_back({info.description + " has labels up to " + std::to_string(*info.classes - 1) + where + ", the model's output `" +
                           output->name() + "` has " + std::to_string(classes.size) + " classes",
                       {.file = {}, .pointer = "%" + output->name()},
                       "use data with these classes, or a model with a head for them"});
@@ -91,15 +122,22 @@ void check_classes(const DatasetInfo& info, const Model& model, std::vector<Prob
 std::vector<Problem> check_against_model(const Dataset& dataset, const Model& model) {
   std::vector<Problem> problems;
   const DatasetInfo& info = dataset.info();
-  const std::vector<const GraphInput*> inputs = user_inputs(model.graph);
-  if (inputs.size() != info.inputs.size()) {
+  const std::vector<const GraphInput*> inputs = model_inputs(model.graph);
+  if (info.named && names_text(inputs) != joined(info.input_names)) {
+    problems.push_back({info.description + " gives " + joined(info.input_names) + ", the model takes " + names_text(inputs),
+                        {},
+                        "if the model calls them otherwise, list them under `inputs` in its order: inputs: [input_ids, attention_mask]"});
+  } else if (inputs.size() != info.inputs.size()) {
     problems.push_back({info.description + " gives " + std::to_string(info.inputs.size()) + " inputs, the model takes " +
                             std::to_string(inputs.size()) + " (" + names_text(inputs) + ")",
                         {},
-                        "for format tensors list the columns under `inputs` in the model's order"});
+                        "list the columns under `inputs` in the model's order"});
   } else {
-    for (std::size_t i = 0; i < inputs.size(); ++i) check_input(info, *inputs[i], i, problems);
-    check_order(info, inputs, problems);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      check_input(info, *inputs[i], i, problems);
+      check_length(info, model, *inputs[i], problems);
+      check_vocabulary(info, *inputs[i], i, problems);
+    }
   }
   check_classes(info, model, problems);
   return problems;

@@ -1,4 +1,4 @@
-// Examples by index, and batches of them. Every format (CIFAR-10, IDX, image folder, tensors) is a Dataset; splits,
+// Examples by index, and batches of them. Every format (CIFAR-10, IDX, image folder, tensors, text) is a Dataset; splits,
 // subsets, augmentation and normalisation are settings of it, so that a batch is made in one go.
 #pragma once
 
@@ -19,6 +19,7 @@ namespace dsc {
 struct Batch {
   std::vector<at::Tensor> inputs;     // in the order of the model's user inputs, dim 0 = examples
   at::Tensor target;                  // [N] i64 class numbers, or [N, ...] f32; undefined for unlabelled data
+  bool soft_target = false;           // target is [N, classes] f32, shares that sum to 1 (mixed pictures)
   std::vector<std::int64_t> indices;  // which examples
 };
 
@@ -27,8 +28,16 @@ struct DatasetInfo {
   std::string description;                        // "cifar10 train[:-5000], 45000 examples"
   std::vector<TensorType> inputs;                 // without dim 0
   std::vector<std::string> input_names;           // empty: by position
+  bool named = false;                             // input_names are the model's own: a model takes any of them, in any order
   std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
+  std::string largest_label_at;                   // "train.tsv:17", where known
+  std::vector<std::string> class_names;           // where the recipe gives them
+  std::optional<std::int64_t> vocabulary;         // of text: token ids in `input_ids` are below it
+  std::int64_t longest = 0;                       // of text: tokens of the longest example
+  std::vector<std::string> notes;                 // worth reporting: "31 of 67349 examples are cut to 48 tokens"
 };
+
+class AnswerKey;  // data/answers.h
 
 class Dataset {
  public:
@@ -36,8 +45,17 @@ class Dataset {
   virtual std::int64_t size() const = 0;
   virtual const DatasetInfo& info() const = 0;
   // Makes one batch; safe to call from several threads. augment_seed: none for evaluation, else the epoch's seed; an
-  // example's augmentation depends only on that seed and the example's index.
+  // example's augmentation depends only on that seed and the example's index, unless examples of a batch are mixed.
   virtual Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const = 0;
+
+  // Tokens of each example, where they differ: batches are then made of examples of similar length.
+  virtual std::span<const std::int64_t> lengths() const { return {}; }
+  // Of question answering: what the predicted spans are compared with.
+  virtual const AnswerKey* answers() const { return nullptr; }
+  // An example as its file has it, for people; empty where it is no text.
+  virtual std::string show(std::int64_t index) const { return {}; }
+  // The same examples before inputs were chosen for a model.
+  virtual const Dataset& unbound() const { return *this; }
 };
 
 struct LoaderOptions {
@@ -51,13 +69,16 @@ struct LoaderOptions {
   bool channels_last = false;   // inputs of rank 4 in NHWC memory
 };
 
-// One pass over a data set. Batches come in the same order whatever the number of workers.
+// One pass over a data set. Batches come in the same order whatever the number of workers. Examples of different lengths
+// are grouped: sorted by length when not shuffled, else within pools of many batches, the batches shuffled again.
 class BatchLoader {
  public:
   BatchLoader(const Dataset& dataset, LoaderOptions options);
   ~BatchLoader();
   std::int64_t batch_count() const;
   std::optional<Batch> next();  // errors: data, from the worker that met them
+  // Share of this pass's tokens that only fill batches up to their longest example; 0 where all are alike.
+  double padding_share() const;
 
  private:
   struct State;

@@ -8,7 +8,7 @@
 namespace dsc {
 
 std::span<const std::string_view> enum_names(DataFormat) {
-  static constexpr std::array<std::string_view, 5> kNames{"cifar10", "cifar100", "mnist", "image_folder", "tensors"};
+  static constexpr std::array<std::string_view, 8> kNames{"cifar10", "cifar100", "mnist", "image_folder", "tensors", "text", "squad", "lm"};
   return kNames;
 }
 
@@ -20,20 +20,49 @@ void HorizontalFlip::fields(FieldVisitor& visit) {
   visit("probability", probability, {.text = "Share of the images that are mirrored.", .unit = "fraction", .minimum = 0, .maximum = 1});
 }
 
+void RandAugment::fields(FieldVisitor& visit) {
+  visit("operations", operations, {.text = "Operations on each image, before it is cropped and mirrored.", .minimum = 1, .maximum = 10});
+  visit("magnitude", magnitude, {.text = "Strength of each operation, of 30.", .minimum = 0, .maximum = 30});
+}
+
+void Mixup::fields(FieldVisitor& visit) {
+  visit("alpha", alpha, {.text = "Shares of the two images are drawn from Beta(alpha, alpha).", .minimum = 1e-3, .maximum = 100});
+}
+
+void CutMix::fields(FieldVisitor& visit) {
+  visit("alpha", alpha, {.text = "The rectangle's share is drawn from Beta(alpha, alpha).", .minimum = 1e-3, .maximum = 100});
+}
+
+void SynonymReplacement::fields(FieldVisitor& visit) {
+  visit("path", path, {.text = "Pairs of words (`word synonym` a line) or WordNet's table (.tsv: word, part of speech, synonyms).", .required = true});
+  visit("share", share, {.text = "Share of the words with synonyms that are replaced.", .unit = "fraction", .minimum = 0, .maximum = 1});
+}
+
+void NeighbourReplacement::fields(FieldVisitor& visit) {
+  visit("path", path, {.text = "Word vectors: JSON of word to list of numbers.", .required = true});
+  visit("share", share, {.text = "Share of the words with vectors that are replaced.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit("nearest", nearest, {.text = "How many neighbours are drawn from.", .minimum = 1, .maximum = 1000});
+}
+
+void BackTranslation::fields(FieldVisitor& visit) {
+  visit("column", column, {.text = "The column with the paraphrase.", .required = true});
+}
+
 void SplitConfig::fields(FieldVisitor& visit) {
   visit("format", format, {.text = "How the files are laid out.", .required = true});
   visit("path", path, {.text = "The folder (or file) that holds the data.", .required = true});
   visit("split", split, {.text = "Which examples: a name and perhaps a slice, e.g. train[:-5000] or test[10%:20%]; "
-                                  "`all` is the whole path of an image_folder or of tensors."});
+                                  "`all` is the whole path of an image_folder or of tensors, and a text file needs no name."});
   visit("subset", subset, {.text = "At most so many examples, drawn at random; 0: all.", .unit = "examples", .minimum = 0});
   visit("subset_seed", subset_seed, {.text = "Seed of the subset's draw.", .minimum = 0});
-  visit("augment", augment, {.text = "Random changes of training images, in this order."});
+  visit("augment", augment, {.text = "Random changes of training images or text, in this order."});
   visit("image_size", image_size, {.text = "image_folder: side of the centre crop; 0: the images' own size.",
                                     .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("resize", resize, {.text = "image_folder: shorter side before the crop; 0: image_size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("channels", channels, {.text = "image_folder: 3 for colour, 1 for grey.", .minimum = 1, .maximum = 3});
-  visit("inputs", inputs, {.text = "tensors: the input columns in the model's order; empty: all but the label."});
+  visit("inputs", inputs, {.text = "tensors: the input columns in the model's order; empty: all but the label. Text: input_ids, attention_mask, token_type_ids in the model's order, where it calls them otherwise."});
   visit("label", label, {.text = "tensors: the label column, used where there is one; empty: unlabelled."});
+  text.fields(visit);
   visit.check(channels == 2 ? "channels must be 3 or 1" : "");
   visit.check(resize != 0 && resize < image_size ? "resize is smaller than image_size: the crop would not fit" : "");
   std::string problem;

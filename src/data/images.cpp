@@ -6,10 +6,18 @@
 
 #include "core/random.h"
 #include "data/augment.h"
+#include "data/mix.h"
+#include "data/rand_augment.h"
 #include "dscompress/error.h"
 
 namespace dsc {
 namespace {
+
+void refuse_unless_image(const Augmentation& augmentation) {
+  const bool text = std::holds_alternative<SynonymReplacement>(augmentation) || std::holds_alternative<NeighbourReplacement>(augmentation) ||
+                    std::holds_alternative<BackTranslation>(augmentation);
+  if (text) throw Error(ErrorCode::data, "synonyms, neighbours and back_translation are for text, and these are images", {.pointer = "/augment"}, "use random_crop, horizontal_flip, rand_augment, mixup or cutmix");
+}
 
 class ImageDataset : public Dataset {
  public:
@@ -19,6 +27,10 @@ class ImageDataset : public Dataset {
         shape_(source_->shape()),
         augment_(split.augment),
         table_(normalisation_table(shape_, normalize)) {
+    for (const auto& augmentation : augment_) {
+      if (const auto* config = std::get_if<RandAugment>(&augmentation)) rand_augment_ = *config;
+      refuse_unless_image(augmentation);
+    }
     info_.description = std::string(enum_names(split.format)[static_cast<std::size_t>(split.format)]) + " " +
                         split.split + ", " + std::to_string(source_->size()) + " examples";
     info_.inputs = {TensorType{.dtype = ScalarType::f32,
@@ -34,6 +46,7 @@ class ImageDataset : public Dataset {
   std::unique_ptr<ImageSource> source_;
   ImageShape shape_;
   std::vector<Augmentation> augment_;
+  std::optional<RandAugment> rand_augment_;
   std::vector<float> table_;
   DatasetInfo info_;
 };
@@ -47,18 +60,24 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
   if (source_->has_labels()) batch.target = at::empty({count}, at::kLong);
   float* out = batch.inputs[0].mutable_data_ptr<float>();
   std::int64_t* labels = source_->has_labels() ? batch.target.mutable_data_ptr<std::int64_t>() : nullptr;
-  std::vector<std::uint8_t> scratch;
+  std::vector<std::uint8_t> scratch, changed;
   const PixelMap unchanged(shape_);
+  const bool augmented = augment_seed && !augment_.empty();
   for (const std::int64_t index : indices) {
     const std::uint8_t* pixels = source_->pixels(index, scratch);
-    const bool augmented = augment_seed && !augment_.empty();
-    render(pixels, shape_,
-           augmented ? draw_augmentation(augment_, shape_,
-                                         Random(derive_seed(*augment_seed, "augment", static_cast<std::uint64_t>(index))))
-                     : unchanged,
-           table_, out);
+    const auto number = static_cast<std::uint64_t>(index);
+    if (augmented && rand_augment_) {
+      changed.assign(pixels, pixels + shape_.bytes());
+      Random random(derive_seed(*augment_seed, "rand_augment", number));
+      rand_augment(*rand_augment_, shape_, random, changed);
+      pixels = changed.data();
+    }
+    render(pixels, shape_, augmented ? draw_augmentation(augment_, shape_, Random(derive_seed(*augment_seed, "augment", number))) : unchanged, table_, out);
     out += shape_.bytes();
     if (labels) *labels++ = source_->label(index);
+  }
+  if (augmented && labels && info_.classes && !indices.empty()) {
+    mix_batch(augment_, *info_.classes, Random(derive_seed(*augment_seed, "mix", static_cast<std::uint64_t>(indices[0]))), batch);
   }
   return batch;
 }

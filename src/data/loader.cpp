@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/random.h"
+#include "data/batch_order.h"
 #include "data/dataset.h"
 
 namespace dsc {
@@ -27,28 +28,13 @@ at::Tensor to_channels_last(const at::Tensor& planes) {
   return out;
 }
 
-// The examples of one pass over the data, in order. A limit takes them at even distances, so that data sorted by class
-// stays balanced.
-std::vector<std::int64_t> order_of(std::int64_t size, const LoaderOptions& options) {
-  const std::int64_t count = options.limit > 0 ? std::min(options.limit, size) : size;
-  std::vector<std::int64_t> order;
-  order.reserve(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) order.push_back(i * size / count);
-  if (!options.shuffle) return order;
-  std::vector<std::int64_t> shuffled;
-  shuffled.reserve(order.size());
-  for (const std::int64_t i : permutation(count, derive_seed(options.seed, "shuffle"))) shuffled.push_back(order[static_cast<std::size_t>(i)]);
-  return shuffled;
-}
-
 }  // namespace
 
 // Workers take batch numbers in order, at most `ahead` beyond the one that the caller waits for.
 struct BatchLoader::State {
   State(const Dataset& data, LoaderOptions loader_options)
-      : dataset(data), options(loader_options), order(order_of(data.size(), loader_options)) {
-    const auto examples = static_cast<std::int64_t>(order.size());
-    count = options.drop_last ? examples / options.batch : (examples + options.batch - 1) / options.batch;
+      : dataset(data), options(loader_options), order(batch_order(data.size(), data.lengths(), loader_options)) {
+    count = (static_cast<std::int64_t>(order.size()) + options.batch - 1) / options.batch;
     ahead = 2 * static_cast<std::int64_t>(options.workers) + 1;
   }
   ~State() {
@@ -123,6 +109,8 @@ BatchLoader::BatchLoader(const Dataset& dataset, LoaderOptions options)
 BatchLoader::~BatchLoader() = default;
 
 std::int64_t BatchLoader::batch_count() const { return state_->count; }
+
+double BatchLoader::padding_share() const { return dsc::padding_share(state_->order, state_->dataset.lengths(), state_->options.batch); }
 
 std::optional<Batch> BatchLoader::next() {
   State& state = *state_;

@@ -4,9 +4,23 @@
 
 #include "data/images.h"
 #include "data/tensors.h"
+#include "data/tokens.h"
 #include "dscompress/error.h"
 
 namespace dsc {
+
+std::vector<std::string> ingredients(const SplitConfig& split) {
+  std::vector<std::string> files;
+  if (holds_text(split.format)) {
+    const std::filesystem::path tokenizer = split.text.tokenizer.path;
+    files = {tokenizer.string(), std::filesystem::path(tokenizer).replace_extension(".bin").string()};
+  }
+  for (const auto& augmentation : split.augment) {
+    if (const auto* synonyms = std::get_if<SynonymReplacement>(&augmentation)) files.push_back(synonyms->path.path);
+    if (const auto* neighbours = std::get_if<NeighbourReplacement>(&augmentation)) files.push_back(neighbours->path.path);
+  }
+  return files;
+}
 
 std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::optional<NormalizeConfig>& normalize,
                                       std::int64_t limit) {
@@ -23,6 +37,9 @@ std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::opti
     case DataFormat::mnist: return make_image_dataset(open_idx(split), split, normalize);
     case DataFormat::image_folder: return make_image_dataset(open_image_folder(split), split, normalize);
     case DataFormat::tensors: return open_tensors(split, normalize);
+    case DataFormat::text: return open_text(split);
+    case DataFormat::squad: return open_squad(split);
+    case DataFormat::lm: return open_lm(split);
   }
   throw Error(ErrorCode::internal, "unknown data format");
 }

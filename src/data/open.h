@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/text_config.h"
 #include "dscompress/error.h"
 
 namespace dsc {
@@ -24,22 +25,65 @@ struct HorizontalFlip {
   double probability = 0.5;
   void fields(FieldVisitor& visit);
 };
-using Augmentation = std::variant<RandomCrop, HorizontalFlip>;
+// Random operations one after the other, each of the same strength.
+// source: Cubuk et al. 2019, arXiv:1909.13719.
+struct RandAugment {
+  static constexpr const char* kName = "rand_augment";
+  std::int64_t operations = 2;
+  std::int64_t magnitude = 9;  // of 30
+  void fields(FieldVisitor& visit);
+};
+// Pictures become weighted means of two of the batch, and labels likewise. source: Zhang et al. 2017, arXiv:1710.09412.
+struct Mixup {
+  static constexpr const char* kName = "mixup";
+  double alpha = 0.2;  // both parameters of the weight's beta distribution
+  void fields(FieldVisitor& visit);
+};
+// A rectangle is replaced by that of another picture of the batch. source: Yun et al. 2019, arXiv:1905.04899.
+struct CutMix {
+  static constexpr const char* kName = "cutmix";
+  double alpha = 1.0;
+  void fields(FieldVisitor& visit);
+};
+// Of text, see text/augment.h.
+struct SynonymReplacement {
+  static constexpr const char* kName = "synonyms";
+  FilePath path;
+  double share = 0.15;
+  void fields(FieldVisitor& visit);
+};
+struct NeighbourReplacement {
+  static constexpr const char* kName = "neighbours";
+  FilePath path;
+  double share = 0.15;
+  std::int64_t nearest = 10;
+  void fields(FieldVisitor& visit);
+};
+struct BackTranslation {
+  static constexpr const char* kName = "back_translation";
+  std::string column;
+  void fields(FieldVisitor& visit);
+};
+using Augmentation = std::variant<RandomCrop, HorizontalFlip, RandAugment, Mixup, CutMix, SynonymReplacement, NeighbourReplacement, BackTranslation>;
 
 enum class DataFormat : std::uint8_t {
   cifar10,       // folder with data_batch_1..5.bin and test_batch.bin
   cifar100,      // folder with train.bin and test.bin
   mnist,         // folder with IDX files, plain or .gz
   image_folder,  // PATH/SPLIT/CLASS/*.{jpg,jpeg,png,bmp}
-  tensors        // .safetensors, .npy, or a folder of .npy columns
+  tensors,       // .safetensors, .npy, or a folder of .npy columns
+  text,          // .tsv, .csv, .jsonl, .txt: sentences or pairs, with classes or numbers
+  squad,         // SQuAD's JSON: questions, contexts, answers
+  lm             // plain text in blocks
 };
 std::span<const std::string_view> enum_names(DataFormat);
+inline bool holds_text(DataFormat format) { return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm; }
 
 struct SplitConfig {
   DataFormat format = DataFormat::cifar10;
   FilePath path;
   // "train", "test", "train[:-5000]", "train[10%:20%]", "test[::2]". For image_folder and tensors the name is a
-  // sub-folder or file below `path`, and "all" is `path` itself. The pictures of an image_folder are shuffled once with a
+  // sub-folder or file below `path`, and "all" is `path` itself; text files given as `path` need none. The pictures of an image_folder are shuffled once with a
   // fixed seed, so that a slice holds all classes.
   std::string split = "train";
   std::int64_t subset = 0;     // at most so many examples, drawn with `subset_seed`; 0: all
@@ -48,8 +92,11 @@ struct SplitConfig {
   std::int64_t image_size = 0;      // image_folder: centre crop to this square; 0: as they are (all alike)
   std::int64_t resize = 0;          // image_folder: the shorter side before the crop; 0: image_size
   std::int64_t channels = 3;        // image_folder: 3 colour, 1 grey
-  std::vector<std::string> inputs;  // tensors: names of the input columns, in the model's order; empty: all but the label
+  // tensors: names of the input columns, in the model's order; empty: all but the label. text, squad, lm: of input_ids,
+  // attention_mask and token_type_ids, for models that call them otherwise; empty: by the model's names.
+  std::vector<std::string> inputs;
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
+  TextConfig text;                  // text, squad, lm
   std::int64_t limit = 0;           // no recipe key: at most so many of the examples, at even distances; 0: all
   void fields(FieldVisitor& visit);
 };
@@ -65,10 +112,17 @@ struct DataConfig {
   void fields(FieldVisitor& visit);
 };
 
+// Files that the examples are made from beside the data itself: tokenizer, words.
+std::vector<std::string> ingredients(const SplitConfig& split);
+
 // limit: for smoke runs, at most so many of the examples, taken at even distances; 0: all.
 // errors: data (missing or damaged files, empty split, labels out of range), with the file and the remedy.
 std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize,
                                       std::int64_t limit = 0);
+
+// The data set with the inputs that the model's graph takes, in its order, where all their names are known to the data set;
+// otherwise unchanged.
+std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Model& model);
 
 // Problems that would stop a run: number of inputs, shapes, dtypes against the model's user inputs and classes against
 // the model's output; empty when all fits.

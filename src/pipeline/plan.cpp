@@ -100,6 +100,7 @@ Plan make_plan(const Recipe& recipe) {
   const Model base = run.model.clone();
   run.resources.base = &base;
   Plan plan;
+  plan.notes = run.resources.data_notes;
   plan.steps.push_back(measure_step("base", nullptr, run.model));
   const double weights = static_cast<double>(weight_bytes(base)), activations = activation_bytes(base);
   plan.memory_bytes = static_cast<std::int64_t>(weights + activations * static_cast<double>(recipe.evaluate.batch));

@@ -1,6 +1,10 @@
 #include "pipeline/prepare.h"
 
+#include <filesystem>
+
 #include "core/hash.h"
+#include "core/printed.h"
+#include "data/batch_order.h"
 #include "data/open.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
@@ -9,24 +13,20 @@
 namespace dsc {
 namespace {
 
-// The recipe's data sections by split; null: the recipe has none.
-std::vector<std::pair<Split, const SplitConfig*>> sections_of(const DataConfig& data) {
-  const auto pointer = [](const std::optional<SplitConfig>& config) { return config ? &*config : nullptr; };
-  return {{Split::train, pointer(data.train)}, {Split::valid, pointer(data.valid)}, {Split::eval, pointer(data.eval)},
-          {Split::calibration, pointer(data.calibration)}};
-}
-
 void open_data(const Recipe& recipe, const Model& model, RunResources& resources) {
   std::vector<Problem> problems;
-  for (const auto& [split, config] : sections_of(recipe.data)) {
-    if (!config) continue;
+  for (const auto& [split, config] : data_sections(recipe)) {
     const std::string pointer = "/data/" + std::string(to_string(split));
     try {
-      auto dataset = open_dataset(*config, recipe.data.normalize, recipe.limit);
+      auto dataset = bind_inputs(open_dataset(config, recipe.data.normalize, recipe.limit), model);
       for (auto problem : check_against_model(*dataset, model)) {
         problem.message = "data." + std::string(to_string(split)) + ": " + problem.message;
         problem.place = recipe.place_of(pointer);
         problems.push_back(std::move(problem));
+      }
+      for (const auto& note : dataset->info().notes) resources.data_notes.push_back("data." + std::string(to_string(split)) + ": " + note);
+      if (const double padding = padding_in_batches(*dataset, recipe.evaluate.batch); padding > 0) {
+        resources.data_notes.push_back("data." + std::string(to_string(split)) + printed(": %.1f %% of the tokens are padding in batches of %lld", 100 * padding, static_cast<long long>(recipe.evaluate.batch)));
       }
       resources.data.emplace(split, std::move(dataset));
     } catch (Error& error) {
@@ -67,6 +67,22 @@ void check_passes(const Recipe& recipe, const Model& model) {
 
 }  // namespace
 
+// Text is tokenised as its model wants it: by the tokenizer that was exported with it, unless the recipe names one.
+std::vector<std::pair<Split, SplitConfig>> data_sections(const Recipe& recipe) {
+  std::vector<std::pair<Split, SplitConfig>> sections;
+  const auto add = [&](Split split, const std::optional<SplitConfig>& config) {
+    if (!config) return;
+    sections.emplace_back(split, *config);
+    auto& tokenizer = sections.back().second.text.tokenizer.path;
+    if (holds_text(config->format) && tokenizer.empty()) tokenizer = std::filesystem::path(recipe.model.path.path).replace_extension(".tokenizer.xml").string();
+  };
+  add(Split::train, recipe.data.train);
+  add(Split::valid, recipe.data.valid);
+  add(Split::eval, recipe.data.eval);
+  add(Split::calibration, recipe.data.calibration);
+  return sections;
+}
+
 PreparedRun prepare_run(const Recipe& recipe) {
   PreparedRun run;
   run.model = open_model(recipe.model.path.path, recipe.model.weights.path, recipe.model.inputs);
@@ -88,8 +104,10 @@ Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string
   prints["recipe"] = fingerprint(dump_recipe(recipe));
   prints["model"] = fingerprint_path(recipe.model.path.path);
   if (!recipe.model.weights.empty()) prints["weights"] = fingerprint_path(recipe.model.weights.path);
-  for (const auto& [split, config] : sections_of(recipe.data)) {
-    if (config) prints["data of " + std::string(to_string(split))] = fingerprint_path(config->path.path);
+  for (const auto& [split, config] : data_sections(recipe)) {
+    std::string print = fingerprint_path(config.path.path);
+    for (const auto& file : ingredients(config)) print += fingerprint_path(file);
+    prints["data of " + std::string(to_string(split))] = print;
   }
   for (const auto& plugin : plugins) prints["plugin " + plugin] = fingerprint_path(plugin);
   return prints;

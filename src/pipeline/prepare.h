@@ -12,6 +12,9 @@ struct PreparedRun {
   RunResources resources;
 };
 
+// The recipe's data sections, with the tokenizer beside the model where they name none.
+std::vector<std::pair<Split, SplitConfig>> data_sections(const Recipe& recipe);
+
 // Opens the model and every data set that the recipe names; checks shapes, dtypes, labels and each pass against them.
 // The recipe must outlive the result. errors: all problems of one kind at once, before anything is trained.
 PreparedRun prepare_run(const Recipe& recipe);

@@ -63,6 +63,12 @@ void RunFolder::write_step(const StepRecord& record, const Model& model) const {
 
 void RunFolder::write_baseline(const Model& model) const { write_pt2(model, baseline_model()); }
 
+void RunFolder::carry_tokenizer(const std::string& xml) const {
+  for (const char* extension : {".xml", ".bin"}) {
+    write_file_atomically(file(std::string("model.tokenizer") + extension), read_file(fs::path(xml).replace_extension(extension).string()));
+  }
+}
+
 // The step's file goes last: while it is there, the run can be resumed.
 void RunFolder::remove_checkpoints() const {
   const CheckpointPaths paths(path_);

@@ -25,6 +25,7 @@ class RunFolder {
   void write_report(const Report& report) const;
   void write_step(const StepRecord& record, const Model& model) const;
   void write_baseline(const Model& model) const;
+  void carry_tokenizer(const std::string& xml) const;  // to model.tokenizer.xml and .bin
   void remove_checkpoints() const;
 
   const std::string& path() const { return path_; }

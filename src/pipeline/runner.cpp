@@ -62,6 +62,11 @@ class Run {
     report.started_at = utc_time("%Y-%m-%dT%H:%M:%SZ");
     for (const auto& entry : recipe_.overrides) report.overrides.push_back({entry.path, entry.value, entry.origin});
     report.notes = recipe_.notes;
+    for (const auto& note : prepared_.resources.data_notes) {
+      log_info(note);
+      report.notes.push_back(note);
+    }
+    carry_tokenizer();
     base_ = prepared_.model.clone();
     state_.record = {.index = 0, .name = "base"};
     finish_step(Clock::now());
@@ -104,6 +109,14 @@ class Run {
 
  private:
   Model open_model_again() const { return prepare_run(recipe_).model; }
+
+  // The compressed model is of use only with the tokenizer that its ids come from.
+  void carry_tokenizer() const {
+    for (const auto& [split, config] : data_sections(recipe_)) {
+      if (!holds_text(config.format)) continue;
+      return folder_.carry_tokenizer(config.text.tokenizer.path);
+    }
+  }
 
   static std::int64_t baseline_index(const Recipe& recipe) {
     if (recipe.evaluate.baseline.empty()) return 0;

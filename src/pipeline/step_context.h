@@ -17,6 +17,7 @@ namespace dsc {
 // What all steps of a run share.
 struct RunResources {
   std::map<Split, std::unique_ptr<Dataset>> data;
+  std::vector<std::string> data_notes;       // what was cut, how much is padding
   std::vector<std::string> metrics;
   std::int64_t evaluation_batch = 250;
   std::string device = "cpu";

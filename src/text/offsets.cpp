@@ -37,10 +37,10 @@ std::vector<Word> words_of(const std::string& text) {
 class Pieces {
  public:
   void want(std::string piece) { tokens_.emplace(std::move(piece), TokenIds{}); }
-  void make(const Tokenizer& tokenizer) {
+  void make(const Tokenize& tokenize) {
     std::vector<std::string> pieces;
     for (const auto& [piece, ids] : tokens_) pieces.push_back(piece);
-    auto made = tokenizer.tokenize(pieces);
+    auto made = tokenize(pieces);
     std::size_t next = 0;
     for (auto& [piece, ids] : tokens_) ids = std::move(made[next++]);
   }
@@ -77,7 +77,7 @@ LocatedTokens join(const std::string& text, const std::vector<Word>& words, cons
 
 }  // namespace
 
-std::vector<LocatedTokens> locate_tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
+std::vector<LocatedTokens> locate_tokens(const Tokenize& tokenize, const std::vector<std::string>& texts) {
   static const std::string kSpaces[] = {"", " "};
   std::vector<std::vector<Word>> words;
   Pieces pieces;
@@ -89,8 +89,8 @@ std::vector<LocatedTokens> locate_tokens(const Tokenizer& tokenizer, const std::
       pieces.want(piece(text, word.parts.front(), " "));
     }
   }
-  pieces.make(tokenizer);
-  const auto whole = tokenizer.tokenize(texts);
+  pieces.make(tokenize);
+  const auto whole = tokenize(texts);
   std::vector<LocatedTokens> all;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     for (const auto& space : kSpaces) {
@@ -100,7 +100,7 @@ std::vector<LocatedTokens> locate_tokens(const Tokenizer& tokenizer, const std::
       break;
     }
     if (all.size() == i + 1) continue;
-    throw Error(ErrorCode::unsupported, "tokens cannot be traced back to the words of \"" + texts[i].substr(0, 60) + "...\"", {.file = tokenizer.path()},
+    throw Error(ErrorCode::unsupported, "tokens cannot be traced back to the words of \"" + texts[i].substr(0, 60) + "...\"", {},
                 "spans of answers need a tokenizer whose tokens end where words do");
   }
   return all;

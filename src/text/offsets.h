@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "text/tokenizer.h"
+#include "text/sequence.h"
 
 namespace dsc {
+
+// Token ids of each text, without special tokens: a Tokenizer's, perhaps with a memory.
+using Tokenize = std::function<std::vector<TokenIds>(const std::vector<std::string>&)>;
 
 struct TextSpan {
   std::size_t begin = 0, end = 0;  // bytes
@@ -23,6 +27,6 @@ struct LocatedTokens {
 // the pieces are compared with the tokens of the whole: a word whose parts give other tokens is one span, and a text
 // whose words do is refused.
 // errors: unsupported, for tokenisers whose tokens reach across words.
-std::vector<LocatedTokens> locate_tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts);
+std::vector<LocatedTokens> locate_tokens(const Tokenize& tokenize, const std::vector<std::string>& texts);
 
 }  // namespace dsc

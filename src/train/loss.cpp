@@ -1,5 +1,6 @@
 #include "train/loss.h"
 
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/mse_loss.h>
 
@@ -7,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "data/matching_output.h"
 #include "dscompress/error.h"
 
 namespace dsc {
@@ -48,12 +50,20 @@ void check_labels(const at::Tensor& target, std::int64_t classes, const Batch& b
   }
 }
 
+// Against shares of classes; a model may have more classes than the data.
+at::Tensor soft_loss(const at::Tensor& scores, const at::Tensor& shares, double label_smoothing) {
+  if (scores.dim() != 2 || scores.size(0) != shares.size(0) || scores.size(1) < shares.size(1)) throw_shapes(scores, shares);
+  const auto target = at::constant_pad_nd(shares, {0, scores.size(1) - shares.size(1)});
+  return at::cross_entropy_loss(scores, target, {}, at::Reduction::Mean, kNoLabel, label_smoothing);
+}
+
 at::Tensor supervised_loss(const at::Tensor& raw_output, const Batch& batch, double label_smoothing) {
   if (!batch.target.defined()) {
     throw Error(ErrorCode::data, "supervised training needs labels, and the training data has none", {},
                 "name the label column in data.train, or train without labels (distill with alpha: 1)");
   }
   const auto output = raw_output.to(at::kFloat);
+  if (batch.soft_target) return soft_loss(output, batch.target, label_smoothing);
   if (batch.target.is_floating_point()) {
     if (output.numel() != batch.target.numel()) throw_shapes(output, batch.target);
     return at::mse_loss(output.reshape(batch.target.sizes()), batch.target);
@@ -67,7 +77,7 @@ at::Tensor supervised_loss(const at::Tensor& raw_output, const Batch& batch, dou
 
 Objective supervised_objective(double label_smoothing) {
   return [label_smoothing](const std::vector<at::Tensor>& outputs, const Batch& batch) {
-    return supervised_loss(outputs.at(0), batch, label_smoothing);
+    return supervised_loss(matching_output(outputs, batch.target), batch, label_smoothing);
   };
 }
 

@@ -79,6 +79,7 @@ void Trainer::train_epoch() {
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double done = static_cast<double>(progress_.step) / static_cast<double>(plan_.steps_per_epoch);
   curve("train_loss", done, progress_.loss);
+  if (!data_.lengths().empty()) curve("padding", done, loader.padding_share());
   curve("lr", done, lr);
 }
 

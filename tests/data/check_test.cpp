@@ -1,9 +1,16 @@
 #include <gtest/gtest.h>
 
 #include "data/open.h"
+#include "data/text_files.h"
 
 namespace dsc {
 namespace {
+
+using test::batch_of;
+using test::Folder;
+using test::numbers;
+using test::text_split;
+using test::write_text;
 
 class Described : public Dataset {
  public:
@@ -63,11 +70,70 @@ TEST(CheckAgainstModel, NamesEachMismatch) {
   EXPECT_EQ(only(model_of({ids, ids}, 10)), "digits test gives 1 inputs, the model takes 2 (x0, x1)");
 }
 
-TEST(CheckAgainstModel, NoticesColumnsInAnotherOrder) {
+TEST(BindInputs, TakesInputsByNameWhateverTheirOrder) {
   const TensorType ids = type_of(ScalarType::i64, {kBatch, Dim{8}}), row = type_of(ScalarType::i64, {Dim{8}});
-  EXPECT_TRUE(check_against_model(Described({row, row}, {}, {"x0", "x1"}), model_of({ids, ids}, 2)).empty());
-  EXPECT_TRUE(check_against_model(Described({row, row}, {}, {"a", "b"}), model_of({ids, ids}, 2)).empty());
-  EXPECT_EQ(check_against_model(Described({row, row}, {}, {"x1", "x0"}), model_of({ids, ids}, 2)).size(), 1u);
+  const auto bound = [&](const std::vector<std::string>& names, const Model& model) {
+    return bind_inputs(std::make_unique<Described>(std::vector<TensorType>(names.size(), row), std::nullopt, names), model);
+  };
+  const Model two = model_of({ids, ids}, 2);
+  const auto names_of = [&](const std::vector<std::string>& names) { return bound(names, two)->info().input_names; };
+  const std::vector<std::string> wanted{"x0", "x1"};
+  EXPECT_EQ(names_of({"x0", "x1"}), wanted);
+  EXPECT_EQ(names_of({"x1", "x0"}), wanted);
+  EXPECT_EQ(names_of({"other", "x1", "x0"}), wanted);
+  EXPECT_EQ(names_of({"a", "b"}), (std::vector<std::string>{"a", "b"}));  // by position
+  const auto reordered = bound({"other", "x1", "x0"}, two);
+  EXPECT_TRUE(check_against_model(*reordered, two).empty());
+  EXPECT_EQ(reordered->unbound().info().input_names.size(), 3U);
+}
+
+TEST(BindInputs, ChoosesTheTensorsOfABatch) {
+  const Folder folder;
+  auto split = text_split(DataFormat::text, write_text(folder / "a.tsv", "text\nwitty\n"));
+  const TensorType ids = type_of(ScalarType::i64, {kBatch, Dim{8, "s1"}});
+  Model model;
+  for (const auto* name : {"token_type_ids", "input_ids"}) model.graph.add_input(InputKind::user, name, name, ids);
+  const auto whole = open_dataset(split, std::nullopt);
+  const auto bound = bind_inputs(open_dataset(split, std::nullopt), model);
+  EXPECT_TRUE(check_against_model(*bound, model).empty());
+  const auto batch = batch_of(*bound, {0}), all = batch_of(*whole, {0});
+  ASSERT_EQ(batch.inputs.size(), 2U);
+  EXPECT_EQ(numbers(batch.inputs[0]), numbers(all.inputs[2]));
+  EXPECT_EQ(numbers(batch.inputs[1]), numbers(all.inputs[0]));
+}
+
+// A model of token ids with a table of 100 rows and at most 16 positions.
+Model language_model(std::vector<std::string> inputs, Dim length) {
+  Model model;
+  const TensorType ids = type_of(ScalarType::i64, {kBatch, length});
+  Value* weight = model.graph.add_input(InputKind::parameter, "w", "w", type_of(ScalarType::f32, {Dim{100}, Dim{4}}));
+  Value* first = nullptr;
+  for (const auto& name : inputs) {
+    Value* input = model.graph.add_input(InputKind::user, name, name, ids);
+    first = first ? first : input;
+  }
+  model.graph.insert(nullptr, "aten.embedding.default", {{"weight", weight}, {"indices", first}}, {{"x", type_of(ScalarType::f32, {kBatch, length, Dim{4}})}});
+  model.archive.json["range_constraints"] = R"({"s1": {"min_val": 2, "max_val": 16}})";
+  return model;
+}
+
+TEST(CheckAgainstModel, LooksAtTokensBeforeTheyAreUsed) {
+  const Folder folder;
+  const auto path = write_text(folder / "a.tsv", "text\na gorgeous , witty , seductive movie with boilerplate\n");
+  const auto problems = [&](const Model& model, std::vector<std::string> inputs = {}) {
+    auto split = text_split(DataFormat::text, path);
+    split.inputs = std::move(inputs);
+    std::string text;
+    for (const auto& problem : check_against_model(*bind_inputs(open_dataset(split, std::nullopt), model), model)) text += problem.message + "; " + problem.hint + "\n";
+    return text;
+  };
+  const std::string open = problems(language_model({"input_ids"}, Dim{8, "s1"}));
+  EXPECT_NE(open.find("takes 16 at most; set max_length: 16"), std::string::npos) << open;
+  EXPECT_NE(open.find("has a vocabulary of 140, the model's embedding of `input_ids` has 100 rows"), std::string::npos) << open;
+  EXPECT_NE(problems(language_model({"input_ids"}, Dim{8})).find("padding: max_length"), std::string::npos);
+  const std::string named = problems(language_model({"tokens", "mask"}, Dim{64, "s2"}));
+  EXPECT_NE(named.find("gives input_ids, attention_mask, token_type_ids, the model takes tokens, mask"), std::string::npos) << named;
+  EXPECT_EQ(problems(language_model({"tokens", "mask"}, Dim{64, "s2"}), {"attention_mask", "input_ids"}), "");
 }
 
 }  // namespace

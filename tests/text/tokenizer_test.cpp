@@ -9,6 +9,10 @@
 namespace dsc::test {
 namespace {
 
+Tokenize with(const Tokenizer& tokenizer) {
+  return [&tokenizer](const std::vector<std::string>& texts) { return tokenizer.tokenize(texts); };
+}
+
 class TinyTokenizer : public testing::TestWithParam<std::string> {
  protected:
   const Tokenizer tokenizer{text_fixture(GetParam() + ".tokenizer.xml")};
@@ -52,7 +56,7 @@ TEST_P(TinyTokenizer, SpansCoverTheWordsThatTokensComeFrom) {
   const auto ids = record.at("ids").get<std::vector<TokenIds>>();
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (texts[i].find("  ") != std::string::npos && GetParam() == "byte_pairs") continue;  // spaces are tokens of their own there
-    const auto located = locate_tokens(tokenizer, {texts[i]}).front();
+    const auto located = locate_tokens(with(tokenizer), {texts[i]}).front();
     EXPECT_EQ(located.ids, ids[i]);
     ASSERT_EQ(located.spans.size(), ids[i].size());
     std::size_t last = 0;
@@ -69,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(Tokenizers, TinyTokenizer, testing::Values("word_pieces
 TEST(Offsets, PunctuationHasSpansOfItsOwn) {
   const Tokenizer tokenizer(text_fixture("word_pieces.tokenizer.xml"));
   const std::string text = "In 1854, the city's film (again).";
-  const auto located = locate_tokens(tokenizer, {text}).front();
+  const auto located = locate_tokens(with(tokenizer), {text}).front();
   std::vector<std::string> words;
   for (std::size_t i = 0; i < located.spans.size(); ++i) {
     if (i == 0 || located.spans[i] != located.spans[i - 1]) words.push_back(text.substr(located.spans[i].begin, located.spans[i].end - located.spans[i].begin));
@@ -79,7 +83,7 @@ TEST(Offsets, PunctuationHasSpansOfItsOwn) {
 
 TEST(Offsets, TokensThatDoNotEndWithWordsAreRefused) {
   const Tokenizer tokenizer(text_fixture("byte_pairs.tokenizer.xml"));
-  EXPECT_TRUE(contains(error_of([&] { locate_tokens(tokenizer, {"two  spaces"}); }), "cannot be traced back"));
+  EXPECT_TRUE(contains(error_of([&] { locate_tokens(with(tokenizer), {"two  spaces"}); }), "cannot be traced back"));
 }
 
 TEST(Tokenizer, SaysWhatIsWrongWithItsFile) {
