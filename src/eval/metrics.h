@@ -11,15 +11,20 @@
 
 namespace dsc {
 
-// Names that `evaluate.metrics` accepts: top1, top5, loss, mse, agreement (share of equal argmax with the base model).
+// Names that `evaluate.metrics` accepts. Of classes: top1, top5, f1 (of class 1 of two), macro_f1, matthews; loss,
+// perplexity; of real numbers: mse, pearson, spearman; of answers (SQuAD): exact_match, answer_f1; against the base model:
+// agreement (share of equal argmax), kl (mean KL divergence from it, nats).
 const std::vector<std::string>& metric_names();
+
+// Whether any of these needs the base model.
+bool compares_with_base(const std::vector<std::string>& metrics);
 
 struct EvaluateOptions {
   std::vector<std::string> metrics = {"top1"};
   std::int64_t batch = 250;
   std::int64_t limit = 0;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // may throw cancelled
-  Engine* reference = nullptr;  // for `agreement`
+  Engine* reference = nullptr;  // the base model, for `agreement` and `kl`
 };
 
 // errors: data for labels that the model's output has no class for, with the example's index; numeric for outputs that

@@ -24,8 +24,7 @@ Metrics evaluate_model(const Model& model, const Model* reference, const Dataset
                        std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress) {
   Executor executor(model, {.device = resources.device});
   std::unique_ptr<Executor> base;
-  const bool agreement = std::find(resources.metrics.begin(), resources.metrics.end(), "agreement") != resources.metrics.end();
-  if (agreement && reference) base = std::make_unique<Executor>(*reference, ExecutorOptions{.device = resources.device});
+  if (compares_with_base(resources.metrics) && reference) base = std::make_unique<Executor>(*reference, ExecutorOptions{.device = resources.device});
   EvaluateOptions options;
   options.metrics = resources.metrics;
   options.batch = resources.evaluation_batch;

@@ -106,10 +106,10 @@ void Report::fields(FieldVisitor& visit) {
   visit("notes", notes, {.text = "Findings about the run as a whole."});
 }
 
-bool larger_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "perplexity"; }
+bool larger_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "perplexity" && metric != "kl"; }
 
 std::string format_metric(const std::string& metric, double value) {
-  const bool is_share = metric.starts_with("top") || metric == "accuracy" || metric == "agreement" || metric == "f1";
+  const bool is_share = metric.starts_with("top") || metric == "accuracy" || metric == "agreement" || metric.ends_with("f1") || metric == "exact_match";
   return is_share ? printed("%.2f %%", 100 * value) : printed("%.4f", value);
 }
 

@@ -19,7 +19,7 @@ class Rows : public Dataset {
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {
     const std::vector<std::int64_t> list(indices.begin(), indices.end());
     const auto picked = at::tensor(list);
-    return {{inputs_.index_select(0, picked)}, targets_.defined() ? targets_.index_select(0, picked) : at::Tensor(), list};
+    return {.inputs = {inputs_.index_select(0, picked)}, .target = targets_.defined() ? targets_.index_select(0, picked) : at::Tensor(), .indices = list};
   }
 
  private:

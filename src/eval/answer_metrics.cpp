@@ -1,0 +1,86 @@
+// Question answering: the best span of each question's windows against its answers.
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "data/answers.h"
+#include "dscompress/error.h"
+#include "eval/metric.h"
+#include "eval/rows.h"
+#include "text/answer_score.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::int64_t kLongestAnswer = 30;  // tokens, as in BERT's script
+
+struct Span {
+  float score = 0;
+  std::string text;
+};
+
+class Answers final : public Metric {
+ public:
+  Answers(const Dataset& dataset, bool exact) : dataset_(dataset), exact_(exact) {
+    if (!dataset.answers()) throw Error(ErrorCode::data, "exact_match and answer_f1 are for question answering", {}, "use data of format squad");
+  }
+
+  void add(const Prediction& prediction) override {
+    const at::Tensor& output = prediction.output;
+    if (output.dim() != 3 || output.size(2) != 2) {
+      throw Error(ErrorCode::data, "question answering needs scores of starts and ends: two outputs [N, T], or one [N, T, 2]; found " + shape_text(output), {},
+                  "export the model with --outputs start_logits,end_logits");
+    }
+    const at::Tensor scores = output.contiguous();
+    for (std::int64_t i = 0; i < scores.size(0); ++i) {
+      const auto& key = *dataset_.answers();
+      const auto& window = key.windows[static_cast<std::size_t>(prediction.batch.indices[static_cast<std::size_t>(i)])];
+      auto span = best_span(key, window, scores.const_data_ptr<float>() + i * scores.size(1) * 2);
+      const auto [kept, added] = best_.emplace(window.question, span);
+      if (!added && span.score > kept->second.score) kept->second = std::move(span);
+    }
+  }
+
+  double value() const override {
+    double sum = 0;
+    for (const auto& [question, span] : best_) {
+      double best = 0;
+      for (const auto& answer : dataset_.answers()->questions[question].answers) {
+        best = std::max(best, exact_ ? exact_match(span.text, answer) : answer_f1(span.text, answer));
+      }
+      sum += best;
+    }
+    return best_.empty() ? 0 : sum / static_cast<double>(best_.size());
+  }
+
+ private:
+  // scores: of start and end at each position, in turn.
+  static Span best_span(const AnswerKey& key, const AnswerKey::Window& window, const float* scores) {
+    std::int64_t start = -1, end = -1;
+    float best = 0;
+    const std::int64_t stop = window.position + window.tokens;
+    for (std::int64_t s = window.position; s < stop; ++s) {
+      for (std::int64_t e = s; e < std::min(stop, s + kLongestAnswer); ++e) {
+        const float score = scores[2 * s] + scores[2 * e + 1];
+        if (start >= 0 && score <= best) continue;
+        best = score;
+        start = s;
+        end = e;
+      }
+    }
+    return start < 0 ? Span{} : Span{best, key.text(window, start, end)};
+  }
+
+  const Dataset& dataset_;
+  bool exact_;
+  std::map<std::size_t, Span> best_;
+};
+
+}  // namespace
+
+std::unique_ptr<Metric> make_answer_metric(const std::string& name, const Dataset& dataset) {
+  if (name != "exact_match" && name != "answer_f1") return nullptr;
+  return std::make_unique<Answers>(dataset, name == "exact_match");
+}
+
+}  // namespace dsc

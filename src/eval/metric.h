@@ -1,0 +1,33 @@
+// One metric, computed batch by batch from a model's outputs.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+
+#include "data/dataset.h"
+
+namespace dsc {
+
+struct Prediction {
+  at::Tensor output;     // f32 on the CPU
+  const Batch& batch;
+  at::Tensor reference;  // the same of the base model; undefined unless the metric compares with it
+};
+
+class Metric {
+ public:
+  virtual ~Metric() = default;
+  virtual void add(const Prediction& prediction) = 0;  // errors: data
+  virtual double value() const = 0;
+};
+
+// The families, each in its file; null: the name is another family's.
+std::unique_ptr<Metric> make_class_metric(const std::string& name);        // top1 top5 f1 macro_f1 matthews
+std::unique_ptr<Metric> make_loss_metric(const std::string& name);         // loss perplexity
+std::unique_ptr<Metric> make_regression_metric(const std::string& name);   // mse pearson spearman
+std::unique_ptr<Metric> make_comparison_metric(const std::string& name);   // agreement kl
+std::unique_ptr<Metric> make_answer_metric(const std::string& name, const Dataset& dataset);  // exact_match answer_f1
+
+}  // namespace dsc

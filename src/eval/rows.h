@@ -1,0 +1,30 @@
+// Scores and labels as one row for each thing that has a class: an example, a token, a pixel.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "data/dataset.h"
+
+namespace dsc {
+
+inline constexpr std::int64_t kIgnoredLabel = -100;  // PyTorch's sign for positions without a label
+
+struct Rows {
+  at::Tensor logits;            // [rows, classes] f32
+  at::Tensor labels;            // [rows] i64; undefined without labels
+  std::int64_t per_example = 1;
+};
+
+// The dimension of classes is the last, as transformers have it ([N, T, C] for labels [N, T]), else the second, as dense
+// image networks have it ([N, C, H, W] for labels [N, H, W]). errors: data.
+Rows make_rows(const at::Tensor& output, const at::Tensor& target);
+// Rows whose labels are classes of the output. errors: data, for batches without class labels, and for labels out of
+// range, with the example.
+Rows make_labelled_rows(const at::Tensor& output, const Batch& batch);
+
+std::string shape_text(const at::Tensor& tensor);
+
+}  // namespace dsc

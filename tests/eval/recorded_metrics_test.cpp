@@ -1,0 +1,134 @@
+// Metrics against scikit-learn's, scipy's and SQuAD's script, as scripts/make_metric_fixtures.py recorded them.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "data/answers.h"
+#include "dscompress/error.h"
+#include "eval/metrics.h"
+#include "text/answer_score.h"
+
+namespace dsc {
+namespace {
+
+using Json = nlohmann::json;
+
+const Json& recorded() {
+  static const Json json = Json::parse(read_file(DSC_SOURCE_DIR "/tests/fixtures/metrics.json"));
+  return json;
+}
+
+at::Tensor matrix(const Json& json) {
+  const auto rows = json.get<std::vector<std::vector<float>>>();
+  std::vector<float> flat;
+  for (const auto& row : rows) flat.insert(flat.end(), row.begin(), row.end());
+  return at::tensor(flat).view({static_cast<std::int64_t>(rows.size()), -1});
+}
+
+// The outputs of example i are row i of each tensor.
+class Predictions : public Dataset {
+ public:
+  Predictions(std::vector<at::Tensor> inputs, at::Tensor targets, const AnswerKey* answers = nullptr) : inputs_(std::move(inputs)), targets_(std::move(targets)), answers_(answers) {}
+  std::int64_t size() const override { return targets_.size(0); }
+  const DatasetInfo& info() const override { return info_; }
+  const AnswerKey* answers() const override { return answers_; }
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {
+    Batch batch;
+    batch.indices.assign(indices.begin(), indices.end());
+    for (const auto& input : inputs_) batch.inputs.push_back(input.index_select(0, at::tensor(batch.indices)));
+    batch.target = targets_.index_select(0, at::tensor(batch.indices));
+    return batch;
+  }
+
+ private:
+  std::vector<at::Tensor> inputs_;
+  at::Tensor targets_;
+  const AnswerKey* answers_;
+  DatasetInfo info_;
+};
+
+// Gives those of its inputs as outputs that are asked for.
+class Passing : public Engine {
+ public:
+  explicit Passing(std::vector<std::size_t> chosen) : chosen_(std::move(chosen)) {}
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
+    std::vector<at::Tensor> outputs;
+    for (const auto i : chosen_) outputs.push_back(inputs[i]);
+    return outputs;
+  }
+  std::string name() const override { return "passing"; }
+
+ private:
+  std::vector<std::size_t> chosen_;
+};
+
+void expect_recorded(const Json& expected, const Dataset& dataset) {
+  Passing engine({0}), base({1});
+  EvaluateOptions options;
+  options.metrics.clear();
+  for (const auto& [name, value] : expected.items()) options.metrics.push_back(name);
+  options.batch = 7;
+  options.reference = &base;
+  const auto found = evaluate(engine, dataset, options);
+  for (const auto& [name, value] : expected.items()) EXPECT_NEAR(found.at(name), value.get<double>(), 1e-6) << name;
+}
+
+TEST(RecordedMetrics, OfClasses) {
+  for (const auto& entry : recorded().at("classes")) {
+    expect_recorded(entry.at("metrics"), Predictions({matrix(entry.at("outputs")), matrix(entry.at("base"))}, at::tensor(entry.at("labels").get<std::vector<std::int64_t>>())));
+  }
+}
+
+TEST(RecordedMetrics, OfNumbers) {
+  for (const auto& entry : recorded().at("numbers")) {
+    const auto outputs = at::tensor(entry.at("outputs").get<std::vector<float>>()).unsqueeze(1);
+    expect_recorded(entry.at("metrics"), Predictions({outputs, outputs}, at::tensor(entry.at("labels").get<std::vector<float>>())));
+  }
+}
+
+TEST(RecordedMetrics, OfAnswers) {
+  for (const auto& entry : recorded().at("answers")) {
+    const auto predicted = entry.at("predicted").get<std::string>(), answer = entry.at("answer").get<std::string>();
+    EXPECT_EQ(normalize_answer(predicted), entry.at("normal").get<std::string>());
+    EXPECT_EQ(exact_match(predicted, answer), entry.at("exact").get<double>()) << predicted;
+    EXPECT_NEAR(answer_f1(predicted, answer), entry.at("f1").get<double>(), 1e-6) << predicted;
+  }
+}
+
+TEST(Metrics, F1OfMoreThanTwoClassesIsRefused) {
+  Passing engine({0});
+  EvaluateOptions options;
+  options.metrics = {"f1"};
+  EXPECT_THROW(evaluate(engine, Predictions({at::randn({4, 3})}, at::zeros({4}, at::kLong)), options), Error);
+}
+
+// Two windows of one question: the span with the best sum of scores wins, inside the windows' contexts only.
+TEST(AnswerMetrics, TakeTheBestSpanOfAllWindows) {
+  AnswerKey key;
+  key.contexts = {{"red green blue", {{1, 2, 3}, {{0, 3}, {4, 9}, {10, 14}}}}};
+  key.questions = {{"q", "which?", 0, {"green", "Green blue."}}};
+  key.windows = {{0, 2, 0, 2}, {0, 2, 1, 2}};
+  const auto starts = at::zeros({2, 5}), ends = at::zeros({2, 5});
+  starts[0][0] = 9;  // outside the context
+  starts[0][2] = 1;
+  starts[1][2] = 2;  // "green" in the second window
+  ends[1][3] = 2;    // "blue"
+  const auto measure = [&](std::vector<std::size_t> outputs, const at::Tensor& both) {
+    Passing engine(std::move(outputs));
+    EvaluateOptions options;
+    options.metrics = {"exact_match", "answer_f1"};
+    options.batch = 1;
+    return evaluate(engine, Predictions({starts, ends, both}, at::zeros({2, 2}, at::kLong), &key), options);
+  };
+  const auto both = at::stack({starts, ends}, 2);
+  EXPECT_DOUBLE_EQ(measure({0, 1}, both).at("exact_match"), 1);
+  EXPECT_DOUBLE_EQ(measure({2}, both).at("exact_match"), 1);
+  starts[0][2] = 5;  // now "red green" or "red" of the first window
+  EXPECT_DOUBLE_EQ(measure({0, 1}, both).at("exact_match"), 0);
+  EXPECT_THROW(measure({0}, both), Error);
+}
+
+}  // namespace
+}  // namespace dsc
