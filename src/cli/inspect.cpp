@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "cli/inspect_data.h"
 #include "cli/inspect_groups.h"
 #include "cli/session.h"
 #include "core/log.h"
@@ -154,8 +155,8 @@ int inspect(const Session& session, const InspectOptions& options) {
 
 void add_inspect_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<InspectOptions>();
-  auto* command = app.add_subcommand("inspect", "Show what is in a model file");
-  command->add_option("MODEL", options->model, "Model file (.pt2, or TorchScript .pt)")->required()->type_name("");
+  auto* command = app.add_subcommand("inspect", "Show what is in a model file, or in a recipe's data");
+  auto* model = command->add_option("MODEL", options->model, "Model file (.pt2, or TorchScript .pt)")->type_name("");
   add_input_option(*command, options->inputs);
   command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
   command->add_flag("--graph", options->graph, "Print the operator graph as text");
@@ -165,8 +166,13 @@ void add_inspect_command(CLI::App& app, Session& session) {
   command->add_flag("--members", options->members, "With the weight dimensions of each group");
   command->add_option("--select", options->select, "Only modules that match this glob")->type_name("GLOB");
   command->add_flag("--json", session.json, "Print JSON");
-  command->footer("Examples:\n  dscompress inspect resnet20.pt2 --modules\n  dscompress inspect resnet20.pt2 --groups\n  dscompress inspect bert.pt2 --select '**.attention.*' --json");
-  command->callback([&session, options] { session.run = [&session, options] { return inspect(session, *options); }; });
+  command->footer("Examples:\n  dscompress inspect resnet20.pt2 --modules\n  dscompress inspect resnet20.pt2 --groups\n  dscompress inspect bert.pt2 --select '**.attention.*' --json\n  dscompress inspect data recipe.yaml");
+  auto* data = add_inspect_data_command(*command, session);
+  command->callback([&session, options, model, data] {
+    if (data->parsed()) return;
+    if (model->count() == 0) throw CLI::RequiredError("MODEL");
+    session.run = [&session, options] { return inspect(session, *options); };
+  });
 }
 
 }  // namespace dsc
