@@ -8,7 +8,8 @@ needs build/bin/dscompress)
 import pathlib
 import subprocess
 import tempfile
-from typing import Dict, List, Optional
+from collections import OrderedDict
+from typing import Dict, List, Optional, Union
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -51,6 +52,23 @@ class Program(nn.Module):
         joined: Dict[str, torch.Tensor] = {"joined": self.join(parts[::-1]), "flat": x.reshape(n * length, -1)}
         joined["ramp"] = torch.arange(2 * length - 1) / (length // 2 + 1)
         return joined, pooled * self.scale, self.head(x)
+
+
+class Containers(nn.Module):
+    """Dictionaries made by dict and OrderedDict, and what isinstance decides."""
+
+    def add(self, x: Union[torch.Tensor, List[torch.Tensor]]) -> torch.Tensor:
+        if isinstance(x, list):
+            return x[0] + x[1]
+        return x + 1
+
+    def forward(self, x):
+        ordered: Dict[str, torch.Tensor] = OrderedDict()
+        ordered["twice"] = self.add([x, x])
+        pairs = dict([("more", self.add(x))])
+        copy = dict(ordered)
+        copy["twice"] = x * 3
+        return ordered["twice"], pairs["more"], copy["twice"]
 
 
 class Branch(nn.Module):
@@ -107,7 +125,7 @@ def main():
         record[f"{i}.input0"] = x
         record |= {f"{i}.output{j}": value.detach().contiguous() for j, value in enumerate([*joined.values(), pooled, head])}
     save_file(record, OUT / "program.safetensors")
-    for module in (Branch(), Sized(), Counting()):
+    for module in (Containers(), Branch(), Sized(), Counting()):
         torch.jit.script(module).save(OUT / f"{type(module).__name__.lower()}.pt")
     torch.save(source.Residual().state_dict(), OUT / "state.pt")
     torch.save(program, OUT / "module.pt")

@@ -33,7 +33,7 @@ LEFT_OUT = {"autocast", "regions"}
 # Files whose names are not in the shared list.
 EXTRA = {
     "resnet50": ["torchvision:resnet50", "--image", "64x64"],
-    "vit_b_16": ["torchvision:vit_b_16", "--set", "image_size=64"],
+    "vit_b_16": ["torchvision:vit_b_16", "--set", "image_size=64", "--image", "64x64"],
     "swin_t": ["torchvision:swin_t", "--image", "64x64"],
     "convnext_tiny": ["torchvision:convnext_tiny", "--image", "64x64"],
     "mobilenet_v3_large": ["torchvision:mobilenet_v3_large", "--image", "64x64"],

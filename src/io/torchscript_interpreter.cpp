@@ -249,6 +249,8 @@ class Interpreter {
       case prim::Print: return Items{};
       case c10::aten::_unwrap_optional: return Items{arguments.at(0)};
       case c10::aten::warn: return Items{};
+      case prim::isinstance: return Items{KnownItem{is_instance(arguments.at(0), node->tys(c10::attr::types))}};
+      case c10::aten::dict: return Items{new_dictionary(arguments)};
       default: break;
     }
     // The model is to be trained: paths that only inference can take are left aside.

@@ -1,6 +1,8 @@
 #include "io/torchscript_item.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/class_type.h>
+#include <ATen/core/ivalue_inl.h>
 #include <ATen/core/jit_type.h>
 #include <ATen/ops/scalar_tensor.h>
 
@@ -48,6 +50,35 @@ const c10::IValue* find_known(const Item& item) {
   if (const auto* known = item.as<KnownItem>()) return &known->value;
   const auto* number = item.as<NumberItem>();
   return number && !number->value ? &number->lanes.front() : nullptr;
+}
+
+namespace {
+
+bool is_of(const Item& item, const c10::TypePtr& type) {
+  switch (type->kind()) {
+    case c10::TypeKind::UnionType:
+    case c10::TypeKind::OptionalType: {
+      const auto& choices = type->castRaw<c10::UnionType>()->containedTypes();
+      return std::any_of(choices.begin(), choices.end(), [&](const c10::TypePtr& choice) { return is_of(item, choice); });
+    }
+    case c10::TypeKind::AnyListType:
+    case c10::TypeKind::ListType: return item.as<ListItem>() != nullptr;
+    case c10::TypeKind::AnyTupleType:
+    case c10::TypeKind::TupleType: return item.as<TupleItem>() != nullptr;
+    case c10::TypeKind::DictType: return item.as<DictItem>() != nullptr;
+    case c10::TypeKind::TensorType: return is_tensor(item);
+    default: break;
+  }
+  if (const auto* number = item.as<NumberItem>()) return !number->tensor_type && number->lanes.front().type()->isSubtypeOf(*type);
+  const auto* module = item.as<ModuleItem>();
+  const auto* known = item.as<KnownItem>();
+  return module ? module->object->type()->isSubtypeOf(*type) : known && known->value.type()->isSubtypeOf(*type);
+}
+
+}  // namespace
+
+bool is_instance(const Item& item, const std::vector<c10::TypePtr>& types) {
+  return std::any_of(types.begin(), types.end(), [&](const c10::TypePtr& type) { return is_of(item, type); });
 }
 
 bool all_equal(const std::vector<c10::IValue>& lanes) {

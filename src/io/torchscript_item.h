@@ -66,6 +66,10 @@ std::optional<c10::IValue> to_ivalue(const Item& item, std::size_t lane);
 // A plain number, string or None; null when the item is something else or differs between lanes.
 const c10::IValue* find_known(const Item& item);
 
+// Python's isinstance. Of containers only the kind counts: all elements of a program's lists and dictionaries have the type
+// that it declares.
+bool is_instance(const Item& item, const std::vector<c10::TypePtr>& types);
+
 bool all_equal(const std::vector<c10::IValue>& lanes);
 
 }  // namespace dsc::torchscript

@@ -156,6 +156,25 @@ std::optional<Items> run_on_dictionary(const std::string& name, const Items& a) 
 
 }  // namespace
 
+Item new_dictionary(const Items& arguments) {
+  auto entries = std::make_shared<Entries>();
+  if (arguments.empty()) return DictItem{std::move(entries)};
+  if (const auto* other = arguments[0].as<DictItem>()) {
+    *entries = *other->entries;
+    return DictItem{std::move(entries)};
+  }
+  const auto* pairs = arguments[0].as<ListItem>();
+  if (!pairs) throw Error(ErrorCode::unsupported, "a dictionary made of something else than pairs");
+  for (const Item& pair : *pairs->elements) {
+    const auto* tuple = pair.as<TupleItem>();
+    if (!tuple || tuple->elements.size() != 2) throw Error(ErrorCode::unsupported, "a dictionary made of something else than pairs");
+    const auto found = find_entry(*entries, tuple->elements[0]);
+    if (found != entries->end()) found->second = tuple->elements[1];
+    else entries->emplace_back(tuple->elements[0], tuple->elements[1]);
+  }
+  return DictItem{std::move(entries)};
+}
+
 std::optional<Items> run_on_containers(const std::string& name, const Items& arguments) {
   if (arguments.empty()) return std::nullopt;
   if (arguments[0].as<ListItem>()) return run_on_list(name, arguments);

@@ -12,4 +12,7 @@ namespace dsc::torchscript {
 // errors: unsupported, when an index or key is not known before the model runs; data, when it is out of range.
 std::optional<Items> run_on_containers(const std::string& name, const Items& arguments);
 
+// dict(), dict(of another), dict(of pairs). errors: unsupported, for anything else.
+Item new_dictionary(const Items& arguments);
+
 }  // namespace dsc::torchscript

@@ -119,6 +119,12 @@ TEST(TorchScript, UnrollsWhatDoesNotDependOnData) {
   EXPECT_EQ(sizes.at(2).expression, "FloorDiv(Symbol('length', positive=True, integer=True), Integer(2))");
 }
 
+TEST(TorchScript, KnowsDictionariesMadeByCallsAndTypesAskedFor) {
+  const auto model = read("containers.pt", {"batch,3"});
+  const at::Tensor x = at::arange(6, at::kFloat).view({2, 3});
+  test::expect_near(run(model, {x}), {x + x, x + 1, x * 3}, 0);
+}
+
 TEST(TorchScript, RefusesWhatDependsOnDataWithItsLine) {
   const auto branch = test::error_of([] { read("branch.pt", {"batch,3"}); });
   EXPECT_EQ(branch.code(), ErrorCode::unsupported);
