@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/text: two tiny tokenizers, converted, with what Hugging Face's own make of the same texts.
+"""Writes tests/fixtures/text: two tiny tokenizers, converted, with what Hugging Face's own make of the same texts: ids,
+offsets in bytes, sequences cut to several lengths.
 
     scripts/setup zoo && .venv/bin/python scripts/make_text_fixtures.py
 
-The tokenizers are trained on the sentences below: word pieces in BERT's manner (lower case, accents removed) and byte-level
-BPE in GPT-2's. Rerunning gives the same files as long as the versions of scripts/versions.txt do.
+The tokenizers are made from the sentences below: word pieces in BERT's manner (lower case, accents removed) and byte-level
+BPE, trained, in GPT-2's. Rerunning gives the same files as long as the versions of scripts/versions.txt do.
 """
 import json
 import pathlib
+import re
 import sys
 import tempfile
+from collections import Counter
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -23,14 +26,22 @@ CORPUS = ["a gorgeous , witty , seductive movie .", "the plot is nothing but boi
           "an unwieldy movie , but nothing is boring .", "the jokes are witty and the movie is gorgeous", "In 1854, the city's film started (again)."]
 TEXTS = CORPUS + ["Clichés! Naïve CLICHÉS?", "unseen zebra words: xyzzy", "the 漢字 movie", "“quoted” movie — 90%", "tabs\tand  double  spaces ", "a", "don't stop"]
 LENGTHS = [6, 9, 12, 64]
+WORD_PIECES = 100
+
+
+def vocabulary(size):
+    """Special tokens, letters and signs of the corpus at the start and inside of words, and its most frequent words."""
+    words = Counter(re.findall(r"\w+|[^\w\s]", " ".join(CORPUS).lower().replace("é", "e")))
+    letters = sorted(set("".join(words)))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] + letters + ["##" + letter for letter in letters if letter.isalnum()]
+    pieces += [word for word in sorted(words, key=lambda word: (-words[word], word)) if word not in pieces]
+    return {piece: i for i, piece in enumerate(pieces[:size])}
 
 
 def word_pieces():
-    tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = tokenizers.Tokenizer(models.WordPiece(vocabulary(WORD_PIECES), unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=140, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"], show_progress=False)
-    tokenizer.train_from_iterator(CORPUS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     tokenizer.decoder = decoders.WordPiece()
     return tokenizer, {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
@@ -53,7 +64,8 @@ def record(fast, name):
             encoding = fast(first, second, truncation="longest_first", max_length=length, return_token_type_ids=True)
             cases.append({"first": first, "second": second, "max_length": length, "ids": encoding["input_ids"], "types": encoding["token_type_ids"]})
     plain = [fast(text, add_special_tokens=False)["input_ids"] for text in TEXTS]
-    (FOLDER / f"{name}.json").write_text(json.dumps({"texts": TEXTS, "ids": plain, "sequences": cases}, ensure_ascii=False, separators=(",", ":")) + "\n")
+    offsets = [[[len(text[:end].encode()) for end in span] for span in fast(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]] for text in TEXTS]
+    (FOLDER / f"{name}.json").write_text(json.dumps({"texts": TEXTS, "ids": plain, "offsets": offsets, "sequences": cases}, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def main():

@@ -11,7 +11,7 @@
 namespace dsc::test {
 namespace {
 
-// input_ids [N, T] -> embedding -> mean over T -> linear -> [N, 2]
+// input_ids [N, T] -> embedding -> mean over T -> linear -> [N, 2]. Padding is part of the mean: batches of similar length help.
 Model bag_of_words() {
   const Dim batch{2, "s0"}, length{4, "s1"};
   const auto type = [](ScalarType dtype, std::vector<Dim> sizes) { return TensorType{.dtype = dtype, .sizes = std::move(sizes)}; };
@@ -25,7 +25,7 @@ Model bag_of_words() {
     return model.graph.add_input(InputKind::parameter, "p_" + own, name, type(ScalarType::f32, sizes));
   };
   at::manual_seed(1);
-  Value* table = parameter("embedding.weight", at::randn({140, 8}) / 4);
+  Value* table = parameter("embedding.weight", at::randn({100, 8}) / 4);
   Value* weight = parameter("head.weight", at::randn({2, 8}) / 3);
   Value* bias = parameter("head.bias", at::zeros({2}));
   Value* ids = model.graph.add_input(InputKind::user, "input_ids", "input_ids", type(ScalarType::i64, {batch, length}));
@@ -66,9 +66,9 @@ model: {path: model.pt2}
 data:
   train: {format: text, path: train.tsv, columns: {text: sentence}, classes: [bad, good], max_length: 32, cache: ""}
   eval: {format: text, path: eval.tsv, columns: {text: sentence}, classes: [bad, good], max_length: 32, cache: ""}
-evaluate: {metrics: [top1, f1, matthews, kl], baseline: train}
+evaluate: {metrics: [top1, f1, matthews, kl], batch: 16, baseline: train}
 passes:
-  - finetune: {name: train, epochs: 8, batch: 16, optimizer: {adamw: {lr: 0.05}}}
+  - finetune: {name: train, epochs: 12, batch: 16, optimizer: {adamw: {lr: 0.05}}}
 )");
   const auto run = [&](const std::string& out) { return run_program("-q run " + folder.file("recipe.yaml") + " --threads 1 --output-dir " + folder.file(out)); };
   const auto first = run("a");
@@ -78,7 +78,7 @@ passes:
   EXPECT_GT(metrics.at("top1").get<double>(), 0.9);
   EXPECT_GT(metrics.at("matthews").get<double>(), 0.8);
   EXPECT_GT(metrics.at("kl").get<double>(), 0.01);  // from the untrained model
-  EXPECT_TRUE(contains(report.dump(), "padding in batches of 250")) << report.at("notes").dump();
+  EXPECT_TRUE(contains(report.dump(), "padding in batches of 16")) << report.at("notes").dump();
   EXPECT_EQ(slurp(folder.file("a/model.tokenizer.bin")), slurp(folder.file("model.tokenizer.bin")));
   const auto again = run_program("eval " + folder.file("recipe.yaml") + " --run " + folder.file("a") + " --json");
   ASSERT_EQ(again.status, 0) << again.err;

@@ -36,20 +36,20 @@ TEST(SquadData, LabelsAreTheAnswersTokens) {
 
 TEST(SquadData, LongContextsAreCutOrReadInWindows) {
   const Folder folder;
-  auto split = questions(folder, 16);
+  auto split = questions(folder, 11);
   const auto cut = open_dataset(split, std::nullopt);
   ASSERT_EQ(cut->size(), 3);
   EXPECT_EQ(labelled(*cut, 0), "");  // 1854 is beyond the cut
   EXPECT_EQ(labelled(*cut, 1), "Clichés");
-  EXPECT_NE(cut->info().notes[0].find("3 of 3 questions have their context cut to fit into 16 tokens"), std::string::npos) << cut->info().notes[0];
-  split.text.overlap = 3;
+  EXPECT_NE(cut->info().notes[0].find("3 of 3 questions have their context cut to fit into 11 tokens"), std::string::npos) << cut->info().notes[0];
+  split.text.overlap = 2;
   const auto windows = open_dataset(split, std::nullopt);
   EXPECT_GT(windows->size(), 3);
   std::vector<std::size_t> found(3);
   std::vector<bool> covered(windows->answers()->contexts[0].tokens.ids.size());
   for (std::int64_t i = 0; i < windows->size(); ++i) {
     const auto& window = windows->answers()->windows[static_cast<std::size_t>(i)];
-    EXPECT_LE(windows->lengths()[static_cast<std::size_t>(i)], 16);
+    EXPECT_LE(windows->lengths()[static_cast<std::size_t>(i)], 11);
     for (std::int64_t t = 0; window.question == 0 && t < window.tokens; ++t) covered[static_cast<std::size_t>(window.first_token + t)] = true;
     if (labelled(*windows, i) == (window.question == 0 ? "1854" : window.question == 1 ? "Clichés" : "started")) ++found[window.question];
   }

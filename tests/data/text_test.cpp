@@ -52,11 +52,11 @@ TEST(TextData, CanBeFilledUpToAFixedLength) {
 TEST(TextData, WhatIsCutIsCounted) {
   const Folder folder;
   auto split = reviews(folder);
-  split.text.max_length = 6;
+  split.text.max_length = 5;
   const auto dataset = open_dataset(split, std::nullopt);
-  EXPECT_EQ(batch_of(*dataset, {0, 1, 2}).inputs[0].size(1), 6);
+  EXPECT_EQ(batch_of(*dataset, {0, 1, 2}).inputs[0].size(1), 5);
   ASSERT_EQ(dataset->info().notes.size(), 1U);
-  EXPECT_NE(dataset->info().notes[0].find("of 3 examples are cut to 6 tokens"), std::string::npos) << dataset->info().notes[0];
+  EXPECT_NE(dataset->info().notes[0].find("1 of 3 examples are cut to 5 tokens (1 tokens lost)"), std::string::npos) << dataset->info().notes[0];
 }
 
 TEST(TextData, PairsHaveTypesAndSlicesWork) {
