@@ -105,7 +105,7 @@ class OnnxRuntime:
         import onnxruntime
         file = folder / "model.onnx"
         if not file.exists():
-            torch.onnx.export(torch.export.load(path), str(file), dynamo=True, verbose=False)
+            torch.onnx.export(torch.export.load(path), f=str(file), dynamo=True, verbose=False)
         self.session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         self.inputs = dict(zip([i.name for i in self.session.get_inputs()], inputs.values()))
 
