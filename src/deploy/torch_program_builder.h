@@ -83,6 +83,8 @@ double get_number(const Node& node, std::size_t position, std::string_view name)
 using TorchRule = void (*)(TorchProgramBuilder&, const Node&);
 using TorchRules = std::map<std::string_view, TorchRule>;
 const TorchRules& quantization_rules();  // fake quantisation in all its spellings
+// A rule for what joins groups that were quantised at run time; null for all others.
+TorchRule run_time_groups_rule(const Node& node);
 const TorchRules& composition_rules();
 // A rule for convolutions that OpenVINO takes only in another form; null for all others.
 TorchRule convolution_rule(const Node& node);   // operators that the frontend lacks, out of those that it has

@@ -151,7 +151,32 @@ void dequantize(Builder& builder, const Node& node) {
 
 void wait_for_dequantize(Builder&, const Node&) {}
 
+// Quantised at run time: the engine does that itself (openvino_decoder.cpp says with which groups), so all of it is the input.
+void dequantize_per_token(Builder& builder, const Node& node) {
+  const Node* quantizer = get_value(node, 0, "input")->producer();
+  if (!quantizer || quantizer->op() != "quantized_decomposed.quantize_per_token") return builder.refuse("its input is not made by quantize_per_token");
+  builder.bind(node.output(), builder.id_of(get_value(*quantizer, 0, "input")));
+}
+
+// unflatten -> quantised at run time -> flatten: the row before it was split into groups.
+void join_groups(Builder& builder, const Node& node) {
+  const Node* quantizer = get_value(*get_value(node, 0, "self")->producer(), 0, "input")->producer();
+  builder.bind(node.output(), builder.id_of(get_value(*get_value(*quantizer, 0, "input")->producer(), 0, "self")));
+}
+
+const Node* producer_of(const Node* node, std::size_t position, std::string_view name, std::string_view op) {
+  const Value* value = node ? get_value(*node, position, name) : nullptr;
+  return value && value->producer() && value->producer()->op() == op ? value->producer() : nullptr;
+}
+
 }  // namespace
+
+TorchRule run_time_groups_rule(const Node& node) {
+  if (!node.is("aten.flatten.using_ints")) return nullptr;
+  const Node* dequantize = producer_of(&node, 0, "self", "quantized_decomposed.dequantize_per_token");
+  const Node* quantize = producer_of(dequantize, 0, "input", "quantized_decomposed.quantize_per_token");
+  return producer_of(quantize, 0, "input", "aten.unflatten") ? join_groups : nullptr;
+}
 
 const TorchRules& quantization_rules() {
   static const TorchRules table = {
@@ -162,6 +187,9 @@ const TorchRules& quantization_rules() {
       {"aten.fused_moving_avg_obs_fake_quant", fused_fake_quantize},
       {"quantized_decomposed.quantize_per_tensor", wait_for_dequantize},
       {"quantized_decomposed.quantize_per_channel", wait_for_dequantize},
+      {"quantized_decomposed.choose_qparams_per_token", wait_for_dequantize},
+      {"quantized_decomposed.quantize_per_token", wait_for_dequantize},
+      {"quantized_decomposed.dequantize_per_token", dequantize_per_token},
       {"quantized_decomposed.dequantize_per_tensor", dequantize},
       {"quantized_decomposed.dequantize_per_channel", dequantize},
   };

@@ -223,6 +223,7 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
     if (const auto found = composition_rules().find(key); found != composition_rules().end()) return found->second;
     if (renamed_operators().contains(key)) return rename;
   }
+  if (const TorchRule rule = run_time_groups_rule(node)) return rule;
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;

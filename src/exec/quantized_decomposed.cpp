@@ -4,10 +4,12 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/round.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/library.h>
 
 #include <cstdint>
 #include <optional>
+#include <tuple>
 
 namespace dsc {
 namespace {
@@ -67,6 +69,26 @@ at::Tensor dequantize_per_channel(const at::Tensor& input, const at::Tensor& sca
   return (centred * along(scales, axis, input.dim())).to(out_dtype.value_or(at::kFloat));
 }
 
+// --- quantised at run time: a scale for each row of the last dimension ---
+
+std::tuple<at::Tensor, at::Tensor> choose_qparams_per_token(const at::Tensor& input, at::ScalarType dtype) {
+  TORCH_CHECK(dtype == at::kChar, "choose_qparams_per_token makes i8, found ", dtype);
+  const at::Tensor largest = input.abs().amax({-1}, true);
+  const at::Tensor scales = (largest.scalar_type() == at::kHalf ? largest.to(at::kFloat) : largest).clamp_min(1e-5).div(127);
+  return {scales, at::zeros_like(scales)};
+}
+
+at::Tensor quantize_per_token(const at::Tensor& input, const at::Tensor& scales, const at::Tensor& zero_points, std::int64_t quant_min,
+                              std::int64_t quant_max, at::ScalarType dtype) {
+  return at::clamp((input * scales.reciprocal() + zero_points).round(), quant_min, quant_max).to(dtype);
+}
+
+at::Tensor dequantize_per_token(const at::Tensor& input, const at::Tensor& scales, const at::Tensor& zero_points, std::int64_t, std::int64_t,
+                                at::ScalarType dtype, at::ScalarType output_dtype) {
+  check_integers(input, dtype);
+  return ((input - zero_points) * scales).to(output_dtype);
+}
+
 }  // namespace
 
 void register_quantized_decomposed_operators() {
@@ -84,6 +106,11 @@ void register_quantized_decomposed_operators() {
              "ScalarType dtype) -> Tensor", quantize_per_channel);
     made.def("dequantize_per_channel(Tensor input, Tensor scales, Tensor? zero_points, int axis, int quant_min, int quant_max, "
              "ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor", dequantize_per_channel);
+    made.def("choose_qparams_per_token(Tensor input, ScalarType dtype) -> (Tensor, Tensor)", choose_qparams_per_token);
+    made.def("quantize_per_token(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype) -> Tensor",
+             quantize_per_token);
+    made.def("dequantize_per_token(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype, "
+             "ScalarType output_dtype) -> Tensor", dequantize_per_token);
     return made;
   }();
 }

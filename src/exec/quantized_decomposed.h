@@ -4,7 +4,7 @@
 
 namespace dsc {
 
-// Makes quantize and dequantize, per tensor and per channel, known to the dispatcher; may be called again.
+// Makes quantize and dequantize, per tensor, per channel and per token, known to the dispatcher; may be called again.
 void register_quantized_decomposed_operators();
 
 }  // namespace dsc

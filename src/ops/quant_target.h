@@ -24,6 +24,7 @@ struct QuantTarget {
   std::vector<QuantKind> kinds;     // with low-precision kernels
   Sum sum = Sum::none;
   bool signed_activations = false;  // symmetric around zero; otherwise any range
+  std::int64_t run_time_rows = 0;   // linear layers quantise activations at run time, in groups of a multiple of this; 0: they don't
   bool signed_operand = true;       // the second operand of a product of two activations is symmetric around zero
 
   bool has(QuantKind kind) const;

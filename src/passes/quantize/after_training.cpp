@@ -6,6 +6,7 @@
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/casts.h"
 #include "passes/quantize/round_weights.h"
+#include "passes/quantize/run_time.h"
 #include "passes/quantize/scaling.h"
 
 namespace dsc::quantize {
@@ -54,7 +55,10 @@ std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& prec
   }
   if (ranges.size() != placement.activations.size()) ranges = find_ranges(model, placement, precisions, options, context);
   const auto grids = round_weights(model, placement, precisions, options, context);
-  auto rows = insert_quantizers(model, placement, precisions, ranges, grids);
+  std::vector<QuantizerRow> rows;
+  if (options.mode == Mode::dynamic) rows = insert_run_time_quantizers(model, placement, find_quant_target(options.target)->run_time_rows);
+  const auto others = insert_quantizers(model, placement, precisions, ranges, grids);
+  rows.insert(rows.end(), others.begin(), others.end());
   cast_layers(model, precisions);
   return rows;
 }

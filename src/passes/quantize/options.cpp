@@ -39,12 +39,22 @@ std::string check_target(const std::string& name) {
   return "unknown target `" + name + "`; " + suggest(name, known);
 }
 
+std::string check_dynamic(const Options& options) {
+  const QuantTarget* target = find_quant_target(options.target);
+  if (target && target->run_time_rows == 0) return "the target `" + options.target + "` does not quantise activations at run time";
+  const bool plain = options.activations == ActivationOptions{} && std::all_of(options.layers.begin(), options.layers.end(), [](const LayerRule& rule) {
+    const auto& a = rule.activations;
+    return !a.bits && !a.observer && !a.momentum && !a.percentile && !a.symmetric;
+  });
+  return plain ? "" : "`mode: dynamic` finds the ranges of activations at run time, in 8 bits: leave `activations` out";
+}
+
 bool moves(Observer observer) { return observer == Observer::ema || observer == Observer::automatic; }
 
 }  // namespace
 
 std::span<const std::string_view> enum_names(Mode) {
-  static constexpr std::string_view kNames[] = {"ptq", "qat", "weight_only"};
+  static constexpr std::string_view kNames[] = {"ptq", "qat", "weight_only", "dynamic"};
   return kNames;
 }
 
@@ -72,6 +82,8 @@ std::span<const std::string_view> enum_names(Scaling) {
   static constexpr std::string_view kNames[] = {"none", "equalize", "smooth", "awq"};
   return kNames;
 }
+
+bool has_activation_ranges(Mode mode) { return mode == Mode::ptq || mode == Mode::qat; }
 
 bool needs_inputs(const Options& options) {
   return options.mode != Mode::qat && (options.rounding != Rounding::nearest || options.bias_correction);
@@ -144,21 +156,22 @@ Options::Options() : target(quant_targets().front().name) {
 }
 
 void Options::fields(FieldVisitor& visit) {
-  visit("mode", mode, {.text = "ptq: ranges from calibration; qat: trained with quantisation in the loop; weight_only: weights alone."});
+  visit("mode", mode, {.text = "ptq: ranges from calibration; qat: trained with quantisation in the loop; weight_only: weights alone; "
+                              "dynamic: weights of linear layers, and their inputs at run time, each token by its own largest value."});
   visit("target", target, {.text = "The engine whose kernels decide where quantisers go: " + names_of_targets() + "."});
   visit("weights", weights, {.text = "How weights are quantised."});
   visit("activations", activations, {.text = "How activations are quantised."});
   visit("layers", layers, {.text = "Rules for some layers; of several that match, the last decides."});
   visit("skip", skip, {.text = "Module globs to keep in floating point, whatever `layers` says."});
   visit("calibration", calibration, {.text = "The data that sets the ranges, from `data.calibration` or else `data.train`."});
-  visit("rounding", rounding, {.text = "Of ptq and weight_only: weights go to the nearest step, or where layer outputs change least "
+  visit("rounding", rounding, {.text = "Of all but qat: weights go to the nearest step, or where layer outputs change least "
                                        "(gptq: column by column; adaround: optimised)."});
   visit("damping", damping, {.text = "Of gptq: share of the mean second moment added to each.", .unit = "fraction", .minimum = 0, .maximum = 10});
   visit("iterations", iterations, {.text = "Of adaround.", .minimum = 1});
   visit("scaling", scaling, {.text = "Factors that move between layers first: equalize (ranges of weights), smooth (SmoothQuant), "
                                      "awq (weights of large activations grow)."});
   visit("smooth_alpha", smooth_alpha, {.text = "Of smooth: how much of large activations moves into weights.", .unit = "fraction", .minimum = 0, .maximum = 1});
-  visit("bias_correction", bias_correction, {.text = "Of ptq and weight_only: biases take over the mean error that rounding weights makes."});
+  visit("bias_correction", bias_correction, {.text = "Of all but qat: biases take over the mean error that rounding weights makes."});
   visit("freeze_observers", freeze_observers,
         {.text = "Of qat: so many last epochs go on with the ranges as they are; without: a fifth of the training.", .unit = "epochs", .minimum = 0});
   visit("freeze_batch_norm", freeze_batch_norm,
@@ -168,11 +181,12 @@ void Options::fields(FieldVisitor& visit) {
   visit("learned_steps", learned_steps, {.text = "Of qat: step sizes are trained like weights (LSQ), from the ranges of calibration."});
   visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
   visit("distill", distill, {.text = "Of qat: train towards a teacher's scores as well."});
-  visit("max_drop", max_drop, {.text = "Of ptq and weight_only: layers go back to floating point, the most sensitive first, until the metric "
+  visit("max_drop", max_drop, {.text = "Of all but qat: layers go back to floating point, the most sensitive first, until the metric "
                                        "on `data.valid` has lost no more.", .minimum = 0, .units = {"pp"}});
   train.fields(visit);
-  visit.check(mode == Mode::qat && max_drop ? "`max_drop` is for ptq and weight_only" : "");
+  visit.check(mode == Mode::qat && max_drop ? "`max_drop` is not for qat" : "");
   visit.check(check_target(target));
+  visit.check(mode == Mode::dynamic ? check_dynamic(*this) : "");
   const bool all_move = moves(activations.observer) && std::all_of(layers.begin(), layers.end(), [](const LayerRule& rule) {
     return !rule.activations.observer || moves(*rule.activations.observer);
   });
@@ -181,7 +195,7 @@ void Options::fields(FieldVisitor& visit) {
     return rule.weights.group_size.value_or(0) > 0;
   });
   visit.check(groups && mode != Mode::weight_only ? "group_size is for `mode: weight_only`: integer kernels take one scale for each channel" : "");
-  visit.check(mode == Mode::qat && rounding != Rounding::nearest ? "`rounding` is for ptq and weight_only: qat trains the weights" : "");
+  visit.check(mode == Mode::qat && rounding != Rounding::nearest ? "`rounding` is not for qat, which trains the weights" : "");
   visit.check(freeze_batch_norm && scaling != Scaling::none ? "`scaling` moves factors between folded layers: no freeze_batch_norm beside it" : "");
   visit.check(progressive && mode == Mode::qat && (train.keep == KeepWeights::best || train.patience > 0)
                   ? "`progressive` compares epochs of different precision: use keep: last and no patience" : "");

@@ -15,7 +15,7 @@
 
 namespace dsc::quantize {
 
-enum class Mode : std::uint8_t { ptq, qat, weight_only };
+enum class Mode : std::uint8_t { ptq, qat, weight_only, dynamic };
 std::span<const std::string_view> enum_names(Mode);
 
 // What a layer computes in.
@@ -126,6 +126,8 @@ struct Options {
   void fields(FieldVisitor& visit);
 };
 
+// Whether ranges of activations are part of the graph: ptq and qat.
+bool has_activation_ranges(Mode mode);
 // Whether roundings and corrections look at what layers read.
 bool needs_inputs(const Options& options);
 // Whether anything but training needs data: ranges of activations, or what layers read.

@@ -14,8 +14,8 @@ std::vector<Node*> layers_of(const Model& model, const Options& options) {
   std::vector<Node*> layers;
   for (Node* node : model.graph.nodes()) {
     const auto layer = find_quant_layer(model.graph, node);
-    const bool weight_only = options.mode == Mode::weight_only;
-    if (layer && target_of(options).has(layer->kind) && (layer->weight || !weight_only)) layers.push_back(node);
+    if (!layer || !target_of(options).has(layer->kind) || (!layer->weight && !has_activation_ranges(options.mode))) continue;
+    if (layer->kind == QuantKind::linear || options.mode != Mode::dynamic) layers.push_back(node);
   }
   return layers;
 }
@@ -100,7 +100,7 @@ QuantPlacement place(Model& model, const Precisions& precisions, const Options& 
   return place_quantizers(model.graph, target_of(options), [&](const Node& node) -> std::optional<LayerChoice> {
     const auto layer = precisions.find(node.name());
     if (layer == precisions.end() || layer->second.precision != Precision::integer) return std::nullopt;
-    if (options.mode == Mode::weight_only) return LayerChoice{.activations = -1};
+    if (!has_activation_ranges(options.mode)) return LayerChoice{.activations = -1};
     const auto found = std::find(kinds.begin(), kinds.end(), layer->second.activations);
     const auto kind = found - kinds.begin();
     if (found == kinds.end()) kinds.push_back(layer->second.activations);

@@ -26,7 +26,7 @@ Precisions resolve_precisions(const Model& model, const Options& options);
 // Selectors that match nothing, or leave nothing to quantise.
 std::vector<Problem> check_precisions(const Model& model, const Options& options);
 
-// Quantisers for all layers of integer precision; of weight_only for their weights alone.
+// Quantisers for all layers of integer precision; for their weights alone where no ranges of activations are needed.
 QuantPlacement place(Model& model, const Precisions& precisions, const Options& options);
 const LayerPrecision& precision_of(const Precisions& precisions, const Node& layer);  // errors: internal
 

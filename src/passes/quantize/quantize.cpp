@@ -6,8 +6,8 @@
 //
 // Batch norms are folded first, so that what is calibrated is what runs on the device. `ptq` sets the ranges from
 // calibration data; `qat` trains with the rounding in the loop (straight-through estimator), while moving averages follow
-// the ranges, or steps are learned (LSQ), and batch norms go on behind weights quantised as folded (live_norms.h). `weight_only` rounds weights and leaves activations alone. Engines turn the
-// result into integer kernels; ops/quant_placement.h says where quantisers go.
+// the ranges, or steps are learned (LSQ), and batch norms go on behind weights quantised as folded (live_norms.h). `weight_only` rounds weights and leaves activations alone; `dynamic` has
+// those of linear layers quantised at run time. Engines turn the result into integer kernels; ops/quant_placement.h says where quantisers go.
 // Leaves alone: modules named in `skip`, layers that are quantised already, biases.
 // Order: last of the passes that change structure; pruning after it would cut scales too.
 // Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.
@@ -73,8 +73,8 @@ std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassCont
 Table table_of(const std::vector<QuantizerRow>& rows) {
   Table table{.name = "quantizers", .columns = {"module", "tensor", "kind", "bits", "granularity", "minimum", "maximum"}};
   for (const QuantizerRow& row : rows) {
-    table.rows.push_back({row.module, row.tensor, row.kind, std::to_string(row.bits), row.granularity, printed("%.4g", row.range.minimum),
-                          printed("%.4g", row.range.maximum)});
+    table.rows.push_back({row.module, row.tensor, row.kind, std::to_string(row.bits), row.granularity, row.range ? printed("%.4g", row.range->minimum) : "at run time",
+                          row.range ? printed("%.4g", row.range->maximum) : "at run time"});
   }
   return table;
 }
@@ -106,7 +106,7 @@ PassInfo make_quantize_quantize() {
   using quantize::Mode, quantize::Options;
   return make_pass<Options>(
       {.id = "quantize",
-       .summary = "Quantise weights and activations to integers, after training (ptq, weight_only) or with training (qat).",
+       .summary = "Quantise weights and activations to integers, after training (ptq, weight_only, dynamic) or with training (qat).",
        .changes = {Change::weights, Change::structure, Change::precision},
        .needs_of = quantize::needs_of,
        .check = quantize::check_precisions,

@@ -45,7 +45,7 @@ QuantizerRow weight_row(const Model& model, const std::string& module, const std
   const auto [low, high] = at::aminmax(model.weights.get(name).detach());
   const std::string granularity = grid.group > 0 ? "group " + std::to_string(grid.group) : grid.axis ? "channel" : "tensor";
   return {.module = module, .tensor = name, .kind = "weight", .bits = quant_bits(grid.range),
-          .range = {low.item<double>(), high.item<double>()}, .granularity = granularity};
+          .range = Range{low.item<double>(), high.item<double>()}, .granularity = granularity};
 }
 
 TensorType type_of(const at::Tensor& tensor, ScalarType dtype) {

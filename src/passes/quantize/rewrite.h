@@ -1,6 +1,7 @@
 // Quantisers of the deployed form, put into the graph.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace dsc::quantize {
 struct QuantizerRow {
   std::string module, tensor, kind;  // kind: "activation" or "weight"
   std::int64_t bits = 8;
-  Range range;                       // that the integers cover (of all channels)
+  std::optional<Range> range;        // that the integers cover (of all channels); none: found at run time
   std::string granularity;           // "tensor", "channel", "group 64"
 };
 
