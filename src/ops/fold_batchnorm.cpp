@@ -40,14 +40,29 @@ struct Fold {
   LayerKind kind = LayerKind::other;
 };
 
+// The value that reshapes were made of which only join dimensions before the last: [N, T, C] as [N * T, C].
+const Value* before_joining(const Value* value) {
+  while (true) {
+    const Node* node = value->producer();
+    const bool joins = node && (node->op() == "aten.flatten" || node->op() == "aten.view" || node->op() == "aten.reshape");
+    const Value* source = joins ? node->find_value("self") : nullptr;
+    if (!source || value->uses().size() != 1 || value->tensor().rank() != 2 || source->tensor().rank() < 2) return value;
+    const Dim &last = source->tensor().sizes.back(), &joined = value->tensor().sizes.back();
+    if (!last.is_fixed() || last != joined) return value;
+    value = source;
+  }
+}
+
 // Why a batch norm cannot be folded; empty when `fold` is complete.
 std::string find_fold(const Graph& graph, Node* batch_norm, Fold& fold) {
   fold.batch_norm = batch_norm;
   const Value* input = batch_norm->find_value("input");
-  fold.layer = input ? input->producer() : nullptr;
+  const Value* made = input ? before_joining(input) : nullptr;
+  fold.layer = made ? made->producer() : nullptr;
   fold.kind = fold.layer ? kind_of(*fold.layer) : LayerKind::other;
+  if (made != input && fold.kind != LayerKind::linear) fold.kind = LayerKind::other;
   if (fold.kind == LayerKind::other) return "its input is not made by a convolution or linear layer";
-  if (input->uses().size() != 1) return "the layer's output is used elsewhere too";
+  if (input->uses().size() != 1 || made->uses().size() != 1) return "the layer's output is used elsewhere too";
   const Value* weight = fold.layer->find_value("weight");
   const auto name = weight_name(graph, weight);
   if (!name) return "the layer's weight is computed (quantised already?)";
@@ -156,7 +171,7 @@ void apply(Model& model, const Fold& fold) {
   std::vector<const Value*> parameters;
   for (const char* name : {"weight", "bias", "running_mean", "running_var"}) parameters.push_back(fold.batch_norm->find_value(name));
   const std::string running_mean = *weight_name(graph, parameters[2]);
-  graph.replace_uses(fold.batch_norm->output(), fold.layer->output());
+  graph.replace_uses(fold.batch_norm->output(), fold.batch_norm->find_value("input"));
   graph.erase(fold.batch_norm);
   for (const Value* parameter : parameters) drop_if_unused(model, parameter);
   drop_counter(model, running_mean);

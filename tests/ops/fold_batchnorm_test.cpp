@@ -94,6 +94,30 @@ INSTANTIATE_TEST_SUITE_P(
         LayerCase{"aten.conv_transpose2d.input(input=%x, weight=%w, bias=%b, stride=[2, 2], padding=[0, 0], output_padding=[0, 0], groups=2)", {2, 4, 6, 6}, {4, 3, 3, 3}, 6},
         LayerCase{"aten.linear.default(input=%x, weight=%w, bias=%b)", {5, 4}, {6, 4}, 6}));
 
+// LeViT's linear layers: [N, T, C] normalised as [N * T, C].
+TEST(FoldBatchNorm, FoldsThroughJoinedRows) {
+  Model model{.graph = parse_graph(R"text(graph {
+    param %w "w": f32[6, 4]
+    param %g "g": f32[6]
+    param %b "b": f32[6]
+    buffer %m "m": f32[6]
+    buffer %v "v": f32[6]
+    input %x: f32[s0{2}, 3, 4]
+    %y: f32[s0{2}, 3, 6] = aten.linear.default(input=%x, weight=%w)
+    %rows: f32[3*s0{6}, 6] = aten.flatten.using_ints(self=%y, start_dim=0, end_dim=1)
+    %n: f32[3*s0{6}, 6] = aten.batch_norm.default(input=%rows, weight=%g, bias=%b, running_mean=%m, running_var=%v, training=false, momentum=0.1, eps=1e-05, cudnn_enabled=false)
+    %z: f32[s0{2}, 3, 6] = aten.view.default(self=%n, size=[-1, 3, 6])
+    output %z
+  })text"), .source = "text"};
+  std::uint64_t seed = 3;
+  for (const char* name : {"w", "g", "b", "m"}) model.weights.set(name, test::noise(name[0] == 'w' ? std::vector<std::int64_t>{6, 4} : std::vector<std::int64_t>{6}, ++seed));
+  model.weights.set("v", test::noise({6}, 9).abs() + 0.1);
+  const at::Tensor x = test::noise({5, 3, 4}, 5), before = run(model, x);
+  EXPECT_EQ(fold_batch_norms(model).folded.size(), 1u);
+  EXPECT_EQ(problems_of(model), "");
+  EXPECT_TRUE(run(model, x).allclose(before, 1e-5, 1e-5));
+}
+
 TEST(FoldBatchNorm, LeavesSharedOutputsAndWeightsAloneAndSaysWhy) {
   Model model = test::tiny_residual_cnn();
   model.graph.add_output(OutputKind::user, model.graph.find_value("conv2d"));

@@ -156,7 +156,8 @@ std::vector<FoldedNorm> fold_and_remember(Model& model) {
   const Model before = model.clone();
   std::vector<FoldedNorm> norms;
   for (const FoldedPair& pair : fold_batch_norms(model).folded) {
-    norms.push_back(read_norm(before, *before.graph.find_node(pair.layer), *before.graph.find_node(pair.batch_norm)));
+    const Node &layer = *before.graph.find_node(pair.layer), &norm = *before.graph.find_node(pair.batch_norm);
+    if (norm.find_value("input") == layer.output()) norms.push_back(read_norm(before, layer, norm));
   }
   return norms;
 }
