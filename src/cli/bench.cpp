@@ -24,7 +24,7 @@ struct BenchOptions {
   std::string target = "CPU", performance = "latency";
   std::int64_t warmup = 5, iterations = 50;
   double min_seconds = 1, max_seconds = 20;
-  bool layers = false;
+  bool layers = false, require_device = false;
 };
 
 struct TrainOptions {
@@ -40,7 +40,7 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
     for (const auto& engine : options.engines) {
       for (const auto& precision : options.precisions) {
         const std::string device = engine == "openvino" ? options.target : session.device.empty() ? "cpu" : session.device;
-        candidates.push_back({label, &model, {engine, device, precision, options.performance}});
+        candidates.push_back({label, &model, {engine, device, precision, options.performance, options.require_device}});
       }
     }
   }
@@ -72,6 +72,19 @@ void print_layers(const std::vector<Candidate>& candidates, int threads) {
     for (const auto& layer : layers) rows.push_back({layer.name, layer.type, layer.precision, layer.primitive, layer.device});
     std::cout << '\n' << candidate.label << ", " << engine->name() << '\n' << format_table(rows);
   }
+}
+
+nlohmann::ordered_json layers_json(const std::vector<Candidate>& candidates, int threads) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& candidate : candidates) {
+    const auto engine = make_engine(*candidate.model, candidate.choice, threads);
+    auto layers = nlohmann::ordered_json::array();
+    for (const auto& layer : engine->layers()) {
+      layers.push_back({{"layer", layer.name}, {"type", layer.type}, {"precision", layer.precision}, {"kernel", layer.primitive}, {"device", layer.device}});
+    }
+    list.push_back({{"model", candidate.label}, {"engine", engine->name()}, {"layers", std::move(layers)}});
+  }
+  return list;
 }
 
 nlohmann::ordered_json to_json(const std::vector<LatencyRecord>& records) {
@@ -130,7 +143,9 @@ int bench(const Session& session, const BenchOptions& options) {
   const auto threads = static_cast<int>(session.threads);
   const auto records = measure_candidates(candidates, {options.batches, options.open_size}, threads, latency);
   if (session.json) {
-    std::cout << to_json(records).dump(2) << '\n';
+    auto json = to_json(records);
+    if (options.layers) json["layers"] = layers_json(candidates, threads);
+    std::cout << json.dump(2) << '\n';
     return 0;
   }
   print_latencies(records);
@@ -151,6 +166,7 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_option("--batch", options->batches, "Examples per run")->delimiter(',')->check(CLI::Range(1, 1 << 20))->capture_default_str();
   command->add_option("--size", options->open_size, "Size of other open dimensions: sequence length, resolution; default: as exported")->check(CLI::Range(1, 1 << 20))->type_name("N");
   command->add_option("--target", options->target, "OpenVINO's device: CPU, GPU, NPU, AUTO, HETERO:...")->capture_default_str();
+  command->add_flag("--require-device", options->require_device, "Fail unless every layer runs on the devices that --target names, the first of AUTO's");
   command->add_option("--performance", options->performance, "OpenVINO's mode: latency, throughput")->capture_default_str();
   command->add_option("--warmup", options->warmup, "Runs before any counts")->capture_default_str();
   command->add_option("--iterations", options->iterations, "Counted runs at least")->check(CLI::Range(1, 1000000))->capture_default_str();
@@ -164,6 +180,7 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_flag("--json", session.json, "Print JSON");
   command->footer("Examples:\n  dscompress bench base.pt2 small.pt2 --engine openvino,libtorch --batch 1,64\n"
                   "  dscompress bench small.pt2 --layers --json\n"
+                  "  dscompress bench small.pt2 --target AUTO:GPU,CPU --require-device\n"
                   "  dscompress bench bert.pt2 --batch 8 --size 128\n"
                   "  dscompress bench resnet56.pt2 --train --batch 128 --bf16 --channels-last");
   command->callback([&session, options, training] {

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "core/names.h"
+#include "deploy/device_names.h"
 #include "deploy/openvino_compile.h"
 #include "deploy/openvino_decoder.h"
 #include "deploy/openvino_types.h"
@@ -37,23 +38,19 @@ void check_options(const OpenVinoOptions& options) {
   if (options.threads < 0) throw Error(ErrorCode::usage, "threads must not be negative, found " + std::to_string(options.threads));
 }
 
-// Every device that a name like "HETERO:GPU,CPU" or "GPU.1" asks for must be there; AUTO alone takes what there is.
-void check_device(const std::string& device) {
-  static const std::set<std::string> virtual_devices = {"AUTO", "HETERO", "MULTI", "BATCH"};
-  const auto colon = device.find(':');
-  const std::string head = device.substr(0, colon);
+// Every device that a name like "HETERO:GPU,CPU" or "GPU.1" asks for must be there; AUTO takes what there is of those it names.
+void check_device(const OpenVinoOptions& options) {
+  const auto [kind, names] = parse_device(options.device);
   const auto available = openvino_core().get_available_devices();
-  const auto is_there = [&](const std::string& name) {
-    return std::any_of(available.begin(), available.end(), [&](const std::string& a) { return a == name || a.starts_with(name + "."); });
-  };
-  std::istringstream wanted(virtual_devices.contains(head) ? (colon == std::string::npos ? "" : device.substr(colon + 1)) : device);
-  for (std::string name; std::getline(wanted, name, ',');) {
-    name = name.substr(0, name.find('('));  // BATCH:CPU(16)
-    if (is_there(name)) continue;
-    std::string known;
-    for (const auto& a : available) known += (known.empty() ? "" : ", ") + a;
-    throw Error(ErrorCode::unsupported, "OpenVINO has no device `" + name + "` on this machine", {}, "available: " + known);
+  std::vector<std::string> missing;
+  for (const std::string& name : names) {
+    if (!std::any_of(available.begin(), available.end(), [&](const std::string& a) { return is_device(a, name); })) missing.push_back(name);
   }
+  const bool may_choose = kind == "AUTO" && !options.require_device;
+  if (missing.empty() || (may_choose && missing.size() < names.size())) return;
+  std::string known;
+  for (const auto& a : available) known += (known.empty() ? "" : ", ") + a;
+  throw Error(ErrorCode::unsupported, "OpenVINO has no device `" + missing.front() + "` on this machine", {}, "available: " + known);
 }
 
 ov::AnyMap properties_of(const OpenVinoOptions& options) {
@@ -109,8 +106,12 @@ class OpenVinoEngine final : public Engine {
     return translating([&] { return infer(inputs); }, ErrorCode::data);
   }
   std::string name() const override {
-    const bool has_int8 = find_int8_layers(layers()).int8() > 0;  // the option only speaks of the other layers
-    return "openvino " + device_ + (has_int8 ? " int8+" : " ") + precision_;
+    const auto all = layers();
+    const bool has_int8 = find_int8_layers(all).int8() > 0;  // the option only speaks of the other layers
+    std::string used;
+    for (const auto& device : devices_of(all)) used += (used.empty() ? "" : ",") + device;
+    const std::string where = used.empty() || used == device_ ? device_ : device_ + " (" + used + ")";
+    return "openvino " + where + (has_int8 ? " int8+" : " ") + precision_;
   }
 
   std::vector<LayerReport> layers() const override {
@@ -182,10 +183,15 @@ ov::Core& openvino_core() {
 std::unique_ptr<Engine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options) {
   check_options(options);
   return translating([&]() -> std::unique_ptr<Engine> {
-    check_device(options.device);
+    check_device(options);
     fix_shapes(*model, options.shapes);
     auto compiled = openvino_core().compile_model(model, options.device, properties_of(options));
-    return std::make_unique<OpenVinoEngine>(std::move(compiled), options);
+    auto engine = std::make_unique<OpenVinoEngine>(std::move(compiled), options);
+    if (!options.require_device) return engine;
+    if (const auto mismatch = find_device_mismatch(options.device, engine->layers()); !mismatch.empty()) {
+      throw Error(ErrorCode::unsupported, mismatch, {}, "name another device, or do not require it");
+    }
+    return engine;
   });
 }
 

@@ -17,6 +17,7 @@ namespace dsc {
 
 struct OpenVinoOptions {
   std::string device = "CPU";           // CPU, GPU, NPU, AUTO, HETERO:GPU,CPU, ...
+  bool require_device = false;          // every device named must be there and do what it was named for (deploy/device_names.h)
   std::string precision = "f32";        // of what is not quantised: f32, bf16, f16
   int threads = 0;                      // 0: OpenVINO's choice
   std::string performance = "latency";  // latency, throughput
@@ -29,8 +30,8 @@ std::string openvino_version();               // "2026.4.1-22190-..."
 std::vector<std::string> openvino_devices();  // "CPU", "GPU.0", ...
 
 // The model's weights are shared, not copied, where dtype and memory allow: they must not change while the engine lives.
-// errors: unsupported (every operator that cannot be converted, with node and source line; an unknown device or
-// precision), usage (option values).
+// errors: unsupported (every operator that cannot be converted, with node and source line; a device that is not there, or is
+// required and not used), usage (option values).
 std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoOptions& options = {});
 
 // Reads a .xml with its .bin beside it.

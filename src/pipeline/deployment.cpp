@@ -38,7 +38,9 @@ void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base
   const auto engine = make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
   DeployedRecord record;
   record.engine = engine->name();
-  const auto kernels = find_int8_layers(engine->layers());
+  const auto layers = engine->layers();
+  for (const auto& layer : layers) ++record.layers_by_device[layer.device];
+  const auto kernels = find_int8_layers(layers);
   record.layers_total = kernels.total();
   record.layers_int8 = kernels.int8();
   record.layers_not_int8 = kernels.others;

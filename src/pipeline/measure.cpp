@@ -24,11 +24,11 @@ LatencyRecord to_record(const LatencyResult& result, const std::string& model, s
 
 }  // namespace
 
-EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance}; }
+EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance, config.require_device}; }
 
 std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads) {
   if (choice.engine == "openvino") {
-    return make_openvino_engine(model, {.device = choice.device, .precision = choice.precision, .threads = threads, .performance = choice.performance});
+    return make_openvino_engine(model, {.device = choice.device, .require_device = choice.require_device, .precision = choice.precision, .threads = threads, .performance = choice.performance});
   }
   if (choice.engine != "libtorch") {
     throw Error(ErrorCode::usage, "there is no engine `" + choice.engine + "`", {}, suggest(choice.engine, {"openvino", "libtorch"}));

@@ -19,6 +19,7 @@ struct EngineChoice {
   std::string device = "CPU";        // OpenVINO's device string, or LibTorch's device
   std::string precision = "f32";     // f32, bf16, f16: of what is not quantised
   std::string performance = "latency";
+  bool require_device = false;       // of openvino
 };
 
 EngineChoice deployed_choice(const OpenVinoDeploy& config);

@@ -126,9 +126,8 @@ Plan make_plan(const Recipe& recipe) {
   }
   plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
   if (recipe.deploy.openvino) {
-    const auto& config = *recipe.deploy.openvino;
-    make_engine(run.model, {"openvino", config.device, config.precision, config.performance}, static_cast<int>(recipe.threads));
-    plan.notes.push_back("the final form converts for OpenVINO " + config.device);
+    make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
+    plan.notes.push_back("the final form converts for OpenVINO " + recipe.deploy.openvino->device);
   }
   return plan;
 }

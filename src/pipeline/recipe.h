@@ -48,6 +48,7 @@ struct OpenVinoDeploy {
   std::string device = "CPU";
   std::string precision = "f32";        // f32, bf16, f16: of what is not quantised
   std::string performance = "latency";  // latency, throughput
+  bool require_device = false;
   void fields(FieldVisitor& visit);
 };
 

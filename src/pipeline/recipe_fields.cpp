@@ -95,6 +95,7 @@ void OpenVinoDeploy::fields(FieldVisitor& visit) {
   visit("device", device, {.text = "CPU, GPU, NPU, AUTO, HETERO:GPU,CPU, ..."});
   visit_word(visit, "precision", precision, kPrecisions, {.text = "Precision of what is not quantised."});
   visit_word(visit, "performance", performance, kPerformance, {.text = "What OpenVINO optimises for."});
+  visit("require_device", require_device, {.text = "Fail unless every layer runs on the devices named, the first of AUTO's; otherwise AUTO may choose another."});
   visit.check(device.empty() ? "device is empty; the processor is CPU" : "");
 }
 

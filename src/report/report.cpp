@@ -57,6 +57,7 @@ void DeployedRecord::fields(FieldVisitor& visit) {
   visit("layers_total", layers_total, {.text = "Convolutions, linears and matrix products in the compiled model."});
   visit("layers_int8", layers_int8, {.text = "How many of them run in 8-bit integer kernels."});
   visit("layers_not_int8", layers_not_int8, {.text = "Names of those that do not."});
+  visit("layers_by_device", layers_by_device, {.text = "Executed layers on each device."});
 }
 
 void FileRecord::fields(FieldVisitor& visit) {

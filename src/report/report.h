@@ -68,6 +68,7 @@ struct DeployedRecord {
   std::map<std::string, double> metrics;
   std::int64_t layers_total = 0, layers_int8 = 0;   // convolutions, linears and matrix products
   std::vector<std::string> layers_not_int8;
+  std::map<std::string, std::int64_t> layers_by_device;  // of all executed layers
   void fields(FieldVisitor& visit);
 };
 

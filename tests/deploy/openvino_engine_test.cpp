@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "deploy/device_names.h"
 #include "deploy/needs_openvino.h"
 #include "deploy/text_model.h"
 #include "dscompress/error.h"
@@ -358,7 +359,35 @@ TEST_F(OpenVinoEngine, RunsOnVirtualDevices) {
     const auto layers = engine->layers();
     ASSERT_FALSE(layers.empty()) << device;
     EXPECT_NE(layers.front().device.find("CPU"), std::string::npos) << device << ": " << layers.front().device;
+    EXPECT_NE(engine->name().find("(CPU)"), std::string::npos) << engine->name();
   }
+}
+
+TEST_F(OpenVinoEngine, FailsWhereARequiredDeviceIsMissing) {
+  const Model model = test::tiny_mlp();
+  const auto required = [&](const char* device) {
+    return refusal([&] { make_openvino_engine(model, {.device = device, .require_device = true}); }, ErrorCode::unsupported);
+  };
+  EXPECT_NE(required("AUTO:TPU,CPU").find("`TPU`"), std::string::npos);
+  EXPECT_NE(required("AUTO").find("names no device"), std::string::npos);
+  for (const char* device : {"CPU", "AUTO:CPU", "HETERO:CPU"}) EXPECT_TRUE(make_openvino_engine(model, {.device = device, .require_device = true})) << device;
+  EXPECT_TRUE(make_openvino_engine(model, {.device = "AUTO:CPU,TPU"})) << "AUTO chooses among those that are there";
+}
+
+TEST(DeviceNames, LayersElsewhereAreNamed) {
+  const auto on = [](const std::vector<std::string>& devices) {
+    std::vector<LayerReport> layers;
+    for (const auto& device : devices) layers.push_back({.name = "layer" + std::to_string(layers.size()), .type = "Convolution", .device = device});
+    return layers;
+  };
+  EXPECT_EQ(find_device_mismatch("GPU", on({"GPU.0", "GPU.0"})), "");
+  EXPECT_EQ(find_device_mismatch("GPU", on({"GPU.0", "CPU"})), "layer layer1 (Convolution) runs on CPU, and `GPU` is required");
+  EXPECT_NE(find_device_mismatch("GPU.1", on({"GPU.0"})), "");
+  EXPECT_EQ(find_device_mismatch("HETERO:GPU,CPU", on({"GPU.0", "CPU"})), "");
+  EXPECT_EQ(find_device_mismatch("HETERO:GPU,CPU", on({"CPU", "CPU"})), "no layer runs on GPU, and `HETERO:GPU,CPU` is required");
+  EXPECT_NE(find_device_mismatch("AUTO:GPU,CPU", on({"CPU"})), "");
+  EXPECT_EQ(find_device_mismatch("BATCH:GPU(16)", on({"GPU"})), "");
+  EXPECT_NE(find_device_mismatch("AUTO", on({"CPU"})), "");
 }
 
 TEST_F(OpenVinoEngine, RefusesUnknownOptions) {
