@@ -59,7 +59,7 @@ void add_sense_command(CLI::App& app, Session& session) {
   add_recipe_options(*sub, *options);
   sub->add_option("--what", what->what, "Step or pass to measure; default: the only one that can be")->type_name("NAME");
   sub->add_option("--cache", what->cache, "Folder that keeps what was measured, by content; empty: none")->type_name("DIR")->capture_default_str();
-  sub->add_flag("--json", session.json, "Print JSON, which `prune: {scope: sensitivity, sensitivity: {table: FILE}}` reads");
+  sub->add_flag("--json", session.json, "Print JSON, which `prune: {scope: sensitivity, sensitivity: {table: FILE}}` and `quantize: {mixed: {table: FILE}}` read");
   sub->footer("The model is measured as it is loaded; earlier steps of the recipe do not run.\nExamples:\n  dscompress sense recipe.yaml\n"
               "  dscompress sense recipe.yaml --what prune --json > sense.json");
   sub->callback([&session, options, what] { session.run = [&session, options, what] { return sense(session, *options, *what); }; });

@@ -25,8 +25,11 @@ std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& prec
                                             const std::map<std::string, Range>& known = {});
 
 // The metric on Split::valid when each layer alone is quantised, with weights of 8, 4 and 2 bits and activations of the
-// options; calibrated once for each width.
+// options. With `mixed`: the error of the outputs at its widths (output_error.h), on calibration data.
 SenseTable measure_sensitivity(const Model& model, const Options& options, PassContext& context);
+SenseTable measure_output_errors(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context);
+// What a table calls each layer, by node name: its module, and the node where a module has several.
+std::map<std::string, std::string> part_names(const Model& model, const Precisions& precisions);
 
 // With `max_drop`: layers go back to floating point, the most sensitive first, until the metric on Split::valid has lost
 // no more. returns: the modules that went back.

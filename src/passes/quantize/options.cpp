@@ -1,6 +1,7 @@
 #include "passes/quantize/options.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/names.h"
 #include "ops/quant_target.h"
@@ -91,7 +92,8 @@ bool needs_inputs(const Options& options) {
 
 bool needs_calibration(const Options& options) {
   const bool scaled = options.scaling == Scaling::smooth || options.scaling == Scaling::awq;
-  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scaled;
+  const bool measures = options.mixed && options.mixed->table.empty();
+  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scaled || measures;
 }
 
 void WeightOptions::fields(FieldVisitor& visit) {
@@ -150,6 +152,24 @@ void Teaching::fields(FieldVisitor& visit) {
   visit("alpha", alpha, {.text = "Share of the distillation loss; the rest is the supervised loss.", .unit = "fraction", .minimum = 0, .maximum = 1});
 }
 
+void MixedOptions::Budget::fields(FieldVisitor& visit) {
+  visit("bytes", bytes, {.text = "Weights on disk, at most; %: of those of the model before.", .minimum = 0, .units = {"B", "kB", "MB", "GB", "%"}});
+  visit("latency", latency, {.text = "Latency, at most, as a share of the model's before.", .unit = "fraction", .minimum = 0.01, .maximum = 1});
+  visit("drop", drop, {.text = "Loss of the metric on `data.valid`, at most; the smallest weights on disk win.", .minimum = 0, .units = {"pp"}});
+  const int given = bytes.has_value() + latency.has_value() + drop.has_value();
+  visit.check(given == 1 ? "" : "`budget` takes one of bytes, latency and drop");
+}
+
+void MixedOptions::fields(FieldVisitor& visit) {
+  visit("bits", bits, {.text = "Widths to choose from: 2 to 8, and 32 for floating point.", .unit = "bits", .minimum = 2, .maximum = 32});
+  visit("budget", budget, {.text = "What the choice must keep to."});
+  visit("samples", samples, {.text = "Examples of the calibration data to measure on.", .minimum = 1});
+  visit("table", table, {.text = "Table written by `dscompress sense RECIPE --json`; empty: measure in this step."});
+  const std::set<std::int64_t> different(bits.begin(), bits.end());
+  const bool known = std::all_of(bits.begin(), bits.end(), [](std::int64_t b) { return b <= 8 || b == kFloatBits; });
+  visit.check(!known ? "`bits` takes widths from 2 to 8, and 32" : different.size() < 2 || different.size() != bits.size() ? "`bits` takes two or more different widths" : "");
+}
+
 Options::Options() : target(quant_targets().front().name) {
   train.epochs = 5;
   train.optimizer = Sgd{.lr = 0.01, .weight_decay = 1e-4};
@@ -183,8 +203,12 @@ void Options::fields(FieldVisitor& visit) {
   visit("distill", distill, {.text = "Of qat: train towards a teacher's scores as well."});
   visit("max_drop", max_drop, {.text = "Of all but qat: layers go back to floating point, the most sensitive first, until the metric "
                                        "on `data.valid` has lost no more.", .minimum = 0, .units = {"pp"}});
+  visit("mixed", mixed, {.text = "Choose the width of weights layer by layer: least error of the outputs within a budget. Layers that `layers` gives a "
+                                 "width or a floating-point type keep it."});
   train.fields(visit);
   visit.check(mode == Mode::qat && max_drop ? "`max_drop` is not for qat" : "");
+  visit.check(mixed && max_drop ? "`mixed` and `max_drop` both choose precisions: use `mixed: {budget: {drop: ...}}`" : "");
+  visit.check(mixed && mixed->budget.drop && mode == Mode::qat ? "`budget: {drop: ...}` is measured without training: give qat a budget of bytes or latency" : "");
   visit.check(check_target(target));
   visit.check(mode == Mode::dynamic ? check_dynamic(*this) : "");
   const bool all_move = moves(activations.observer) && std::all_of(layers.begin(), layers.end(), [](const LayerRule& rule) {

@@ -102,6 +102,21 @@ struct Teaching {
   void fields(FieldVisitor& visit);
 };
 
+// Widths of weights chosen layer by layer (mixed.h).
+inline constexpr std::int64_t kFloatBits = 32;  // among widths: the layer stays in floating point
+struct MixedOptions {
+  struct Budget {  // one of them
+    std::optional<Quantity> bytes, drop;
+    std::optional<double> latency;
+    void fields(FieldVisitor& visit);
+  };
+  std::vector<std::int64_t> bits = {4, 8};
+  Budget budget;
+  std::int64_t samples = 64;
+  FilePath table;
+  void fields(FieldVisitor& visit);
+};
+
 struct Options {
   Options();
   Mode mode = Mode::ptq;
@@ -122,6 +137,7 @@ struct Options {
   std::optional<Progressive> progressive;
   std::optional<Teaching> distill;
   std::optional<Quantity> max_drop;
+  std::optional<MixedOptions> mixed;
   TrainOptions train;
   void fields(FieldVisitor& visit);
 };

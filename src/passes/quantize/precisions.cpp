@@ -53,6 +53,12 @@ Problem unmatched(const std::string& text, const std::string& pointer, const std
 
 }  // namespace
 
+bool has_own_width(const Node& layer, const Options& options) {
+  return std::any_of(options.layers.begin(), options.layers.end(), [&](const LayerRule& rule) {
+    return (rule.weights.bits || rule.precision != Precision::integer) && applies(rule, layer);
+  });
+}
+
 Precisions resolve_precisions(const Model& model, const Options& options) {
   Precisions precisions;
   for (const Node* node : layers_of(model, options)) {

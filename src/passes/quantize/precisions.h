@@ -21,6 +21,8 @@ struct LayerPrecision {
 // By node name; layers that the target has no kernels for are not in it.
 using Precisions = std::map<std::string, LayerPrecision>;
 
+// Whether a rule gives the layer a width of weights, or a floating-point type.
+bool has_own_width(const Node& layer, const Options& options);
 // Options, then rules in their order, then `skip`.
 Precisions resolve_precisions(const Model& model, const Options& options);
 // Selectors that match nothing, or leave nothing to quantise.

@@ -21,6 +21,7 @@
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/casts.h"
 #include "passes/quantize/live_norms.h"
+#include "passes/quantize/mixed.h"
 #include "passes/quantize/training.h"
 #include "train/distillation.h"
 
@@ -28,10 +29,11 @@ namespace dsc {
 namespace quantize {
 namespace {
 
-void prepare_training(Model& model, const Options& options, PassContext& context) {
+void prepare_training(Model& model, const Options& options, const Assignment& assignment, PassContext& context) {
   const bool are_live = frozen_norm_epochs(options) < options.train.epochs;
   const auto norms = are_live ? fold_and_remember(model) : std::vector<FoldedNorm>{};
-  const Precisions precisions = prepare(model, options, context);
+  Precisions precisions = prepare(model, options, context);
+  set_widths(precisions, assignment);
   const QuantPlacement placement = place(model, precisions, options);
   if (options.learned_steps) insert_learned_quantizers(model, placement, precisions, find_ranges(model, placement, precisions, options, context));
   else insert_observing_quantizers(model, placement, precisions);
@@ -40,8 +42,10 @@ void prepare_training(Model& model, const Options& options, PassContext& context
 }
 
 // ptq and weight_only.
-std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, PassContext& context, PassResult& result) {
+std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, const Assignment& assignment, PassContext& context,
+                                             PassResult& result) {
   Precisions precisions = prepare(model, options, context);
+  set_widths(precisions, assignment);
   if (options.max_drop) {
     for (const std::string& module : keep_within_drop(model, precisions, options, context)) {
       result.notes.push_back(module + " stays in floating point: max_drop");
@@ -56,10 +60,10 @@ TrainResult train_quantized(Model& model, const Options& options, PassContext& c
   return distill(model, {.train = options.train, .loss = options.distill->loss, .alpha = options.distill->alpha}, hooks, context);
 }
 
-std::vector<QuantizerRow> run_qat(Model& model, const Options& options, PassContext& context, PassResult& result) {
+std::vector<QuantizerRow> run_qat(Model& model, const Options& options, const Assignment& assignment, PassContext& context, PassResult& result) {
   register_fake_quant_operators();
   context.stage("prepare", model, [&] {
-    prepare_training(model, options, context);
+    prepare_training(model, options, assignment, context);
     return std::string();
   });
   const std::string text = context.stage("train", model, [&] {
@@ -80,15 +84,20 @@ Table table_of(const std::vector<QuantizerRow>& rows) {
 }
 
 std::vector<Need> needs_of(const Options& options) {
-  if (options.mode == Mode::qat && options.distill) return {Need::train_data, Need::teacher};
-  if (options.mode == Mode::qat) return {Need::train_data};
-  return needs_calibration(options) ? std::vector{Need::calibration_data} : std::vector<Need>{};
+  std::vector<Need> needs;
+  if (options.mode == Mode::qat) needs.push_back(Need::train_data);
+  else if (needs_calibration(options)) needs.push_back(Need::calibration_data);
+  if (options.mode == Mode::qat && options.distill) needs.push_back(Need::teacher);
+  if (options.mixed && options.mixed->budget.latency) needs.push_back(Need::latency);
+  return needs;
 }
 
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check_precisions(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   PassResult result{.changed = true};
-  const auto rows = options.mode == Mode::qat ? run_qat(model, options, context, result) : run_after_training(model, options, context, result);
+  const Assignment assignment = choose_widths(model, options, context);
+  const auto rows = options.mode == Mode::qat ? run_qat(model, options, assignment, context, result)
+                                              : run_after_training(model, options, assignment, context, result);
   const auto count = [&](std::string_view kind) {
     return static_cast<double>(std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.kind == kind; }));
   };
@@ -96,6 +105,8 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   result.statistics.push_back({"activation_quantizers", count("activation"), ""});
   result.statistics.push_back({"stored_size", static_cast<double>(stored_bytes(model)), "bytes"});
   result.tables.push_back(table_of(rows));
+  result.statistics.insert(result.statistics.end(), assignment.statistics.begin(), assignment.statistics.end());
+  if (options.mixed) result.tables.push_back(assignment.table);
   return result;
 }
 

@@ -1,17 +1,23 @@
 // Which layers suffer most from quantisation, and which go back to floating point for it.
 #include <algorithm>
+#include <functional>
 
 #include "passes/quantize/after_training.h"
+#include "passes/quantize/output_error.h"
 #include "train/monitor.h"
 
 namespace dsc::quantize {
 namespace {
 
-std::map<std::string, Range> calibrate_all(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context) {
+using Ranges = std::map<std::string, Range>;
+using Measure = std::function<double(const Model& model)>;
+
+// Ranges of all activations, by value name.
+Ranges calibrate_all(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context) {
   Model copy = prepared.clone();
   const QuantPlacement placement = place(copy, precisions, options);
   const auto ranges = find_ranges(copy, placement, precisions, options, context);
-  std::map<std::string, Range> by_name;
+  Ranges by_name;
   for (std::size_t i = 0; i < ranges.size(); ++i) by_name.emplace(placement.activations[i].value->name(), ranges[i]);
   return by_name;
 }
@@ -25,10 +31,9 @@ Precisions only(const Precisions& precisions, const std::string& layer) {
   return one;
 }
 
-// The metric with each integer layer alone quantised, by node name in execution order.
+// What is measured with each integer layer alone quantised, by node in execution order.
 std::vector<std::pair<const Node*, double>> measure_layers(const Model& prepared, const Precisions& precisions, const Options& options,
-                                                           const std::string& metric, PassContext& context) {
-  const auto ranges = calibrate_all(prepared, precisions, options, context);
+                                                           const Ranges& ranges, const Measure& measure, PassContext& context) {
   std::vector<std::pair<const Node*, double>> values;
   for (const Node* node : prepared.graph.nodes()) {
     const auto layer = precisions.find(node->name());
@@ -36,26 +41,62 @@ std::vector<std::pair<const Node*, double>> measure_layers(const Model& prepared
     context.check_cancelled();
     Model copy = prepared.clone();
     quantize_prepared(copy, only(precisions, node->name()), options, context, ranges);
-    values.emplace_back(node, context.evaluate(copy, Split::valid).at(metric));
+    values.emplace_back(node, measure(copy));
   }
   return values;
 }
 
+// One point for each layer and width of weights.
+void add_points(SenseTable& table, const Model& prepared, const Precisions& precisions, const Options& options, const std::vector<std::int64_t>& widths,
+                const Measure& measure, PassContext& context) {
+  const Ranges ranges = calibrate_all(prepared, precisions, options, context);
+  const auto names = part_names(prepared, precisions);
+  for (const std::int64_t bits : widths) {
+    Precisions width = precisions;
+    for (auto& [name, layer] : width) layer.weights.bits = bits;
+    for (const auto& [node, value] : measure_layers(prepared, width, options, ranges, measure, context)) {
+      table.points.push_back({names.at(node->name()), static_cast<double>(bits), value});
+    }
+  }
+}
+
 }  // namespace
+
+std::map<std::string, std::string> part_names(const Model& model, const Precisions& precisions) {
+  std::map<std::string, std::vector<std::string>> nodes_of;
+  for (const Node* node : model.graph.nodes()) {
+    if (precisions.contains(node->name())) nodes_of[place_of(*node)].push_back(node->name());
+  }
+  std::map<std::string, std::string> names;
+  for (const auto& [place, nodes] : nodes_of) {
+    for (const std::string& node : nodes) names[node] = nodes.size() == 1 ? place : place + " (%" + node + ")";
+  }
+  return names;
+}
 
 SenseTable measure_sensitivity(const Model& model, const Options& options, PassContext& context) {
   Model prepared = model.clone();
   const Precisions precisions = prepare(prepared, options, context);
+  if (options.mixed) return measure_output_errors(prepared, precisions, options, context);
   const Metrics base = context.evaluate(prepared, Split::valid);
   SenseTable table{.setting = "bits", .metric = choose_monitor(base, "")};
   table.base = base.at(table.metric);
-  for (const std::int64_t bits : {8, 4, 2}) {
-    Precisions width = precisions;
-    for (auto& [name, layer] : width) layer.weights.bits = bits;
-    for (const auto& [node, value] : measure_layers(prepared, width, options, table.metric, context)) {
-      table.points.push_back({place_of(*node), static_cast<double>(bits), value});
-    }
+  add_points(table, prepared, precisions, options, {8, 4, 2},
+             [&](const Model& changed) { return context.evaluate(changed, Split::valid).at(table.metric); }, context);
+  return table;
+}
+
+SenseTable measure_output_errors(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context) {
+  Options plain = options;  // what helps the network as a whole only costs time for a layer
+  plain.rounding = Rounding::nearest;
+  plain.bias_correction = false;
+  OutputError error(prepared, {.samples = options.mixed->samples, .batch = options.calibration.batch}, context);
+  std::vector<std::int64_t> widths;
+  for (const std::int64_t bits : options.mixed->bits) {
+    if (bits != kFloatBits) widths.push_back(bits);
   }
+  SenseTable table{.setting = "bits", .metric = kOutputError};
+  add_points(table, prepared, precisions, plain, widths, [&](const Model& changed) { return error.of(changed); }, context);
   return table;
 }
 
@@ -73,7 +114,8 @@ std::vector<std::string> keep_within_drop(const Model& prepared, Precisions& pre
   const double allowed = options.max_drop->value / 100;
   std::vector<std::string> modules;
   if (drop_now() <= allowed) return modules;
-  auto layers = measure_layers(prepared, precisions, options, metric, context);
+  const Measure measure = [&](const Model& changed) { return context.evaluate(changed, Split::valid).at(metric); };
+  auto layers = measure_layers(prepared, precisions, options, calibrate_all(prepared, precisions, options, context), measure, context);
   std::stable_sort(layers.begin(), layers.end(), [&](const auto& a, const auto& b) { return drop(a.second) > drop(b.second); });
   for (const auto& [node, value] : layers) {
     precisions.at(node->name()).precision = Precision::f32;
