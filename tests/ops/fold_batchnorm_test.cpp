@@ -104,8 +104,8 @@ TEST(FoldBatchNorm, FoldsThroughJoinedRows) {
     buffer %v "v": f32[6]
     input %x: f32[s0{2}, 3, 4]
     %y: f32[s0{2}, 3, 6] = aten.linear.default(input=%x, weight=%w)
-    %rows: f32[3*s0{6}, 6] = aten.flatten.using_ints(self=%y, start_dim=0, end_dim=1)
-    %n: f32[3*s0{6}, 6] = aten.batch_norm.default(input=%rows, weight=%g, bias=%b, running_mean=%m, running_var=%v, training=false, momentum=0.1, eps=1e-05, cudnn_enabled=false)
+    %rows: f32[s0*3{6}, 6] = aten.flatten.using_ints(self=%y, start_dim=0, end_dim=1)
+    %n: f32[s0*3{6}, 6] = aten.batch_norm.default(input=%rows, weight=%g, bias=%b, running_mean=%m, running_var=%v, training=false, momentum=0.1, eps=1e-05, cudnn_enabled=false)
     %z: f32[s0{2}, 3, 6] = aten.view.default(self=%n, size=[-1, 3, 6])
     output %z
   })text"), .source = "text"};
