@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "ops/arguments.h"
@@ -40,6 +41,14 @@ struct Fold {
   LayerKind kind = LayerKind::other;
 };
 
+// Uses of the elements; `reshape_as` only looks at the sizes of its second operand.
+std::int64_t readers(const Value* value) {
+  return std::count_if(value->uses().begin(), value->uses().end(), [&](const Use& use) {
+    const bool sizes_alone = use.node && (use.node->op() == "aten.reshape_as" || use.node->op() == "aten.view_as");
+    return !sizes_alone || use.node->find_value("self") == value;
+  });
+}
+
 // The value that reshapes were made of which only join dimensions before the last: [N, T, C] as [N * T, C].
 const Value* before_joining(const Value* value) {
   while (true) {
@@ -62,7 +71,7 @@ std::string find_fold(const Graph& graph, Node* batch_norm, Fold& fold) {
   fold.kind = fold.layer ? kind_of(*fold.layer) : LayerKind::other;
   if (made != input && fold.kind != LayerKind::linear) fold.kind = LayerKind::other;
   if (fold.kind == LayerKind::other) return "its input is not made by a convolution or linear layer";
-  if (input->uses().size() != 1 || made->uses().size() != 1) return "the layer's output is used elsewhere too";
+  if (readers(input) != 1 || readers(made) != 1) return "the layer's output is used elsewhere too";
   const Value* weight = fold.layer->find_value("weight");
   const auto name = weight_name(graph, weight);
   if (!name) return "the layer's weight is computed (quantised already?)";

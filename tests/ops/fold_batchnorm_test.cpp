@@ -106,7 +106,7 @@ TEST(FoldBatchNorm, FoldsThroughJoinedRows) {
     %y: f32[s0{2}, 3, 6] = aten.linear.default(input=%x, weight=%w)
     %rows: f32[s0*3{6}, 6] = aten.flatten.using_ints(self=%y, start_dim=0, end_dim=1)
     %n: f32[s0*3{6}, 6] = aten.batch_norm.default(input=%rows, weight=%g, bias=%b, running_mean=%m, running_var=%v, training=false, momentum=0.1, eps=1e-05, cudnn_enabled=false)
-    %z: f32[s0{2}, 3, 6] = aten.view.default(self=%n, size=[-1, 3, 6])
+    %z: f32[s0{2}, 3, 6] = aten.reshape_as.default(self=%n, other=%y)
     output %z
   })text"), .source = "text"};
   std::uint64_t seed = 3;
