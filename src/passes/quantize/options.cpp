@@ -195,8 +195,8 @@ void Options::fields(FieldVisitor& visit) {
   visit("freeze_observers", freeze_observers,
         {.text = "Of qat: so many last epochs go on with the ranges as they are; without: a fifth of the training.", .unit = "epochs", .minimum = 0});
   visit("freeze_batch_norm", freeze_batch_norm,
-        {.text = "Of qat: so many last epochs go on with the statistics of batch norms as they are; before, weights are quantised "
-                 "in their folded form while the statistics move. Without: half of the training. All of it: folded first.",
+        {.text = "Of qat: so many last epochs keep the statistics of batch norms, which move before. Without: half of the training. "
+                 "All of it: folded first.",
          .unit = "epochs", .minimum = 0});
   visit("learned_steps", learned_steps, {.text = "Of qat: step sizes are trained like weights (LSQ), from the ranges of calibration."});
   visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
