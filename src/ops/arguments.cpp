@@ -80,4 +80,6 @@ std::string_view plain_op(const Node& node) {
   return op;
 }
 
+std::string place_of(const Node& node) { return node.module_path().empty() ? node.name() : node.module_path(); }
+
 }  // namespace dsc

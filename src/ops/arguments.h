@@ -27,5 +27,7 @@ std::vector<std::int64_t> dims_or(const Node& node, std::string_view name, std::
 std::vector<Value*> tensor_arguments(const Node& node);
 // The operator without overload and without the underscore of its in-place form.
 std::string_view plain_op(const Node& node);
+// How messages and selectors name a node: "layer1.0.conv1", or its own name outside modules.
+std::string place_of(const Node& node);
 
 }  // namespace dsc

@@ -176,8 +176,6 @@ class Placer {
 
 }  // namespace
 
-std::string place_of(const Node& node) { return node.module_path().empty() ? node.name() : node.module_path(); }
-
 QuantPlacement place_quantizers(Graph& graph, const QuantTarget& target, const ChooseLayer& choose) {
   return Placer(graph, target, choose).place();
 }

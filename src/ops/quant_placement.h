@@ -53,7 +53,4 @@ QuantPlacement place_quantizers(Graph& graph, const QuantTarget& target = quant_
 Node* insert_quantizer(Graph& graph, Value* value, const std::vector<Use>& uses, std::string target,
                        std::vector<NamedArgument> arguments, std::string_view name);
 
-// The module of a node, or its name where it has none.
-std::string place_of(const Node& node);
-
 }  // namespace dsc

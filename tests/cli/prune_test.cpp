@@ -45,6 +45,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"  - low_rank: {energy: 0.9, macs: 0.5}\n", "exactly one of energy, macs, rank; found 2"},
         Mistake{"  - low_rank: {energy: 0.9, skip: [nothing]}\n", "`nothing` matches nothing that this pass can change"},
         Mistake{"  - drop_blocks: {blocks: [layer1.7]}\n", "`layer1.7` matches nothing that this pass can change"},
+        Mistake{"  - drop_blocks: {keep: [0, 5]}\n", "there is no block 5: the model has 1, counted from 0"},
         Mistake{"  - drop_blocks: {count: 9}\n", "`count` 9 is more than the 1 blocks that may go"},
         Mistake{"  - group_convolutions: {groups: 7}\n", "no convolution can be split into 7 groups"},
         Mistake{"  - sparsify_attention: {window: 4}\n", "the model has no self-attention"}));

@@ -8,13 +8,12 @@
 // norms whose layer's output or weight has other users (noted, with the reason), modules named in `skip`.
 // Source of the folding: ops/fold_batchnorm.h.
 #include <algorithm>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "core/names.h"
 #include "dscompress/pass.h"
-#include "ops/arguments.h"
+#include "ops/dropout.h"
 #include "ops/fold_batchnorm.h"
 
 namespace dsc {
@@ -38,24 +37,6 @@ struct Options {
 
 bool is_skipped(const Node& node, const Options& options) {
   return std::any_of(options.skip.begin(), options.skip.end(), [&](const auto& glob) { return matches_glob(glob, node.module_path()); });
-}
-
-bool is_dropout(const Node& node) {
-  static const std::set<std::string_view> kOps = {"aten.dropout", "aten.feature_dropout", "aten.alpha_dropout",
-                                                  "aten.feature_alpha_dropout"};
-  return kOps.contains(plain_op(node));
-}
-
-// returns: how many were removed.
-std::int64_t remove_dropout(Graph& graph, const Options& options) {
-  std::int64_t removed = 0;
-  for (Node* node : graph.nodes()) {
-    if (!is_dropout(*node) || is_skipped(*node, options)) continue;
-    graph.replace_uses(node->output(), node->find_value("input"));
-    graph.erase(node);
-    ++removed;
-  }
-  return removed;
 }
 
 std::vector<Problem> check(const Model& model, const Options& options) {
@@ -83,7 +64,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   if (options.batch_norm) {
     report = fold_batch_norms(model, [&](const Node& node) { return !is_skipped(node, options); });
   }
-  const std::int64_t dropouts = options.dropout ? remove_dropout(model.graph, options) : 0;
+  const std::int64_t dropouts = options.dropout ? remove_dropout(model.graph, [&](const Node& node) { return !is_skipped(node, options); }) : 0;
   const std::size_t nodes_before = model.graph.node_count();
   std::vector<std::string> unused;
   if (options.dead_code) unused = model.graph.erase_dead_code(true);

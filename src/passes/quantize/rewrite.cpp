@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "exec/convert.h"
+#include "ops/arguments.h"
 
 namespace dsc::quantize {
 namespace {

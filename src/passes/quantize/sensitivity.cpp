@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "ops/arguments.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/output_error.h"
 #include "train/monitor.h"

@@ -2,7 +2,8 @@
 //
 //   before  %y = block(%x), a residual block            after  users of %y read %x
 //
-// Blocks are found from the graph (residual.h) and go by name, or the least important first. Importance: `influence`, how
+// Blocks are found from the graph (residual.h) and go by name, all but those of some numbers, or the least important first:
+// `keep: [0, 2, 4]` makes a student of three layers out of its teacher. Importance: `influence`, how
 // far the block turns its input, 1 - mean cosine(input, output) over data (Men et al. 2024, arXiv:2403.03853); `ablation`,
 // the metric lost on the valid split without the block. Leaves alone: blocks that change the shape.
 // Order: before quantisation; usually followed by `finetune` or `distill`.
@@ -26,7 +27,7 @@
 #include "dscompress/pass.h"
 #include "exec/executor.h"
 #include "ops/cost.h"
-#include "passes/restructure/residual.h"
+#include "ops/residual.h"
 #include "passes/restructure/rewrite.h"
 #include "train/monitor.h"
 
@@ -43,6 +44,7 @@ std::span<const std::string_view> enum_names(BlockImportance) {
 
 struct Options {
   std::vector<std::string> blocks;
+  std::vector<std::int64_t> keep;
   std::optional<std::int64_t> count;
   std::optional<double> macs;
   BlockImportance importance = BlockImportance::influence;
@@ -51,19 +53,26 @@ struct Options {
 
   void fields(FieldVisitor& visit) {
     visit("blocks", blocks, {.text = "Globs of the blocks that go, by name."});
+    visit("keep", keep, {.text = "Numbers of the blocks that stay, counted from 0; all others go.", .minimum = 0});
     visit("count", count, {.text = "How many blocks go, the least important first.", .minimum = 1});
     visit("macs", macs, {.text = "Share of the multiply-accumulates that goes at least, the least important blocks first.", .unit = "fraction", .minimum = 0, .maximum = 0.99});
     visit("importance", importance, {.text = "What makes a block matter."});
     visit("skip", skip, {.text = "Globs of blocks that stay."});
     visit("examples", examples, {.text = "Examples to measure importance on; 0: all.", .minimum = 0});
-    int given = !blocks.empty() + count.has_value() + macs.has_value();
-    visit.check(given == 1 ? "" : "drop_blocks needs exactly one of blocks, count, macs; found " + std::to_string(given));
+    int given = !blocks.empty() + !keep.empty() + count.has_value() + macs.has_value();
+    visit.check(given == 1 ? "" : "drop_blocks needs exactly one of blocks, keep, count, macs; found " + std::to_string(given));
   }
+  // Whether the recipe says which ones go, so that nothing is measured.
+  bool is_named() const { return !blocks.empty() || !keep.empty(); }
 };
 
+bool keeps(const Options& options, std::size_t number) { return std::ranges::find(options.keep, static_cast<std::int64_t>(number)) != options.keep.end(); }
+
 std::vector<ResidualBlock> candidates_of(const Model& model, const Options& options) {
-  std::vector<ResidualBlock> blocks = find_residual_blocks(model.graph);
-  std::erase_if(blocks, [&](const ResidualBlock& block) { return !is_selected(block.name, options.blocks, options.skip); });
+  std::vector<ResidualBlock> found = find_residual_blocks(model.graph), blocks;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!keeps(options, i) && is_selected(found[i].name, options.blocks, options.skip)) blocks.push_back(found[i]);
+  }
   return blocks;
 }
 
@@ -115,7 +124,7 @@ std::vector<double> ablation_losses(const Model& model, const std::vector<Residu
 
 // Of each block; zeros in a rehearsal and when names decide.
 std::vector<double> measure(Model& model, const std::vector<ResidualBlock>& blocks, const Options& options, PassContext& context) {
-  if (!options.blocks.empty()) return std::vector<double>(blocks.size(), 0);
+  if (options.is_named()) return std::vector<double>(blocks.size(), 0);
   bool by_ablation = options.importance == BlockImportance::ablation;
   if (by_ablation && !context.has_data(Split::valid)) {
     throw Error(ErrorCode::recipe, "importance: ablation needs a validation split, and the recipe has none", {.pointer = "/importance"},
@@ -138,8 +147,14 @@ std::vector<Problem> check(const Model& model, const Options& options) {
   if (names.empty()) return {{"the model has no residual block whose output could be replaced by its input", {}, "remove this step"}};
   std::vector<Problem> problems = check_patterns(options.blocks, "blocks", names);
   for (Problem& problem : check_patterns(options.skip, "skip", names)) problems.push_back(std::move(problem));
+  for (std::size_t i = 0; i < options.keep.size(); ++i) {
+    if (options.keep[i] < static_cast<std::int64_t>(names.size())) continue;
+    problems.push_back({"there is no block " + std::to_string(options.keep[i]) + ": the model has " + std::to_string(names.size()) + ", counted from 0 (" + names.front() + ")",
+                        {.pointer = "/keep/" + std::to_string(i)}, "see dscompress inspect MODEL --modules"});
+  }
   if (!problems.empty()) return problems;
   std::vector<ResidualBlock> blocks = candidates_of(model, options);
+  if (blocks.empty()) problems.push_back({"`keep` names every block: none would go", {.pointer = "/keep"}, "leave some out"});
   if (options.count && *options.count > static_cast<std::int64_t>(blocks.size())) {
     problems.push_back({"`count` " + std::to_string(*options.count) + " is more than the " + std::to_string(blocks.size()) + " blocks that may go", {.pointer = "/count"}, ""});
   }
@@ -171,7 +186,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   PassResult result{.changed = true};
   Table table{"blocks", {"block", "importance", ""}, {}};
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    table.rows.push_back({blocks[i].name, options.blocks.empty() ? printed("%.5g", scores[i]) : "named", is_gone[i] ? "dropped" : "kept"});
+    table.rows.push_back({blocks[i].name, options.is_named() ? "named" : printed("%.5g", scores[i]), is_gone[i] ? "dropped" : "kept"});
   }
   const Cost after = model_cost(model);
   result.statistics = {{"blocks_dropped", static_cast<double>(gone.size()), ""},
@@ -182,7 +197,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
 }
 
 std::vector<Need> needs_of(const Options& options) {
-  bool measures = options.blocks.empty() && options.importance == BlockImportance::influence;
+  bool measures = !options.is_named() && options.importance == BlockImportance::influence;
   return measures ? std::vector<Need>{Need::calibration_data} : std::vector<Need>{};
 }
 

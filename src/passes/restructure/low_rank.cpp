@@ -22,6 +22,8 @@
 #include "core/printed.h"
 #include "ops/arguments.h"
 #include "ops/cost.h"
+#include "ops/insert.h"
+#include "ops/parameters.h"
 #include "passes/restructure/rewrite.h"
 
 namespace dsc {

@@ -13,27 +13,6 @@
 
 namespace dsc::restructure {
 
-// Inserts operators before `at`, as if they came from the same line of the model. Types are rough until refresh_types.
-class Inserter {
- public:
-  Inserter(Graph& graph, Node* at) : graph_(graph), at_(at) {}
-  Value* tensor(std::string target, std::vector<NamedArgument> arguments, ScalarType dtype = ScalarType::f32);
-  Value* size(Value* of, std::int64_t dim);  // a sym_int
-
- private:
-  Graph& graph_;
-  Node* at_;
-};
-
-// A new parameter with the dtype, device and gradient of `like`. The name is made unique.
-Value* add_parameter(Model& model, std::string name, at::Tensor tensor, const Value* like);
-
-// The name in Weights when the value is a parameter that this one use alone reads; empty otherwise.
-std::string own_parameter(const Graph& graph, const Value* value);
-
-// "layer1.0.conv1", or the node's name without modules.
-std::string place_of(const Node& node);
-
 // Whether a place is wanted: among `only` (empty: all) and not among `skip`.
 bool is_selected(const std::string& place, const std::vector<std::string>& only, const std::vector<std::string>& skip);
 

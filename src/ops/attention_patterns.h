@@ -5,7 +5,7 @@
 
 #include "dscompress/graph.h"
 
-namespace dsc::restructure {
+namespace dsc {
 
 // Self-attention: as many keys as queries.
 struct Attention {
@@ -15,9 +15,10 @@ struct Attention {
   Value* query = nullptr;  // of a whole one [.., queries, E]
   Value* key = nullptr;    // of a whole one [.., keys, E]
   Value* scores = nullptr; // of a spelled-out one: what the softmax takes
+  Value* value = nullptr;  // [.., keys, E]: what the shares weigh
 };
 
 // In execution order. Left out: attention between different lengths, softmaxes that are no attention.
 std::vector<Attention> find_attention(const Graph& graph);
 
-}  // namespace dsc::restructure
+}  // namespace dsc

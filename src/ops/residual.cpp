@@ -1,4 +1,4 @@
-#include "passes/restructure/residual.h"
+#include "ops/residual.h"
 
 #include <algorithm>
 #include <map>
@@ -7,9 +7,9 @@
 #include <unordered_set>
 
 #include "ops/arguments.h"
-#include "passes/restructure/rewrite.h"
+#include "ops/modules.h"
 
-namespace dsc::restructure {
+namespace dsc {
 namespace {
 
 using NodeSet = std::unordered_set<const Node*>;
@@ -43,50 +43,25 @@ bool same_type(const Value* a, const Value* b) {
   return a->is_tensor() && b->is_tensor() && a->tensor().dtype == b->tensor().dtype && a->tensor().sizes == b->tensor().sizes;
 }
 
-// The operand that the other one is a branch of; null: no residual add.
-const Value* shortcut_of(const Node& node) {
+}  // namespace
+
+Value* find_shortcut(const Node& node) {
   if (plain_op(node) != "aten.add" || node.outputs().size() != 1) return nullptr;
-  const Value *a = node.find_value("self"), *b = node.find_value("other");
+  Value *a = node.find_value("self"), *b = node.find_value("other");
   if (!a || !b || a == b || !same_type(a, node.output()) || !same_type(b, node.output())) return nullptr;
   if (!nodes_between(a, b).empty()) return a;
   if (!nodes_between(b, a).empty()) return b;
   return nullptr;
 }
 
-// "encoder.layer.3" for "encoder.layer.3.attention.output"; empty: no component is a number.
-std::string repeated_module(const std::string& path) {
-  std::size_t end = path.size();
-  while (end > 0) {
-    std::size_t dot = path.rfind('.', end - 1);
-    std::size_t begin = dot == std::string::npos ? 0 : dot + 1;
-    std::string part = path.substr(begin, end - begin);
-    if (!part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; })) return path.substr(0, end);
-    if (dot == std::string::npos) break;
-    end = dot;
-  }
-  return "";
-}
-
-bool is_inside(const Node* node, const std::string& module) {
-  const std::string& path = node->module_path();
-  return path == module || (path.starts_with(module) && path[module.size()] == '.');
-}
+namespace {
 
 // The module as one block; none when it shows more than its output or no input fits.
 std::optional<ResidualBlock> module_block(const Graph& graph, const std::string& module, const Value* shortcut) {
-  const Value* output = nullptr;
-  for (const Node* node : graph.nodes()) {
-    if (!is_inside(node, module)) continue;
-    for (const Value* value : node->outputs()) {
-      bool shown = std::ranges::any_of(value->uses(), [&](const Use& use) { return !use.node || !is_inside(use.node, module); });
-      if (!shown) continue;
-      if (output) return std::nullopt;
-      output = value;
-    }
-  }
-  bool enters = !shortcut->producer() || !is_inside(shortcut->producer(), module);
-  if (!output || !enters || !same_type(shortcut, output)) return std::nullopt;
-  return ResidualBlock{module, shortcut->name(), output->name()};
+  const auto shown = values_shown(graph, module);
+  const bool enters = !shortcut->producer() || !is_inside(*shortcut->producer(), module);
+  if (shown.size() != 1 || !enters || !same_type(shortcut, shown.front())) return std::nullopt;
+  return ResidualBlock{module, shortcut->name(), shown.front()->name()};
 }
 
 }  // namespace
@@ -95,7 +70,7 @@ std::vector<ResidualBlock> find_residual_blocks(const Graph& graph) {
   std::vector<ResidualBlock> blocks;
   std::set<std::string> modules;
   for (const Node* node : graph.nodes()) {
-    const Value* shortcut = shortcut_of(*node);
+    const Value* shortcut = find_shortcut(*node);
     if (!shortcut) continue;
     std::string module = repeated_module(node->module_path());
     if (!module.empty()) {
@@ -134,4 +109,4 @@ bool drop_block(Graph& graph, const ResidualBlock& block) {
   return true;
 }
 
-}  // namespace dsc::restructure
+}  // namespace dsc

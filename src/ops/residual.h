@@ -6,13 +6,16 @@
 
 #include "dscompress/graph.h"
 
-namespace dsc::restructure {
+namespace dsc {
 
 struct ResidualBlock {
   std::string name;      // the module, or the add's node name
   std::string input;     // value names: they outlive edits elsewhere
   std::string output;
 };
+
+// The operand of a residual add that the other one is a branch of; null: no residual add.
+Value* find_shortcut(const Node& node);
 
 // In execution order, blocks within blocks after those around them. A block is the innermost repeated module (its path ends
 // in a number, such as layer1.1 or encoder.layer.3) that holds residual adds, reads one value of its output's type, and shows
@@ -23,4 +26,4 @@ std::vector<ResidualBlock> find_residual_blocks(const Graph& graph);
 // Lets the input take the output's place and removes what only the block needed. False: it is gone already.
 bool drop_block(Graph& graph, const ResidualBlock& block);
 
-}  // namespace dsc::restructure
+}  // namespace dsc

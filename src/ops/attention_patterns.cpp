@@ -1,11 +1,11 @@
-#include "passes/restructure/attention_patterns.h"
+#include "ops/attention_patterns.h"
 
 #include <set>
 #include <string_view>
 
 #include "ops/arguments.h"
 
-namespace dsc::restructure {
+namespace dsc {
 namespace {
 
 bool is_product(const Node* node) {
@@ -29,16 +29,25 @@ bool comes_from_product(const Value* value) {
   return false;
 }
 
-bool goes_to_product(const Value* value) {
+// The product that the shares go to, through dropout and reshaping only; null: none.
+const Node* product_of(const Value* value) {
   static const std::set<std::string_view> kPassing = {"aten.dropout", "aten.view", "aten.reshape", "aten._unsafe_view", "aten.to", "aten._to_copy", "aten.expand"};
   for (int depth = 0; value && depth < 8; ++depth) {
-    if (value->uses().size() != 1 || !value->uses()[0].node) return false;
+    if (value->uses().size() != 1 || !value->uses()[0].node) return nullptr;
     const Node* node = value->uses()[0].node;
-    if (is_product(node)) return true;
-    if (!kPassing.contains(plain_op(*node)) || node->outputs().empty()) return false;
+    if (is_product(node)) return node;
+    if (!kPassing.contains(plain_op(*node)) || node->outputs().empty()) return nullptr;
     value = node->output();
   }
-  return false;
+  return nullptr;
+}
+
+// What the shares weigh in their product.
+Value* weighed_by(const Node& product) {
+  for (const char* name : {"other", "mat2", "batch2"}) {
+    if (Value* value = product.find_value(name)) return value;
+  }
+  return nullptr;
 }
 
 bool is_square(const Value* scores) {
@@ -55,14 +64,15 @@ std::vector<Attention> find_attention(const Graph& graph) {
     if (op == "aten.scaled_dot_product_attention") {
       Value *query = node->find_value("query"), *key = node->find_value("key");
       const auto &q = query->tensor().sizes, &k = key->tensor().sizes;
-      if (q.size() >= 2 && k.size() >= 2 && q[q.size() - 2] == k[k.size() - 2]) found.push_back({node, true, query, key, nullptr});
+      if (q.size() >= 2 && k.size() >= 2 && q[q.size() - 2] == k[k.size() - 2]) found.push_back({node, true, query, key, nullptr, node->find_value("value")});
     } else if (op == "aten.softmax" || op == "aten._softmax") {
       Value* scores = node->find_value("self");
       bool last = scores && scores->is_tensor() && dim_or(*node, "dim", -1, scores->tensor().rank()) == scores->tensor().rank() - 1;
-      if (last && is_square(scores) && comes_from_product(scores) && goes_to_product(node->output())) found.push_back({node, false, nullptr, nullptr, scores});
+      const Node* product = product_of(node->output());
+      if (last && product && is_square(scores) && comes_from_product(scores)) found.push_back({node, false, nullptr, nullptr, scores, weighed_by(*product)});
     }
   }
   return found;
 }
 
-}  // namespace dsc::restructure
+}  // namespace dsc
