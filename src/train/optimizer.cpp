@@ -30,7 +30,7 @@ std::string shape_text(const at::Tensor& tensor) {
 
 // Parameters that one fused call can treat alike.
 struct Group {
-  bool decayed = true;
+  double decay = 1;  // factor of the weight decay
   std::vector<at::Tensor> parameters, gradients, first, second, steps;
 };
 
@@ -93,13 +93,13 @@ struct Optimizer::State {
     return tensor = tensor.defined() ? tensor.to(options) : at::zeros({}, options);
   }
 
-  void add_to(std::map<std::pair<at::ScalarType, bool>, Group>& groups, const std::string& name, const at::Tensor& parameter) {
+  void add_to(std::map<std::pair<at::ScalarType, bool>, Group>& groups, const std::string& name, const at::Tensor& parameter, double decay_factor) {
     const auto& gradient = parameter.grad();
     if (!gradient.defined()) return;
     const bool decay_1d = std::visit([](const auto& c) { return c.decay_1d; }, config);
     const bool decayed = decay_1d || parameter.dim() > 1;
     auto& group = groups[{parameter.scalar_type(), decayed}];
-    group.decayed = decayed;
+    group.decay = decayed ? decay_factor : 0;
     group.parameters.push_back(parameter);
     group.gradients.push_back(laid_out_as(parameter, gradient));
     if (std::holds_alternative<Sgd>(config)) {
@@ -116,20 +116,20 @@ namespace {
 
 void apply(const Sgd& c, Group& g, double lr) {
   // Buffers start at zero, so the first step needs no case of its own: momentum * 0 + gradient is the gradient.
-  at::_fused_sgd_(g.parameters, g.gradients, g.first, g.decayed ? c.weight_decay : 0, c.momentum, lr, /*dampening=*/0,
+  at::_fused_sgd_(g.parameters, g.gradients, g.first, c.weight_decay * g.decay, c.momentum, lr, /*dampening=*/0,
                   c.nesterov, /*maximize=*/false, /*is_first_step=*/false);
 }
 
 void apply(const Adam& c, Group& g, double lr) {
   at::_foreach_add_(g.steps, 1);
   at::_fused_adam_(g.parameters, g.gradients, g.first, g.second, {}, g.steps, lr, c.beta1, c.beta2,
-                   g.decayed ? c.weight_decay : 0, c.eps, /*amsgrad=*/false, /*maximize=*/false);
+                   c.weight_decay * g.decay, c.eps, /*amsgrad=*/false, /*maximize=*/false);
 }
 
 void apply(const AdamW& c, Group& g, double lr) {
   at::_foreach_add_(g.steps, 1);
   at::_fused_adamw_(g.parameters, g.gradients, g.first, g.second, {}, g.steps, lr, c.beta1, c.beta2,
-                    g.decayed ? c.weight_decay : 0, c.eps, /*amsgrad=*/false, /*maximize=*/false);
+                    c.weight_decay * g.decay, c.eps, /*amsgrad=*/false, /*maximize=*/false);
 }
 
 }  // namespace
@@ -145,10 +145,10 @@ void Optimizer::step(Executor& executor, double lr) {
   step(parameters, lr);
 }
 
-void Optimizer::step(const std::vector<at::Tensor>& parameters, double lr) {
+void Optimizer::step(const std::vector<at::Tensor>& parameters, double lr, double decay_factor) {
   c10::NoGradGuard no_grad;
   std::map<std::pair<at::ScalarType, bool>, Group> groups;
-  for (std::size_t i = 0; i < parameters.size(); ++i) state_->add_to(groups, state_->names.at(i), parameters[i]);
+  for (std::size_t i = 0; i < parameters.size(); ++i) state_->add_to(groups, state_->names.at(i), parameters[i], decay_factor);
   for (auto& [key, group] : groups) {
     std::visit([&](const auto& config) { apply(config, group, lr); }, state_->config);
   }

@@ -52,7 +52,8 @@ class Optimizer {
   ~Optimizer();
   // Uses and then clears the gradients. errors: internal, when a loaded state does not have its parameter's shape.
   void step(Executor& executor, double lr);
-  void step(const std::vector<at::Tensor>& parameters, double lr);  // parameters: in the order of `names`
+  // parameters: in the order of `names`; decay_factor: of the weight decay.
+  void step(const std::vector<at::Tensor>& parameters, double lr, double decay_factor = 1);
   // The live state; whoever keeps it longer than the next step copies it.
   OptimizerState state() const;
   void load(const OptimizerState& state);  // errors: internal, for slots or parameters that this optimiser does not have

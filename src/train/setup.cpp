@@ -49,9 +49,9 @@ TrainPlan plan_training(std::int64_t examples, const TrainOptions& options) {
 
 bool needs_monitor(const TrainOptions& options) { return options.keep == KeepWeights::best || options.patience > 0; }
 
-void check_monitor(const Model& model, const TrainOptions& options, PassContext& context) {
-  if (!needs_monitor(options)) return;
-  const std::string what = options.keep == KeepWeights::best ? "keep: best" : "patience";
+void check_monitor(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context) {
+  if (!needs_monitor(options) && !hooks.decay_factor) return;
+  const std::string what = options.keep == KeepWeights::best ? "keep: best" : options.patience > 0 ? "patience" : "weight decay that follows validations";
   if (!context.has_data(Split::valid)) {
     throw Error(ErrorCode::recipe, what + " needs a validation split, and the recipe has none", {},
                 "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
@@ -62,7 +62,7 @@ void check_monitor(const Model& model, const TrainOptions& options, PassContext&
 
 std::string to_text(const TrainProgress& p) {
   return nlohmann::json{{"step", p.step}, {"loss", p.loss}, {"valid", p.valid}, {"best_valid", p.best_valid},
-                        {"stopped", p.stopped},
+                        {"stopped", p.stopped}, {"validations", p.validations},
                         {"monitor", {{"metric", p.monitor.metric}, {"best", p.monitor.best},
                                      {"best_epoch", p.monitor.best_epoch}, {"worse", p.monitor.worse}}}}.dump();
 }
@@ -76,6 +76,7 @@ TrainProgress parse_train_progress(const std::string& text) {
   p.valid = json.at("valid").get<Metrics>();
   p.best_valid = json.at("best_valid").get<Metrics>();
   p.stopped = json.at("stopped");
+  p.validations = json.at("validations").get<std::vector<double>>();
   p.monitor = {monitor.at("metric"), monitor.at("best"), monitor.at("best_epoch"), monitor.at("worse")};
   return p;
 }

@@ -64,6 +64,10 @@ struct TrainHooks {
   std::function<void(Executor&, std::int64_t step, std::int64_t steps)> before_step;
   std::function<void(Executor&, std::int64_t step)> after_backward;  // gradients are there; e.g. regularisation
   std::function<std::map<std::string, double>(Executor&, std::int64_t epoch)> after_epoch;  // more curves' values
+  std::function<double(std::int64_t step, std::int64_t steps)> lr_factor;                    // of the schedule's learning rate
+  // Factor of the weight decay, from the monitored metric of the validations so far, turned so that smaller is better.
+  // Needs a validation split.
+  std::function<double(const std::vector<double>& validations)> decay_factor;
 };
 
 struct TrainResult {

@@ -30,7 +30,7 @@ void differentiate(const at::Tensor& loss) {
 
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context) {
   if (options.epochs <= 0) return {};
-  check_monitor(model, options, context);
+  check_monitor(model, options, hooks, context);
   if (context.dry_run()) return {};
   return Trainer(model, options, objective, hooks, context).run();
 }
@@ -46,7 +46,8 @@ TrainResult Trainer::run() {
 
 double Trainer::learning_rate_now() const {
   const double position = static_cast<double>(progress_.step) / static_cast<double>(plan_.steps_per_epoch);
-  return learning_rate(options_.schedule, optimizer_->base_lr(), position, options_.epochs, options_.warmup_epochs);
+  const double factor = hooks_.lr_factor ? hooks_.lr_factor(progress_.step, plan_.steps) : 1;
+  return factor * learning_rate(options_.schedule, optimizer_->base_lr(), position, options_.epochs, options_.warmup_epochs);
 }
 
 void Trainer::train_epoch() {
@@ -111,7 +112,7 @@ Batch Trainer::on_device(Batch batch) const {
 void Trainer::update_weights(double lr) {
   auto trained = parameters();
   if (options_.clip_norm) clip_gradients(trained, *options_.clip_norm);
-  optimizer_->step(trained, lr);
+  optimizer_->step(trained, lr, hooks_.decay_factor ? hooks_.decay_factor(progress_.validations) : 1);
   if (!average_) return;
   trained.resize(names_.size());
   average_->update(trained);
@@ -157,6 +158,11 @@ void Trainer::validate(double epoch) {
   const Model& candidate = averaged ? *averaged : model_;
   progress_.valid = context_.evaluate(candidate, Split::valid);
   for (const auto& [name, value] : progress_.valid) curve("valid_" + name, epoch, value);
+  if (hooks_.decay_factor) {
+    const auto metric = choose_monitor(progress_.valid, options_.monitor);
+    progress_.validations.push_back(smaller_is_better(metric) ? progress_.valid.at(metric) : -progress_.valid.at(metric));
+    curve("weight_decay_factor", epoch, hooks_.decay_factor(progress_.validations));
+  }
   if (!needs_monitor(options_)) return;
   if (progress_.monitor.update(progress_.valid, epoch, options_.monitor)) {
     progress_.best_valid = progress_.valid;

@@ -28,7 +28,7 @@ TrainPlan plan_training(std::int64_t examples, const TrainOptions& options);
 
 // Whether something watches a metric, and then that there is one to watch. errors: recipe.
 bool needs_monitor(const TrainOptions& options);
-void check_monitor(const Model& model, const TrainOptions& options, PassContext& context);
+void check_monitor(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
 
 // What is known after an epoch, besides tensors.
 struct TrainProgress {
@@ -36,6 +36,7 @@ struct TrainProgress {
   double loss = 0;
   Metrics valid, best_valid;
   Monitor monitor;
+  std::vector<double> validations;  // of the monitored metric, smaller is better; for TrainHooks::decay_factor
   bool stopped = false;
 };
 std::string to_text(const TrainProgress& progress);

@@ -46,6 +46,22 @@ TEST_F(Finetune, TakesEveryOptimizerAndSchedule) {
   }
 }
 
+TEST_F(Finetune, StagesAndAdaptersResumeToTheSameBytes) {
+  for (const char* yaml : {"{epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}, staged: {order: deep_to_shallow, stages: 3}}", "{epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}, lora: {rank: 2}}"}) {
+    const auto configured = pass(yaml);
+    auto whole = model.clone(), killed = model.clone(), resumed = model.clone();
+    FakeContext uninterrupted(model, {.train = &data, .valid = &valid}), context(model, {.train = &data, .valid = &valid});
+    configured.run(whole, uninterrupted);
+    context.kill_after_saves = 2;
+    EXPECT_THROW(configured.run(killed, context), test::Killed);
+    context.restart();
+    configured.run(resumed, context);
+    EXPECT_TRUE(test::equal_weights(whole, resumed)) << yaml;
+    EXPECT_FALSE(test::equal_weights(whole, model)) << yaml;
+    EXPECT_EQ(whole.weights.names(), model.weights.names()) << yaml;
+  }
+}
+
 TEST_F(Finetune, ResumesBetweenEpochsToTheSameBytes) {
   const auto configured = pass("{epochs: 3, batch: 32, optimizer: adamw}");
   auto whole = model.clone(), killed = model.clone(), resumed = model.clone();
