@@ -94,10 +94,13 @@ class PassContext {
   virtual bool dry_run() const { return false; }
   virtual bool has_data(Split split) const = 0;
   virtual Dataset& data(Split split) = 0;           // errors: data, when the recipe names none for this split
-  // The reference network for distillation: named in the step's options, or the model as it was before the first pass.
-  virtual const Model& teacher() = 0;
-  // What everything is compared with: the model as it was before the first pass, or after the step `evaluate.baseline`.
+  // What everything is compared with, and the teacher unless a step names others: the model as it was before the first pass, or after the step `evaluate.baseline`.
   virtual const Model& base() = 0;
+  // Another model that a step's options name, such as a teacher's; `weights`: swapped in by name, unless empty.
+  // errors: model_file.
+  virtual Model load_model(const std::string& path, const std::string& weights) = 0;
+  // Folder for what may be kept between runs, named by content.
+  virtual std::string cache_folder() const { return "runs/cache"; }
   // The recipe's metrics of `model` on a split, at most `limit` examples (0: all), run by LibTorch.
   virtual Metrics evaluate(const Model& model, Split split, std::int64_t limit = 0) = 0;
 

@@ -10,6 +10,7 @@
 #include "ir/verify.h"
 #include "ops/cost.h"
 #include "pipeline/measure.h"
+#include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
 
 namespace dsc {
@@ -24,8 +25,8 @@ class RehearsalContext final : public PassContext {
   bool dry_run() const override { return true; }
   bool has_data(Split split) const override { return resources_.data.contains(split); }
   Dataset& data(Split split) override { return *resources_.data.at(split); }
-  const Model& teacher() override { return *resources_.base; }
   const Model& base() override { return *resources_.base; }
+  Model load_model(const std::string& path, const std::string& weights) override { return open_model(path, weights); }
   Metrics evaluate(const Model&, Split, std::int64_t) override { return {}; }
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override { return std::vector<double>(models.size(), 1); }
   void note(std::string text) override { notes_.push_back(std::move(text)); }

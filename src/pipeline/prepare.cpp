@@ -8,6 +8,7 @@
 #include "data/open.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
+#include "pipeline/step_files.h"
 #include "pipeline/version.h"
 
 namespace dsc {
@@ -108,6 +109,9 @@ Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string
     std::string print = fingerprint_path(config.path.path);
     for (const auto& file : ingredients(config)) print += fingerprint_path(file);
     prints["data of " + std::string(to_string(split))] = print;
+  }
+  for (const auto& step : recipe.passes.steps) {
+    for (const auto& path : files_of(step)) prints["file " + path] = fingerprint_path(path);
   }
   for (const auto& plugin : plugins) prints["plugin " + plugin] = fingerprint_path(plugin);
   return prints;

@@ -1,7 +1,5 @@
 #include "pipeline/sense.h"
 
-#include <ATen/core/Tensor.h>
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -9,22 +7,12 @@
 #include "core/hash.h"
 #include "core/names.h"
 #include "core/random.h"
-#include "ir/text.h"
+#include "ir/fingerprint.h"
 #include "pipeline/prepare.h"
 #include "pipeline/step_context.h"
 
 namespace dsc {
 namespace {
-
-// What a model computes: its graph and its tensors.
-std::string fingerprint_model(const Model& model) {
-  std::string text = print_graph(model.graph, {.metadata = false});
-  for (const auto& name : model.weights.names()) {
-    const at::Tensor tensor = model.weights.get(name).detach().contiguous();
-    text += name + " " + fingerprint({static_cast<const char*>(tensor.const_data_ptr()), static_cast<std::size_t>(tensor.nbytes())}) + "\n";
-  }
-  return fingerprint(text);
-}
 
 // The context of a step that only measures, with a memory on disk.
 class SenseContext final : public StepContext {
@@ -36,7 +24,7 @@ class SenseContext final : public StepContext {
 
   Metrics evaluate(const Model& model, Split split, std::int64_t limit) override {
     if (cache_.empty()) return StepContext::evaluate(model, split, limit);
-    const auto key = fingerprint(fingerprint_model(model) + data_ + " " + std::string(to_string(split)) + " " + std::to_string(limit));
+    const auto key = fingerprint(fingerprint_of(model) + data_ + " " + std::string(to_string(split)) + " " + std::to_string(limit));
     const auto path = cache_ + "/" + key + ".json";
     if (std::filesystem::exists(path)) return nlohmann::json::parse(read_file(path)).get<Metrics>();
     const auto metrics = StepContext::evaluate(model, split, limit);

@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "dscompress/pass.h"
 #include "pipeline/checkpoint.h"
+#include "pipeline/open_model.h"
 
 namespace dsc {
 
@@ -38,8 +39,8 @@ class StepContext : public PassContext {
   const std::string& device() const override { return resources_.device; }
   bool has_data(Split split) const override { return resources_.data.contains(split); }
   Dataset& data(Split split) override;
-  const Model& teacher() override { return *resources_.base; }
   const Model& base() override { return *resources_.base; }
+  Model load_model(const std::string& path, const std::string& weights) override { return open_model(path, weights); }
   Metrics evaluate(const Model& model, Split split, std::int64_t limit) override;
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override;
   void note(std::string text) override;

@@ -4,6 +4,7 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/mse_loss.h>
 
+#include <cmath>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -60,7 +61,7 @@ at::Tensor soft_loss(const at::Tensor& scores, const at::Tensor& shares, double 
 at::Tensor supervised_loss(const at::Tensor& raw_output, const Batch& batch, double label_smoothing) {
   if (!batch.target.defined()) {
     throw Error(ErrorCode::data, "supervised training needs labels, and the training data has none", {},
-                "name the label column in data.train, or train without labels (distill with alpha: 1)");
+                "name the label column in data.train, or train without labels (distill without the loss `labels`)");
   }
   const auto output = raw_output.to(at::kFloat);
   if (batch.soft_target) return soft_loss(output, batch.target, label_smoothing);
@@ -85,10 +86,16 @@ struct LossSum::State {
   std::vector<LossTerm> terms;
   std::vector<at::Tensor> sums;  // on the device, so that no step waits for it
   std::int64_t count = 0;
+  double share = 0;
+
+  at::Tensor weighted(const LossTerm& term, const at::Tensor& loss) const {
+    const auto part = loss * term.weight.at(share);
+    return term.log_variance.defined() ? part * (-term.log_variance).exp() + term.log_variance / 2 : part;
+  }
 };
 
 LossSum::LossSum(std::vector<LossTerm> terms) : state_(std::make_shared<State>()) {
-  std::erase_if(terms, [](const LossTerm& term) { return term.weight == 0; });
+  std::erase_if(terms, [](const LossTerm& term) { return term.weight.at(0) == 0 && term.weight.at(1) == 0; });
   state_->sums.resize(terms.size());
   state_->terms = std::move(terms);
 }
@@ -100,18 +107,32 @@ at::Tensor LossSum::operator()(const std::vector<at::Tensor>& outputs, const Bat
     const auto loss = term.loss(outputs, batch);
     const auto part = loss.detach().to(at::kDouble);
     state_->sums[i] = state_->sums[i].defined() ? state_->sums[i] + part : part;
-    const auto weighted = loss * term.weight;
+    const auto weighted = state_->weighted(term, loss);
     total = total.defined() ? total + weighted : weighted;
   }
   ++state_->count;
   return total;
 }
 
+void LossSum::set_share(double share) const { state_->share = share; }
+
+std::vector<std::pair<std::string, at::Tensor>> LossSum::learned() const {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& term : state_->terms) {
+    if (term.log_variance.defined()) tensors.emplace_back("log_variance." + term.name, term.log_variance);
+  }
+  return tensors;
+}
+
 std::map<std::string, double> LossSum::take_means() const {
   std::map<std::string, double> means;
   for (std::size_t i = 0; i < state_->terms.size(); ++i) {
-    if (state_->count > 0) means[state_->terms[i].name] = state_->sums[i].item<double>() / static_cast<double>(state_->count);
+    const auto& term = state_->terms[i];
+    if (state_->count > 0) means[term.name] = state_->sums[i].item<double>() / static_cast<double>(state_->count);
     state_->sums[i].reset();
+    if (!term.weight.to && !term.log_variance.defined()) continue;
+    const double learned = term.log_variance.defined() ? std::exp(-term.log_variance.item<double>()) : 1;
+    means["weight_" + term.name.substr(term.name.find('_') + 1)] = term.weight.at(state_->share) * learned;
   }
   state_->count = 0;
   return means;

@@ -1,12 +1,20 @@
 // Learning rate over the course of a training.
 #pragma once
 
+#include <optional>
 #include <variant>
 #include <vector>
 
 #include "dscompress/fields.h"
 
 namespace dsc {
+
+// A number that stays, or moves evenly from `from` to `to` over a training.
+struct Ramp {
+  double from = 0;
+  std::optional<double> to = {};
+  double at(double share) const { return to ? from + (*to - from) * share : from; }  // share of the training: 0 to 1
+};
 
 struct ConstantLr {
   static constexpr const char* kName = "constant";

@@ -12,6 +12,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -59,10 +60,12 @@ class FakeContext : public PassContext {
 
   // --- settings, free to change before a run ---
   std::unique_ptr<Model> teacher_model;
+  std::map<std::string, std::reference_wrapper<const Model>> files;  // what load_model finds, by file name
   int kill_after_saves = 0;      // throw Killed from the n-th save, once its state is kept; 0: never
   int cancel_after_checks = 0;   // throw Error cancelled from the n-th check_cancelled; 0: never
   bool rehearsal = false;        // what dry_run says
   std::string device_name = "cpu";
+  std::string cache = "/nonexistent";
   std::function<Metrics(const Model&, const Dataset&, std::int64_t)> metrics = evaluate_classifier;
 
   std::function<double(const Model&)> latency = [](const Model&) { return 1.0; };  // milliseconds
@@ -109,7 +112,8 @@ class FakeContext : public PassContext {
     throw Error(ErrorCode::data, "the recipe names no data for this split");
   }
   const Model& base() override { return *teacher_model; }
-  const Model& teacher() override { return *teacher_model; }
+  Model load_model(const std::string& path, const std::string&) override { return files.at(std::filesystem::path(path).filename()).get().clone(); }
+  std::string cache_folder() const override { return cache; }
   Metrics evaluate(const Model& model, Split split, std::int64_t limit = 0) override {
     ++evaluations;
     return metrics(model, data(split), limit);

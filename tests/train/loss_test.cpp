@@ -5,7 +5,7 @@
 
 #include "dscompress/error.h"
 #include "support/tiny_models.h"
-#include "train/distill_loss.h"
+#include "train/distill/score_loss.h"
 #include "train/loss.h"
 
 namespace dsc {
@@ -161,7 +161,7 @@ TEST(SupervisedObjective, NamesBadLabels) {
 TEST(LossSum, WeighsPartsAndKeepsTheirMeans) {
   const auto constant = [](double value) { return [value](const std::vector<at::Tensor>&, const Batch&) { return at::scalar_tensor(value); }; };
   int calls = 0;
-  const LossSum sum({{"a", 0.25, constant(4)}, {"b", 2, constant(3)}, {"c", 0, [&](const auto&, const Batch&) { ++calls; return at::scalar_tensor(1); }}});
+  const LossSum sum({{"a", {0.25}, constant(4)}, {"b", {2}, constant(3)}, {"c", {0}, [&](const auto&, const Batch&) { ++calls; return at::scalar_tensor(1); }}});
   EXPECT_EQ(sum({}, {}).item<double>(), 7);
   sum({}, {});
   EXPECT_EQ(sum.take_means(), (std::map<std::string, double>{{"a", 4}, {"b", 3}}));

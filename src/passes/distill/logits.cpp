@@ -1,9 +1,9 @@
-// distill: train the model (the student) towards a teacher's class scores, with or without labels.
+// distill: train the model (the student) towards one or more teachers, with or without labels.
 //
-// Changes weights and batch-norm statistics only. Leaves alone: the teacher. The training is train/distillation.h.
-// Sources: Hinton et al. 2015 (kd), Zhao et al. 2022 (dkd), Huang et al. 2022 (dist); see train/distill_loss.h.
+// Changes weights and batch-norm statistics only. Leaves alone: the teachers. The training is train/distill/distillation.h.
+// Sources: with the losses, in train/distill/score_loss.h and layer_loss.h.
 #include "dscompress/pass.h"
-#include "train/distillation.h"
+#include "train/distill/distillation.h"
 
 namespace dsc {
 namespace {
@@ -20,9 +20,10 @@ PassResult run(Model& model, const DistillOptions& options, PassContext& context
 
 PassInfo make_distill_logits() {
   return make_pass<DistillOptions>({.id = "distill",
-                                    .summary = "Train the model towards a teacher's class scores.",
+                                    .summary = "Train the model towards teachers: their scores, hidden states, attention.",
                                     .changes = {Change::weights},
-                                    .needs = {Need::train_data, Need::teacher}},
+                                    .needs = {Need::train_data, Need::teacher},
+                                    .check = [](const Model& model, const DistillOptions& options) { return check_distillation(model, options.targets); }},
                                    run);
 }
 

@@ -203,7 +203,7 @@ std::vector<Need> needs_of(const Options& options) {
   bool trains = options.finetune_each || options.distill_each || options.sparsify;
   if (trains || options.recalibrate_batches > 0 || needs_gradients(importance)) needs.push_back(Need::train_data);
   if (needs_activations(importance)) needs.push_back(Need::calibration_data);
-  if (options.distill_each || (options.sparsify && options.sparsify->has_teacher())) needs.push_back(Need::teacher);
+  if ((options.distill_each && has_teacher(options.distill_each->targets)) || (options.sparsify && has_teacher(options.sparsify->training.targets))) needs.push_back(Need::teacher);
   if (options.reduce.latency) needs.push_back(Need::latency);
   return needs;
 }

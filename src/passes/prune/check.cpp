@@ -55,9 +55,18 @@ std::vector<Problem> check_patterns(const ChannelGroups& groups, const Options& 
   return problems;
 }
 
+std::vector<Problem> check_training(const Model& model, const Options& options) {
+  std::vector<Problem> problems;
+  if (options.sparsify) problems = check_distillation(model, options.sparsify->training.targets, "/sparsify");
+  if (!options.distill_each) return problems;
+  for (Problem& problem : check_distillation(model, options.distill_each->targets, "/distill_each")) problems.push_back(std::move(problem));
+  return problems;
+}
+
 }  // namespace
 
 std::vector<Problem> check(const Model& model, const Options& options) {
+  if (auto problems = check_training(model, options); !problems.empty()) return problems;
   ChannelGroups groups(model);
   if (!options.allow_empty) {
     if (auto problems = check_patterns(groups, options); !problems.empty()) return problems;

@@ -11,7 +11,7 @@
 #include "passes/prune/select.h"
 #include "passes/prune/sensitivity.h"
 #include "passes/prune/sparsify.h"
-#include "train/distillation.h"
+#include "train/distill/distillation.h"
 #include "train/train.h"
 
 namespace dsc::prune {

@@ -15,7 +15,7 @@
 
 #include "dscompress/pass.h"
 #include "ops/channel_groups.h"
-#include "train/distillation.h"
+#include "train/distill/distillation.h"
 
 namespace dsc::prune {
 
@@ -34,9 +34,8 @@ using Penalty = std::variant<Growing, GroupLasso>;
 
 struct Sparsify {
   Penalty method;
-  DistillOptions training{.alpha = 0};
+  DistillOptions training{.train = {}, .targets = {.losses = {Labels{}}}};
   void fields(FieldVisitor& visit);
-  bool has_teacher() const { return training.alpha > 0; }
 };
 
 // The gradient of a penalty on units, added to that of the loss: works with any optimiser.

@@ -147,11 +147,6 @@ void Progressive::fields(FieldVisitor& visit) {
   visit.check(full_precision + ramp > 1 ? "full_precision and ramp together are more than the training" : "");
 }
 
-void Teaching::fields(FieldVisitor& visit) {
-  visit("loss", loss, {.text = "Distillation loss."});
-  visit("alpha", alpha, {.text = "Share of the distillation loss; the rest is the supervised loss.", .unit = "fraction", .minimum = 0, .maximum = 1});
-}
-
 void MixedOptions::Budget::fields(FieldVisitor& visit) {
   visit("bytes", bytes, {.text = "Weights on disk, at most; %: of those of the model before.", .minimum = 0, .units = {"B", "kB", "MB", "GB", "%"}});
   visit("latency", latency, {.text = "Latency, at most, as a share of the model's before.", .unit = "fraction", .minimum = 0.01, .maximum = 1});
@@ -200,7 +195,7 @@ void Options::fields(FieldVisitor& visit) {
          .unit = "epochs", .minimum = 0});
   visit("learned_steps", learned_steps, {.text = "Of qat: step sizes are trained like weights (LSQ), from the ranges of calibration."});
   visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
-  visit("distill", distill, {.text = "Of qat: train towards a teacher's scores as well."});
+  visit("distill", distill, {.text = "Of qat: train towards teachers, in place of labels alone."});
   visit("max_drop", max_drop, {.text = "Of all but qat: layers go back to floating point, the most sensitive first, until the metric "
                                        "on `data.valid` has lost no more.", .minimum = 0, .units = {"pp"}});
   visit("mixed", mixed, {.text = "Choose the width of weights layer by layer: least error of the outputs within a budget. Layers that `layers` gives a "

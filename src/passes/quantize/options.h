@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dscompress/fields.h"
-#include "train/distillation.h"
+#include "train/distill/distillation.h"
 #include "train/train.h"
 
 namespace dsc::quantize {
@@ -95,13 +95,6 @@ struct Progressive {
   void fields(FieldVisitor& visit);
 };
 
-// A teacher for qat: the network before the first step, or the one that the recipe names.
-struct Teaching {
-  std::variant<Kd, Dkd, Dist> loss;
-  double alpha = 0.9;
-  void fields(FieldVisitor& visit);
-};
-
 // Widths of weights chosen layer by layer (mixed.h).
 inline constexpr std::int64_t kFloatBits = 32;  // among widths: the layer stays in floating point
 struct MixedOptions {
@@ -135,7 +128,7 @@ struct Options {
   std::optional<double> freeze_observers, freeze_batch_norm;
   bool learned_steps = false;
   std::optional<Progressive> progressive;
-  std::optional<Teaching> distill;
+  std::optional<DistillTargets> distill;
   std::optional<Quantity> max_drop;
   std::optional<MixedOptions> mixed;
   TrainOptions train;

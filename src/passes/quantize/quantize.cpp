@@ -23,7 +23,7 @@
 #include "passes/quantize/live_norms.h"
 #include "passes/quantize/mixed.h"
 #include "passes/quantize/training.h"
-#include "train/distillation.h"
+#include "train/distill/distillation.h"
 
 namespace dsc {
 namespace quantize {
@@ -57,7 +57,7 @@ std::vector<QuantizerRow> run_after_training(Model& model, const Options& option
 TrainResult train_quantized(Model& model, const Options& options, PassContext& context) {
   TrainHooks hooks = make_phase_hooks(options);
   if (!options.distill) return train(model, options.train, supervised_objective(options.train.label_smoothing), hooks, context);
-  return distill(model, {.train = options.train, .loss = options.distill->loss, .alpha = options.distill->alpha}, hooks, context);
+  return distill(model, {.train = options.train, .targets = *options.distill}, hooks, context);
 }
 
 std::vector<QuantizerRow> run_qat(Model& model, const Options& options, const Assignment& assignment, PassContext& context, PassResult& result) {
@@ -87,9 +87,16 @@ std::vector<Need> needs_of(const Options& options) {
   std::vector<Need> needs;
   if (options.mode == Mode::qat) needs.push_back(Need::train_data);
   else if (needs_calibration(options)) needs.push_back(Need::calibration_data);
-  if (options.mode == Mode::qat && options.distill) needs.push_back(Need::teacher);
+  if (options.mode == Mode::qat && options.distill && has_teacher(*options.distill)) needs.push_back(Need::teacher);
   if (options.mixed && options.mixed->budget.latency) needs.push_back(Need::latency);
   return needs;
+}
+
+std::vector<Problem> check(const Model& model, const Options& options) {
+  auto problems = check_precisions(model, options);
+  if (options.mode != Mode::qat || !options.distill) return problems;
+  for (auto& problem : check_distillation(model, *options.distill, "/distill")) problems.push_back(std::move(problem));
+  return problems;
 }
 
 PassResult run(Model& model, const Options& options, PassContext& context) {
@@ -120,7 +127,7 @@ PassInfo make_quantize_quantize() {
        .summary = "Quantise weights and activations to integers, after training (ptq, weight_only, dynamic) or with training (qat).",
        .changes = {Change::weights, Change::structure, Change::precision},
        .needs_of = quantize::needs_of,
-       .check = quantize::check_precisions,
+       .check = quantize::check,
        .sense = quantize::measure_sensitivity},
       quantize::run);
 }

@@ -48,11 +48,11 @@ TEST_F(Distill, FollowsTheTeacherWithoutLabels) {
     auto model = student.clone();
     FakeContext context(teacher, {.train = &unlabelled, .valid = &valid});
     const double before = agreement(model, teacher);
-    const auto result = pass("{epochs: 10, batch: 32, optimizer: {adam: {lr: 0.01}}, alpha: 1, loss: " + std::string(loss) + "}").run(model, context);
+    const auto result = pass("{epochs: 10, batch: 32, optimizer: {adam: {lr: 0.01}}, losses: [" + std::string(loss) + "]}").run(model, context);
     EXPECT_TRUE(result.changed);
     EXPECT_GT(agreement(model, teacher), std::max(0.9, before)) << loss;
-    EXPECT_TRUE(context.curve_values("loss_supervised").empty());
-    const auto curve = context.curve_values("loss_distill");
+    EXPECT_TRUE(context.curve_values("loss_labels").empty());
+    const auto curve = context.curve_values("train_loss");
     ASSERT_EQ(curve.size(), 10);
     EXPECT_LT(curve.back(), 0.5 * curve.front()) << loss;
   }
@@ -62,16 +62,16 @@ TEST_F(Distill, TheTeacherAgreesMoreWithItsStudentThanWithOneTrainedAlone) {
   auto alone = student.clone(), taught = student.clone();
   FakeContext a(teacher, {.train = &data}), b(teacher, {.train = &data});
   const std::string common = "{epochs: 10, batch: 32, optimizer: {adam: {lr: 0.01}}, ";
-  pass(common + "alpha: 0}").run(alone, a);
-  pass(common + "alpha: 1}").run(taught, b);
+  pass(common + "losses: [labels]}").run(alone, a);
+  pass(common + "losses: [kd]}").run(taught, b);
   EXPECT_GE(agreement(taught, teacher), agreement(alone, teacher));
 }
 
 TEST_F(Distill, MixesBothLosses) {
   auto model = student.clone();
   FakeContext context(teacher, {.train = &data, .valid = &valid});
-  pass("{epochs: 2, batch: 32, optimizer: {adam: {lr: 0.01}}, alpha: 0.25, loss: dkd}").run(model, context);
-  const auto total = context.curve_values("train_loss"), distilled = context.curve_values("loss_distill"), supervised = context.curve_values("loss_supervised");
+  pass("{epochs: 2, batch: 32, optimizer: {adam: {lr: 0.01}}, losses: [{dkd: {weight: 0.25}}, {labels: {weight: 0.75}}]}").run(model, context);
+  const auto total = context.curve_values("train_loss"), distilled = context.curve_values("loss_dkd"), supervised = context.curve_values("loss_labels");
   ASSERT_EQ(total.size(), 2);
   for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(total[i], 0.25 * distilled[i] + 0.75 * supervised[i], 1e-4 * total[i]);
 }
@@ -95,7 +95,7 @@ TEST_F(Distill, ResumesToTheSameBytes) {
   context.restart();
   configured.run(resumed, context);
   EXPECT_TRUE(test::equal_weights(whole, resumed));
-  EXPECT_EQ(context.curve_values("loss_distill"), uninterrupted.curve_values("loss_distill"));
+  EXPECT_EQ(context.curve_values("loss_kd"), uninterrupted.curve_values("loss_kd"));
 }
 
 std::string message_of(const ConfiguredPass& pass, Model model, FakeContext& context) {
@@ -111,8 +111,8 @@ std::string message_of(const ConfiguredPass& pass, Model model, FakeContext& con
 TEST_F(Distill, SaysBeforeTrainingWhatDoesNotFit) {
   FakeContext without_labels(teacher, {.train = &unlabelled}), again(teacher, {.train = &unlabelled});
   FakeContext other_classes(test::tiny_mlp(1, {.classes = 7}), {.train = &data});
-  EXPECT_NE(message_of(pass("{alpha: 0.5}"), student.clone(), without_labels).find("set alpha: 1"), std::string::npos);
-  EXPECT_NE(message_of(pass("{alpha: 1, loss: dkd}"), student.clone(), again).find("dkd needs class labels"),
+  EXPECT_NE(message_of(pass("{}"), student.clone(), without_labels).find("leave `labels` out"), std::string::npos);
+  EXPECT_NE(message_of(pass("{losses: [dkd]}"), student.clone(), again).find("dkd needs class labels"),
             std::string::npos);
   const auto text = message_of(pass("{}"), student.clone(), other_classes);
   EXPECT_NE(text.find("[2, 4]"), std::string::npos) << text;

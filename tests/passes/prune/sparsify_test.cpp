@@ -91,14 +91,14 @@ TEST(PruneSparsify, TheCutAfterItLosesLess) {
   double at_once = loss_after("");
   EXPECT_LT(loss_after("sparsify: {method: {growing: {strength: 3}}, epochs: 20, batch: 32, optimizer: {sgd: {lr: 0.05}}}"), at_once);
   EXPECT_LT(loss_after("sparsify: {method: {group_lasso: {strength: 0.02}}, epochs: 20, batch: 32, optimizer: {sgd: {lr: 0.05}}}"), at_once);
-  EXPECT_LT(loss_after("sparsify: {method: {growing: {strength: 3}}, epochs: 20, batch: 32, optimizer: {adam: {lr: 0.01}}, alpha: 0.5}"), at_once);
+  EXPECT_LT(loss_after("sparsify: {method: {growing: {strength: 3}}, epochs: 20, batch: 32, optimizer: {adam: {lr: 0.01}}, losses: [{kd: {weight: 0.5}}, {labels: {weight: 0.5}}]}"), at_once);
 }
 
 TEST(PruneSparsify, ResumesToTheSameWeights) {
   Model model = test::tiny_residual_cnn();
   test::MemoryDataset train = test::synthetic_images(128);
   test::ConfiguredPass pass(make_prune_channels(), "{reduce: {macs: 0.5}, sparsify: {epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}}, "
-                                                   "distill_each: {epochs: 2, batch: 32, alpha: 0.5}}");
+                                                   "distill_each: {epochs: 2, batch: 32, losses: [kd, labels]}}");
   test::FakeContext uninterrupted(model, {.train = &train}), context(model, {.train = &train});
   Model whole = model.clone(), killed = model.clone(), resumed = model.clone();
   pass.run(whole, uninterrupted);

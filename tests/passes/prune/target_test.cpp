@@ -14,7 +14,7 @@
 #include "support/pass_options.h"
 #include "support/program.h"
 #include "support/tiny_models.h"
-#include "train/distillation.h"
+#include "train/distill/distillation.h"
 
 namespace dsc {
 
@@ -213,12 +213,12 @@ TEST(PruneDistillEach, IsTheCutFollowedByTheDistillation) {
   test::MemoryDataset train = test::synthetic_images(96);
   test::FakeContext a(model, {.train = &train}), b(model, {.train = &train});
   Model pruned = model.clone(), by_hand = model.clone();
-  prune_pass("reduce: {channels: 0.5}, distill_each: {epochs: 2, batch: 32, alpha: 0.7, loss: {kd: {temperature: 2}}}").run(pruned, a);
+  prune_pass("reduce: {channels: 0.5}, distill_each: {epochs: 2, batch: 32, losses: [{kd: {weight: 0.7, temperature: 2}}, {labels: {weight: 0.3}}]}").run(pruned, a);
   prune_pass("reduce: {channels: 0.5}").run(by_hand, b);
-  DistillOptions options{.train = {.epochs = 2, .batch = 32}, .loss = Kd{.temperature = 2}, .alpha = 0.7};
+  DistillOptions options{.train = {.epochs = 2, .batch = 32}, .targets = {.losses = {Kd{.weight = {0.7}, .temperature = {2}}, Labels{.weight = {0.3}}}}};
   distill(by_hand, options, {.curve_prefix = "step1/"}, b);
   EXPECT_TRUE(test::equal_weights(pruned, by_hand));
-  EXPECT_EQ(a.curve_values("step1/loss_distill").size(), 2U);
+  EXPECT_EQ(a.curve_values("step1/loss_kd").size(), 2U);
 }
 
 TEST(PruneFinetuneEach, OptimiserStateFollowsTheShrunkenParameters) {

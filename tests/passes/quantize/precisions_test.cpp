@@ -179,8 +179,8 @@ TEST_F(QuantizePrecisions, ProgressiveTrainingRaisesTheShare) {
 TEST_F(QuantizePrecisions, TrainsTowardsATeacher) {
   const double before = top1(model);
   FakeContext context(model, {.train = &data, .valid = &valid});
-  quantize("{mode: qat, epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.01}}, weights: {bits: 4}, distill: {alpha: 1}}").run(model, context);
-  EXPECT_FALSE(context.curve_values("loss_distill").empty());
+  quantize("{mode: qat, epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.01}}, weights: {bits: 4}, distill: {losses: [kd]}}").run(model, context);
+  EXPECT_FALSE(context.curve_values("loss_kd").empty());
   EXPECT_GE(top1(model), before - 0.05);
 }
 

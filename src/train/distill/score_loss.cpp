@@ -1,4 +1,4 @@
-#include "train/distill_loss.h"
+#include "train/distill/score_loss.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/kl_div.h>

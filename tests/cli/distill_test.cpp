@@ -1,0 +1,67 @@
+// Distillation as users meet it: mistakes named before anything is trained, a student made and taught in one recipe.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/tiny_run.h"
+
+namespace dsc::test {
+namespace {
+
+std::string recipe_with(const std::string& passes) {
+  return tiny_recipe_head() + "evaluate: {metrics: [top1]}\npasses:\n  - finetune: {epochs: 500, batch: 32}\n" + passes;
+}
+
+struct Mistake {
+  const char* passes;
+  const char* message;
+};
+
+class DistillMistakes : public testing::TestWithParam<Mistake> {};
+
+TEST_P(DistillMistakes, AreNamedWithTheirLineBeforeAnyTraining) {
+  const TinyRun run(recipe_with(GetParam().passes));
+  const auto result = run.run("out");
+  EXPECT_EQ(result.status, 2) << result.err;
+  EXPECT_TRUE(contains(result.err, GetParam().message)) << result.err;
+  EXPECT_TRUE(contains(result.err, "recipe.yaml:10:")) << result.err;
+  EXPECT_FALSE(std::filesystem::exists(run.file("out")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, DistillMistakes,
+    testing::Values(
+        Mistake{"  - distill: {losses: []}\n", "`losses` must name at least one loss"},
+        Mistake{"  - distill: {losses: [{kd: {wieght: 1}}]}\n", "did you mean `weight`?"},
+        Mistake{"  - distill: {losses: [{kd: {weight: 0}}]}\n", "every loss has weight 0"},
+        Mistake{"  - distill: {losses: [attention]}\n", "no attention found in the student"},
+        Mistake{"  - distill: {losses: [{hidden: {layers: {layer9: layer1}}}]}\n", "`layer9` names no module"},
+        Mistake{"  - distill: {losses: [{hidden: {layers: {conv1: layer9}}}]}\n", "in the teacher: `layer9` names no module"},
+        Mistake{"  - distill: {losses: [{hidden: {layers: {'0': '5'}}}]}\n", "there is no layer 5: hidden states were found for 2 layers"},
+        Mistake{"  - distill: {losses: [kd], mask: attention_mask}\n", "the student has no input `attention_mask`"},
+        Mistake{"  - distill: {losses: [kd], outputs: [3]}\n", "there is no output 3"},
+        Mistake{"  - distill: {losses: [hidden], cache: true}\n", "the loss `hidden` reads inner values"},
+        Mistake{"  - distill: {losses: [kd], teachers: [{weight: 0}]}\n", "every teacher has weight 0"},
+        Mistake{"  - prune: {reduce: {macs: 0.3}, distill_each: {losses: [relation]}}\n", "no attention found in the student"},
+        Mistake{"  - quantize: {mode: qat, distill: {losses: [kd], outputs: [1]}}\n", "there is no output 1"},
+        Mistake{"  - finetune: {staged: {}, validate_every: 0}\n", "staged weight decay needs validate_every above 0"},
+        Mistake{"  - finetune: {lora: {}, freeze: [conv1]}\n", "lora excludes staged, freeze and train_only"},
+        Mistake{"  - finetune: {lora: {select: [relu]}}\n", "`relu` matches no linear layer or convolution"}));
+
+TEST(Distill, MakesAndTeachesAStudentInOneRecipe) {
+  const TinyRun run(tiny_recipe_head() + R"(evaluate: {metrics: [top1]}
+passes:
+  - drop_blocks: {blocks: [add]}
+  - distill: {epochs: 4, batch: 32, losses: [{kd: {temperature: 4}}, {hidden: {layers: {conv1: conv1}}}], teachers: [{path: model.pt2}, {}]}
+  - finetune: {epochs: 1, batch: 32, staged: {}}
+  - quantize: {mode: qat, epochs: 1, batch: 32, distill: {losses: [kd, labels]}}
+)");
+  const auto result = run.run("out");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto steps = nlohmann::json::parse(slurp(run.file("out/report.json"))).at("steps");
+  EXPECT_EQ(steps.size(), 5U);
+  EXPECT_FALSE(steps.at(2).at("curves").empty());
+}
+
+}  // namespace
+}  // namespace dsc::test
