@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "ops/arguments.h"
+
 namespace dsc::quantize {
 namespace {
 
