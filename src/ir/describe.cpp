@@ -1,5 +1,7 @@
 #include "ir/describe.h"
 
+#include <sstream>
+
 #include "ir/dim_expression.h"
 
 namespace dsc {
@@ -17,6 +19,12 @@ std::string describe_type(const Type& type) {
   std::string text = std::string(to_string(tensor->dtype)) + "[";
   for (std::size_t i = 0; i < tensor->sizes.size(); ++i) text += (i ? ", " : "") + describe_dim(tensor->sizes[i]);
   return text + "]";
+}
+
+std::string describe_sizes(const at::Tensor& tensor) {
+  std::ostringstream text;
+  text << tensor.sizes();
+  return text.str();
 }
 
 }  // namespace dsc

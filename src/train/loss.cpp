@@ -6,25 +6,19 @@
 
 #include <cmath>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "data/matching_output.h"
 #include "dscompress/error.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
 
 constexpr std::int64_t kNoLabel = -100;  // torch's ignore_index
 
-std::string shape_text(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
-
 [[noreturn]] void throw_shapes(const at::Tensor& output, const at::Tensor& target) {
-  throw Error(ErrorCode::data, "the model's output " + shape_text(output) + " does not fit the labels " + shape_text(target));
+  throw Error(ErrorCode::data, "the model's output " + describe_sizes(output) + " does not fit the labels " + describe_sizes(target));
 }
 
 // Scores as [positions, classes] and labels as [positions], or unchanged where classes are in dimension 1 of more than two.

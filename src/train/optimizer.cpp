@@ -14,19 +14,13 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 #include "dscompress/error.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
-
-std::string shape_text(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
 
 // Parameters that one fused call can treat alike.
 struct Group {
@@ -81,8 +75,8 @@ struct Optimizer::State {
     auto& tensor = slots[std::string(kind) + "/" + name];
     if (!tensor.defined()) return tensor = at::zeros_like(parameter);
     if (tensor.sizes() != parameter.sizes()) {
-      throw Error(ErrorCode::internal, "optimiser state `" + std::string(kind) + "/" + name + "` has shape " + shape_text(tensor) +
-                                           ", its parameter " + shape_text(parameter),
+      throw Error(ErrorCode::internal, "optimiser state `" + std::string(kind) + "/" + name + "` has shape " + describe_sizes(tensor) +
+                                           ", its parameter " + describe_sizes(parameter),
                   {}, "a pass that shrinks parameters must cut their state with keep_state");
     }
     return tensor = laid_out_as(parameter, tensor);

@@ -8,25 +8,9 @@
 namespace dsc::test {
 namespace {
 
-std::string recipe_with(const std::string& passes) {
-  return tiny_recipe_head() + "evaluate: {metrics: [top1]}\npasses:\n  - finetune: {epochs: 500, batch: 32}\n" + passes;
-}
-
-struct Mistake {
-  const char* passes;
-  const char* message;
-};
-
 class PruneMistakes : public testing::TestWithParam<Mistake> {};
 
-TEST_P(PruneMistakes, AreNamedWithTheirLineBeforeAnyTraining) {
-  const TinyRun run(recipe_with(GetParam().passes));
-  const auto result = run.run("out");
-  EXPECT_EQ(result.status, 2) << result.err;
-  EXPECT_TRUE(contains(result.err, GetParam().message)) << result.err;
-  EXPECT_TRUE(contains(result.err, "recipe.yaml:10:")) << result.err;
-  EXPECT_FALSE(std::filesystem::exists(run.file("out")));
-}
+TEST_P(PruneMistakes, AreNamedWithTheirLineBeforeAnyTraining) { expect_named_before_training(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     All, PruneMistakes,

@@ -1,6 +1,9 @@
 // A tiny model, tiny data and a recipe on disk, for tests that run the program.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <filesystem>
 #include <string>
 
 #include "io/pt2.h"
@@ -57,5 +60,26 @@ class TinyRun {
  private:
   TempFolder folder_;
 };
+
+// --- mistakes in the options of passes ---
+
+// Passes after a training that would take minutes; they start at line 10 of the recipe.
+inline std::string recipe_with(const std::string& passes) {
+  return tiny_recipe_head() + "evaluate: {metrics: [top1]}\npasses:\n  - finetune: {epochs: 500, batch: 32}\n" + passes;
+}
+
+struct Mistake {
+  const char* passes;
+  const char* message;
+};
+
+inline void expect_named_before_training(const Mistake& mistake) {
+  const TinyRun run(recipe_with(mistake.passes));
+  const auto result = run.run("out");
+  EXPECT_EQ(result.status, 2) << result.err;
+  EXPECT_TRUE(contains(result.err, mistake.message)) << result.err;
+  EXPECT_TRUE(contains(result.err, "recipe.yaml:10:")) << result.err;
+  EXPECT_FALSE(std::filesystem::exists(run.file("out")));
+}
 
 }  // namespace dsc::test

@@ -4,19 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 #include "core/random.h"
+#include "ir/describe.h"
 #include "train/distill/layer_loss.h"
 
 namespace dsc {
 namespace {
-
-std::string shape_text(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
 
 SiteKind kind_of(const LossConfig& loss) {
   if (const auto* attention = std::get_if<AttentionLoss>(&loss)) {
@@ -123,14 +117,14 @@ void LayerTerm::fit(const Readings& student, const Readings& teacher, const at::
     const std::int64_t positions = kind_of(loss_) == SiteKind::hidden ? 1 : 2;
     const bool fits = s.dim() > positions && mask.defined() && mask.size(1) == s.size(positions);
     if (mask.defined() && !fits && !std::holds_alternative<SpatialAttention>(loss_)) {
-      problems.push_back({"`mask` " + shape_text(mask) + " does not fit " + pair.student + " " + shape_text(s), {.pointer = pointer_}, "remove `mask`"});
+      problems.push_back({"`mask` " + describe_sizes(mask) + " does not fit " + pair.student + " " + describe_sizes(s), {.pointer = pointer_}, "remove `mask`"});
     }
   }
 }
 
 void LayerTerm::fit_pair(LayerPair& pair, const at::Tensor& student, const at::Tensor& teacher, std::uint64_t seed, std::vector<Problem>& problems) {
   const auto refuse = [&](const std::string& hint) {
-    problems.push_back({pair.student + " of the student gives " + shape_text(student) + ", " + pair.teacher + " of the teacher " + shape_text(teacher),
+    problems.push_back({pair.student + " of the student gives " + describe_sizes(student) + ", " + pair.teacher + " of the teacher " + describe_sizes(teacher),
                         {.pointer = pointer_}, hint});
   };
   if (const auto* relation = std::get_if<RelationLoss>(&loss_)) {

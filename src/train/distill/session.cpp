@@ -5,20 +5,14 @@
 
 #include <algorithm>
 #include <numeric>
-#include <sstream>
 #include <utility>
 
 #include "core/names.h"
 #include "core/random.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
-
-std::string shape_text(const at::Tensor& tensor) {
-  std::ostringstream text;
-  text << tensor.sizes();
-  return text.str();
-}
 
 Model shared_copy(const Model& model) {
   Model copy;
@@ -195,7 +189,7 @@ void DistillSession::check_outputs(const Readings& student, const std::vector<Re
     for (std::size_t i = 0; i < teachers[k].outputs.size(); ++i) {
       const auto &a = student.outputs.at(static_cast<std::size_t>(targets_.outputs[i])), &b = teachers[k].outputs[i];
       if (a.sizes() == b.sizes()) continue;
-      throw Error(ErrorCode::data, "the student's output " + shape_text(a) + " and the teacher's " + shape_text(b) + " differ in shape", {.pointer = teachers_[k].pointer},
+      throw Error(ErrorCode::data, "the student's output " + describe_sizes(a) + " and the teacher's " + describe_sizes(b) + " differ in shape", {.pointer = teachers_[k].pointer},
                   "name a teacher with the same classes");
     }
   }
