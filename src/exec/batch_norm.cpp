@@ -48,18 +48,19 @@ struct Rows {
   // Two sums for each channel; add(begin, size, first sums, second sums) adds a block's.
   template <class Add>
   std::pair<Doubles, Doubles> sums(Add add) const {
-    std::vector<Floats> partial(blocks());
+    Floats partial(2 * period * blocks());
     for_blocks([&](std::size_t begin, std::size_t length) {
-      Floats& own = partial[begin / block];
-      own.assign(2 * period, 0);
-      add(begin, length, own.data(), own.data() + period);
+      float* own = partial.data() + begin / block * 2 * period;
+      add(begin, length, own, own + period);
     });
+    Doubles total(2 * period);
+    for (std::size_t i = 0; i < partial.size(); i += total.size()) {
+      for (std::size_t j = 0; j < total.size(); ++j) total[j] += partial[i + j];
+    }
     Doubles first(channels), second(channels);
-    for (const Floats& own : partial) {
-      for (std::size_t i = 0; i < period; ++i) {
-        first[i % channels] += own[i];
-        second[i % channels] += own[period + i];
-      }
+    for (std::size_t i = 0; i < period; ++i) {
+      first[i % channels] += total[i];
+      second[i % channels] += total[period + i];
     }
     return {std::move(first), std::move(second)};
   }
@@ -158,7 +159,7 @@ void update(const at::Tensor& running, const Doubles& now, double momentum) {
 bool has_kernel(const BatchNorm& norm) {
   const at::Tensor& x = norm.input;
   return norm.training && norm.running_mean && norm.running_var && x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 &&
-         x.numel() > x.size(1) && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+         x.size(1) % kVector != 0 && x.numel() > x.size(1) && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 at::Tensor given_or(const std::optional<at::Tensor>& given, const at::Tensor& x, double otherwise) {
