@@ -184,23 +184,11 @@ at::Tensor normalise(const BatchNorm& norm) {
   return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse);
 }
 
-std::optional<at::Tensor> optional_tensor(const c10::IValue& value) {
-  return value.isNone() ? std::nullopt : std::optional<at::Tensor>(value.toTensor());
-}
-
 }  // namespace
 
 at::Tensor batch_norm(const BatchNorm& norm) {
   if (has_kernel(norm)) return normalise(norm);
   return at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
-}
-
-void batch_norm(std::vector<c10::IValue>& stack) {  // input, weight, bias, mean, variance, training, momentum, eps, cudnn
-  BatchNorm norm{.input = stack.at(0).toTensor(), .weight = optional_tensor(stack.at(1)), .bias = optional_tensor(stack.at(2)),
-                 .running_mean = optional_tensor(stack.at(3)), .running_var = optional_tensor(stack.at(4)), .training = stack.at(5).toBool(),
-                 .momentum = stack.at(6).toDouble(), .eps = stack.at(7).toDouble()};
-  stack.clear();
-  stack.emplace_back(batch_norm(norm));
 }
 
 }  // namespace dsc

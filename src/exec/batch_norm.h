@@ -10,9 +10,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
-#include <vector>
-
-#include "exec/python_ops.h"
 
 namespace dsc {
 
@@ -26,8 +23,5 @@ struct BatchNorm {
   double momentum = 0.1, eps = 1e-5;
 };
 at::Tensor batch_norm(const BatchNorm& arguments);
-
-// The same over the stack of aten.batch_norm.default.
-void batch_norm(std::vector<c10::IValue>& stack);
 
 }  // namespace dsc

@@ -66,6 +66,14 @@ at::Tensor drop(const at::Tensor& input, double p) {
   return input * mask;
 }
 
+void batch_norm_of(Stack& stack) {  // input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
+  at::Tensor result = batch_norm({.input = stack.at(0).toTensor(), .weight = optional_tensor(stack.at(1)), .bias = optional_tensor(stack.at(2)),
+                                  .running_mean = optional_tensor(stack.at(3)), .running_var = optional_tensor(stack.at(4)),
+                                  .training = stack.at(5).toBool(), .momentum = stack.at(6).toDouble(), .eps = stack.at(7).toDouble()});
+  stack.clear();
+  stack.emplace_back(std::move(result));
+}
+
 void dropout(Stack& stack) {  // input, p, train
   const at::Tensor input = stack.at(0).toTensor();
   const double p = stack.at(1).toDouble();
@@ -129,7 +137,7 @@ void scaled_dot_product_attention(Stack& stack) {  // query, key, value, attn_ma
 }  // namespace
 
 Builtin find_training_kernel(std::string_view target) {
-  if (target == "aten.batch_norm.default") return batch_norm;
+  if (target == "aten.batch_norm.default") return batch_norm_of;
   if (target == "aten.dropout.default") return dropout;
   if (target == "aten.scaled_dot_product_attention.default") return scaled_dot_product_attention;
   return nullptr;

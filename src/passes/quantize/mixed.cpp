@@ -70,8 +70,8 @@ class Search {
         continue;
       }
       const WeightOptions& own = precision->second.weights;
-      const WeightGrid grid = choose_weight_grid(prepared_.weights.get(prepared_.graph.find_input(weight)->target), quant->channel_axis, own);
       const at::Tensor tensor = prepared_.weights.get(prepared_.graph.find_input(weight)->target);
+      const WeightGrid grid = choose_weight_grid(tensor, quant->channel_axis, own);
       Layer layer{.node = node->name(), .part = names.at(node->name()), .elements = static_cast<double>(tensor.numel()),
                   .scales = static_cast<double>(grid.scale.numel()), .macs = macs[node->name()], .errors = {}};
       rest_ -= 4 * layer.elements;
