@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "deploy/torch_program_builder.h"
+#include "ir/shared_copy.h"
 #include "ops/quantization.h"
 
 namespace dsc {
@@ -231,7 +232,7 @@ class Reader {
 }  // namespace
 
 Model to_decomposed_form(const Model& model) {
-  Model copy{.graph = std::move(*model.graph.clone()), .weights = model.weights, .archive = model.archive, .source = model.source};
+  Model copy = shared_copy(model);
   store_integers(copy);
   for (Node* node : copy.graph.nodes()) split_fake_quantize(copy.graph, node);
   return copy;

@@ -8,6 +8,7 @@
 
 #include "core/names.h"
 #include "dscompress/error.h"
+#include "ir/shared_copy.h"
 
 namespace dsc {
 
@@ -59,11 +60,8 @@ Weights Weights::clone() const {
 }
 
 Model Model::clone() const {
-  Model copy;
-  copy.graph = std::move(*graph.clone());
+  Model copy = shared_copy(*this);
   copy.weights = weights.clone();
-  copy.archive = archive;
-  copy.source = source;
   return copy;
 }
 

@@ -10,18 +10,10 @@
 #include "core/names.h"
 #include "core/random.h"
 #include "ir/describe.h"
+#include "ir/shared_copy.h"
 
 namespace dsc {
 namespace {
-
-Model shared_copy(const Model& model) {
-  Model copy;
-  copy.graph = std::move(*model.graph.clone());
-  copy.weights = model.weights;
-  copy.archive = model.archive;
-  copy.source = model.source;
-  return copy;
-}
 
 std::string pointer_of(const LossConfig& loss, std::size_t index) { return "/losses/" + std::to_string(index) + "/" + name_of(loss); }
 
