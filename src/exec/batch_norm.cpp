@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "exec/batch_norm_kernels.h"
@@ -101,54 +102,85 @@ Statistics statistics_of(const at::Tensor& x) {
   return statistics;
 }
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr kernels::Range kEverything{-kInfinity, kInfinity};
+
+// The forward map as coefficients of each channel.
+struct Affine {
+  Floats scale, offset;
+
+  Affine(const Rows& rows, const Doubles& weight, const Doubles& bias, const Doubles& mean, const Doubles& inverse) {
+    Doubles scales(rows.channels), offsets(rows.channels);
+    for (std::size_t i = 0; i < rows.channels; ++i) {
+      scales[i] = weight[i] * inverse[i];
+      offsets[i] = bias[i] - mean[i] * scales[i];
+    }
+    scale = rows.repeat(scales);
+    offset = rows.repeat(offsets);
+  }
+  kernels::Map map(kernels::Range range) const { return {scale.data(), offset.data(), range}; }
+};
+
 class Normalise : public torch::autograd::Function<Normalise> {
  public:
   // weight, bias, mean, inverse (1 / standard deviation): [channels].
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& mean, const at::Tensor& inverse) {
+                            const at::Tensor& mean, const at::Tensor& inverse, const std::optional<at::Tensor>& addend, double low, double high) {
     const Rows rows(x);
-    const Doubles w = doubles(weight), b = doubles(bias), m = doubles(mean), r = doubles(inverse);
-    Doubles scale(rows.channels), offset(rows.channels);
-    for (std::size_t i = 0; i < rows.channels; ++i) {
-      scale[i] = w[i] * r[i];
-      offset[i] = b[i] - m[i] * scale[i];
-    }
-    const Floats scales = rows.repeat(scale), offsets = rows.repeat(offset);
+    const kernels::Range range{static_cast<float>(low), static_cast<float>(high)};
+    const Affine affine(rows, doubles(weight), doubles(bias), doubles(mean), doubles(inverse));
     at::Tensor y = at::empty_like(x);
     rows.for_blocks([&](std::size_t begin, std::size_t size) {
-      kernels::scale_and_add(bits(x) + begin, bits_to_write(y) + begin, size, rows.period, scales.data(), offsets.data());
+      const std::uint16_t* from = bits(x) + begin;
+      std::uint16_t* to = bits_to_write(y) + begin;
+      if (addend) kernels::scale_and_join(from, bits(*addend) + begin, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
+      else kernels::scale_and_add(from, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
     });
-    context->save_for_backward({x, weight, mean, inverse});
+    context->save_for_backward({x, weight, bias, mean, inverse, addend ? y : at::Tensor()});
+    context->saved_data["low"] = low;
+    context->saved_data["high"] = high;
     return y;
   }
 
+  // Without an addend the sign of y is computed again from x, which saves a pass of its own; with one, the addend's gradient
+  // has to be made anyway.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor& x = saved.at(0);
-    const at::Tensor dy = gradients.at(0).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor &x = saved.at(0), &y = saved.at(5);
     const Rows rows(x);
-    const Doubles w = doubles(saved.at(1)), m = doubles(saved.at(2)), r = doubles(saved.at(3));
+    kernels::Range range{static_cast<float>(context->saved_data.at("low").toDouble()), static_cast<float>(context->saved_data.at("high").toDouble())};
+    at::Tensor dy = gradients.at(0).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast), addend_gradient;
+    const Doubles w = doubles(saved.at(1)), m = doubles(saved.at(3)), r = doubles(saved.at(4));
+    const Affine affine(rows, w, doubles(saved.at(2)), m, r);
+    if (y.defined()) {
+      addend_gradient = at::empty_like(x);
+      rows.for_blocks([&](std::size_t begin, std::size_t size) {
+        kernels::pass_inside(bits(y) + begin, bits(dy) + begin, bits_to_write(addend_gradient) + begin, size, range);
+      });
+      dy = addend_gradient;
+      range = kEverything;
+    }
     const Floats means = rows.repeat(m);
     const auto [sum, product] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
-      kernels::add_products(bits(x) + begin, bits(dy) + begin, size, rows.period, means.data(), sums, products);
+      kernels::add_products(bits(x) + begin, bits(dy) + begin, size, rows.period, affine.map(range), means.data(), sums, products);
     });
-    Doubles of_dy(rows.channels), of_x(rows.channels), offset(rows.channels), weight_gradient(rows.channels);
+    Doubles of_dz(rows.channels), of_x(rows.channels), offset(rows.channels), weight_gradient(rows.channels);
     for (std::size_t i = 0; i < rows.channels; ++i) {
-      of_dy[i] = w[i] * r[i];
-      of_x[i] = -of_dy[i] * r[i] * r[i] * product[i] / rows.count();
-      offset[i] = -of_dy[i] * sum[i] / rows.count() - of_x[i] * m[i];
+      of_dz[i] = w[i] * r[i];
+      of_x[i] = -of_dz[i] * r[i] * r[i] * product[i] / rows.count();
+      offset[i] = -of_dz[i] * sum[i] / rows.count() - of_x[i] * m[i];
       weight_gradient[i] = product[i] * r[i];
     }
     at::Tensor dx;
     if (context->needs_input_grad(0)) {
       dx = at::empty_like(x);
-      const Floats a = rows.repeat(of_dy), b = rows.repeat(of_x), c = rows.repeat(offset);
+      const Floats a = rows.repeat(of_dz), b = rows.repeat(of_x), c = rows.repeat(offset);
       rows.for_blocks([&](std::size_t begin, std::size_t size) {
-        kernels::combine(bits(x) + begin, bits(dy) + begin, bits_to_write(dx) + begin, size, rows.period, a.data(), b.data(), c.data());
+        kernels::combine(bits(x) + begin, bits(dy) + begin, bits_to_write(dx) + begin, size, rows.period, affine.map(range), a.data(), b.data(), c.data());
       });
     }
     const at::ScalarType type = saved.at(1).scalar_type();
-    return {dx, tensor_of(weight_gradient, type), tensor_of(sum, type), {}, {}};
+    return {dx, tensor_of(weight_gradient, type), tensor_of(sum, type), {}, {}, addend_gradient, {}, {}};
   }
 };
 
@@ -156,10 +188,16 @@ void update(const at::Tensor& running, const Doubles& now, double momentum) {
   running.mul_(1 - momentum).add_(tensor_of(now, running.scalar_type()), momentum);
 }
 
+bool is_rows(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
 bool has_kernel(const BatchNorm& norm) {
   const at::Tensor& x = norm.input;
-  return norm.training && norm.running_mean && norm.running_var && x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 &&
-         x.size(1) % kVector != 0 && x.numel() > x.size(1) && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  if (!norm.training || !norm.running_mean || !norm.running_var || !is_rows(x) || x.numel() <= x.size(1)) return false;
+  if (!norm.rectifier) return x.size(1) % kVector != 0;
+  const auto& addend = norm.rectifier->addend;
+  return !addend || (addend->is_cpu() && addend->scalar_type() == at::kBFloat16 && addend->sizes() == x.sizes());
 }
 
 at::Tensor given_or(const std::optional<at::Tensor>& given, const at::Tensor& x, double otherwise) {
@@ -181,14 +219,28 @@ at::Tensor normalise(const BatchNorm& norm) {
     mean = tensor_of(statistics.mean, at::kDouble);
     inverse = tensor_of(deviations, at::kDouble);
   }
-  return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse);
+  kernels::Range range = kEverything;
+  std::optional<at::Tensor> addend;
+  if (norm.rectifier) {
+    range = {0, static_cast<float>(norm.rectifier->ceiling)};
+    if (norm.rectifier->addend) addend = norm.rectifier->addend->contiguous(at::MemoryFormat::ChannelsLast);
+  }
+  return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse, addend, static_cast<double>(range.low),
+                          static_cast<double>(range.high));
+}
+
+at::Tensor rectify(const at::Tensor& y, const BatchNorm::Rectifier& rectifier) {
+  const at::Tensor joined = rectifier.addend ? at::add(y, *rectifier.addend) : y;
+  return std::isinf(rectifier.ceiling) ? at::relu(joined) : at::hardtanh(joined, 0, rectifier.ceiling);
 }
 
 }  // namespace
 
 at::Tensor batch_norm(const BatchNorm& norm) {
   if (has_kernel(norm)) return normalise(norm);
-  return at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
+  const at::Tensor y =
+      at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
+  return norm.rectifier ? rectify(y, *norm.rectifier) : y;
 }
 
 }  // namespace dsc

@@ -125,7 +125,7 @@ std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inpu
   }
   for (const Slot slot : plan.unused_inputs) frame[slot] = {};
   std::size_t mode = 0;
-  for (const Step& step : plan.steps) {
+  for (const Step& step : watched.empty() ? plan.joined : plan.steps) {
     if (step.mode != mode) scope.enter(plan.modes[mode = step.mode]);
     run_step(step, frame, stack);
     if (!watched.empty()) {

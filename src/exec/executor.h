@@ -1,7 +1,8 @@
 // Runs a graph through LibTorch's dispatcher, for evaluation, calibration and training.
 //
 // Goals: exactly PyTorch's results (same kernels, in-place and alias semantics), at least its eager speed, tensors freed
-// at their last use. Non-goals: fusing or reordering; the graph runs as it stands.
+// at their last use. The graph runs as it stands, except that training in bf16 has faster kernels (exec/training_kernels.h,
+// exec/chains.h) whose results are the same up to rounding.
 #pragma once
 
 #include <functional>

@@ -4,7 +4,6 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/where.h>
 
-#include "exec/batch_norm.h"
 #include "exec/fake_quant.h"
 
 namespace dsc {
@@ -21,11 +20,17 @@ at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::T
   return at::where(scale.abs() < kLeastScale, at::full_like(scale, kLeastScale), scale).view(shape);
 }
 
+BatchNorm live_batch_norm_arguments(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,
+                                    const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& phase, double momentum,
+                                    double eps, bool training) {
+  return {.input = input, .weight = weight, .bias = bias, .running_mean = running_mean, .running_var = running_var,
+          .training = training && read_phase(phase).batch_statistics, .momentum = momentum, .eps = eps};
+}
+
 at::Tensor live_batch_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,
                            const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& phase, double momentum,
                            double eps, bool training) {
-  return batch_norm({.input = input, .weight = weight, .bias = bias, .running_mean = running_mean, .running_var = running_var,
-                     .training = training && read_phase(phase).batch_statistics, .momentum = momentum, .eps = eps});
+  return batch_norm(live_batch_norm_arguments(input, weight, bias, running_mean, running_var, phase, momentum, eps, training));
 }
 
 }  // namespace dsc

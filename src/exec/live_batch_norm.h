@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "exec/batch_norm.h"
+
 namespace dsc {
 
 // Targets of the nodes.
@@ -25,6 +27,9 @@ inline constexpr const char* kLiveBatchNorm = "dscompress.live_batch_norm.defaul
 at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::Tensor& running_var, double eps, at::IntArrayRef shape);
 
 // Batch norm that uses and moves its statistics as long as the phase (exec/fake_quant.h) says so.
+BatchNorm live_batch_norm_arguments(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,
+                                    const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& phase, double momentum,
+                                    double eps, bool training);
 at::Tensor live_batch_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,
                            const at::Tensor& running_mean, const at::Tensor& running_var, const at::Tensor& phase, double momentum,
                            double eps, bool training);

@@ -13,6 +13,7 @@
 
 #include "core/names.h"
 #include "dscompress/error.h"
+#include "exec/chains.h"
 #include "exec/fake_quant.h"
 #include "exec/quantized_decomposed.h"
 #include "exec/training_kernels.h"
@@ -85,7 +86,10 @@ class Planner {
     for (const Node* node : graph_.nodes()) add_step(*node);
     for (const auto& [target, nodes] : unknown_) problems_.push_back(unknown_operator(target, nodes));
     if (!problems_.empty()) throw Error(ErrorCode::unsupported, std::move(problems_));
-    set_lifetimes();
+    plan_.joined = joins_chains() ? join_chains(plan_.steps, options_.training) : plan_.steps;
+    set_lifetimes(plan_.steps);
+    set_lifetimes(plan_.joined);
+    find_unused_inputs();
     return std::move(plan_);
   }
 
@@ -116,6 +120,10 @@ class Planner {
   }
 
   bool records_gradients() const { return options_.training || options_.record_gradients; }
+  bool joins_chains() const {
+    const bool changes_numbers = options_.record_gradients && !options_.training;  // gradients of evaluation: LibTorch's own
+    return !changes_numbers && options_.channels_last && options_.autocast == ScalarType::bf16 && device_.is_cpu();
+  }
 
   void add_step(const Node& node) {
     if (is_vacuous(node.target())) return;
@@ -163,8 +171,8 @@ class Planner {
     return true;
   }
 
-  // Moves each value at its last use; values that only have to disappear are listed.
-  void set_lifetimes() {
+  // The values that stay to the end of a run.
+  std::vector<bool> kept_values() {
     std::vector<bool> needed(plan_.values.size(), false);
     for (const GraphInput& input : graph_.inputs()) {
       if (input.value && input.kind != InputKind::user) needed[plan_.slots.at(input.value)] = true;
@@ -173,7 +181,13 @@ class Planner {
       for (const Value* value : values_of(output.value)) needed[plan_.slots.at(value)] = true;
       if (output.kind == OutputKind::input_mutation) pin_input(output.target, needed);
     }
-    for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step) {
+    return needed;
+  }
+
+  // Moves each value at its last use; values that only have to disappear are listed.
+  void set_lifetimes(std::vector<Step>& steps) {
+    std::vector<bool> needed = kept_values();
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
       for (auto fill = step->stack.fills.rbegin(); fill != step->stack.fills.rend(); ++fill) {
         for (auto operand = fill->operands.rbegin(); operand != fill->operands.rend(); ++operand) {
           if (operand->slot == kNoSlot || needed[operand->slot]) continue;
@@ -183,6 +197,17 @@ class Planner {
       }
       for (const Slot slot : step->outputs) {
         if (!needed[slot]) step->frees.push_back(slot);
+      }
+    }
+  }
+
+  void find_unused_inputs() {
+    std::vector<bool> needed = kept_values();
+    for (const Step& step : plan_.steps) {
+      for (const Fill& fill : step.stack.fills) {
+        for (const Operand& operand : fill.operands) {
+          if (operand.slot != kNoSlot) needed[operand.slot] = true;
+        }
       }
     }
     for (const GraphInput& input : graph_.inputs()) {

@@ -12,6 +12,7 @@
 
 #include "core/random.h"
 #include "exec/batch_norm.h"
+#include "exec/live_batch_norm.h"
 
 namespace dsc {
 namespace {
@@ -66,20 +67,25 @@ at::Tensor drop(const at::Tensor& input, double p) {
   return input * mask;
 }
 
-void batch_norm_of(Stack& stack) {  // input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
-  at::Tensor result = batch_norm({.input = stack.at(0).toTensor(), .weight = optional_tensor(stack.at(1)), .bias = optional_tensor(stack.at(2)),
-                                  .running_mean = optional_tensor(stack.at(3)), .running_var = optional_tensor(stack.at(4)),
-                                  .training = stack.at(5).toBool(), .momentum = stack.at(6).toDouble(), .eps = stack.at(7).toDouble()});
+void return_one(Stack& stack, at::Tensor result) {
   stack.clear();
   stack.emplace_back(std::move(result));
 }
+
+// input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
+BatchNorm batch_norm_arguments(const Stack& stack) {
+  return {.input = stack.at(0).toTensor(), .weight = optional_tensor(stack.at(1)), .bias = optional_tensor(stack.at(2)),
+          .running_mean = optional_tensor(stack.at(3)), .running_var = optional_tensor(stack.at(4)), .training = stack.at(5).toBool(),
+          .momentum = stack.at(6).toDouble(), .eps = stack.at(7).toDouble()};
+}
+
+void batch_norm_of(Stack& stack) { return_one(stack, batch_norm(batch_norm_arguments(stack))); }
 
 void dropout(Stack& stack) {  // input, p, train
   const at::Tensor input = stack.at(0).toTensor();
   const double p = stack.at(1).toDouble();
   const bool train = stack.at(2).toBool();
-  stack.clear();
-  stack.emplace_back(train ? drop(input, p) : input);
+  return_one(stack, train ? drop(input, p) : input);
 }
 
 at::Tensor repeat_heads(const at::Tensor& tensor, std::int64_t heads) {
@@ -130,11 +136,30 @@ void scaled_dot_product_attention(Stack& stack) {  // query, key, value, attn_ma
   a.scale = scale.value_or(1 / std::sqrt(static_cast<double>(a.query.size(-1))));
   at::Tensor result = is_worth_composing(a) ? compose(a)
                                             : at::scaled_dot_product_attention(a.query, a.key, a.value, a.mask, a.dropout, a.is_causal, scale, a.shares_heads);
-  stack.clear();
-  stack.emplace_back(std::move(result));
+  return_one(stack, std::move(result));
+}
+
+constexpr std::size_t kNormArguments = 9;  // of both schemas
+
+BatchNorm::Rectifier rectifier_arguments(const Stack& stack) {
+  return {optional_tensor(stack.at(kNormArguments)), stack.at(kNormArguments + 1).toDouble()};
 }
 
 }  // namespace
+
+void rectified_batch_norm(Stack& stack) {
+  BatchNorm norm = batch_norm_arguments(stack);
+  norm.rectifier = rectifier_arguments(stack);
+  return_one(stack, batch_norm(norm));
+}
+
+void rectified_live_batch_norm(Stack& stack) {  // input, weight, bias, running_mean, running_var, phase, momentum, eps, training
+  BatchNorm norm = live_batch_norm_arguments(stack.at(0).toTensor(), optional_tensor(stack.at(1)), stack.at(2).toTensor(), stack.at(3).toTensor(),
+                                             stack.at(4).toTensor(), stack.at(5).toTensor(), stack.at(6).toDouble(), stack.at(7).toDouble(),
+                                             stack.at(8).toBool());
+  norm.rectifier = rectifier_arguments(stack);
+  return_one(stack, batch_norm(norm));
+}
 
 Builtin find_training_kernel(std::string_view target) {
   if (target == "aten.batch_norm.default") return batch_norm_of;

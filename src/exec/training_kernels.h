@@ -17,4 +17,9 @@ namespace dsc {
 // - dropout: LibTorch draws its mask from one serial generator (8 x 128 x 384: 2.1 ms against 0.2 ms).
 Builtin find_training_kernel(std::string_view target);
 
+// Kernels of joined steps (exec/chains.h): the arguments of aten.batch_norm and dscompress.live_batch_norm, then a tensor
+// to add or none, then the rectifier's ceiling.
+void rectified_batch_norm(std::vector<c10::IValue>& stack);
+void rectified_live_batch_norm(std::vector<c10::IValue>& stack);
+
 }  // namespace dsc

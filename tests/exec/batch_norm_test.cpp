@@ -5,6 +5,8 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace dsc {
 namespace {
 
@@ -61,6 +63,50 @@ INSTANTIATE_TEST_SUITE_P(Shapes, BatchNormKernel,
                          testing::Values(std::vector<std::int64_t>{8, 11, 16, 16}, std::vector<std::int64_t>{8, 24, 16, 16}, std::vector<std::int64_t>{2, 3, 1, 1},
                                          std::vector<std::int64_t>{3, 43, 5, 7}, std::vector<std::int64_t>{4, 70, 9, 9}, std::vector<std::int64_t>{2, 1041, 3, 3},
                                          std::vector<std::int64_t>{64, 1, 17, 16}));
+
+struct Epilogue {
+  bool adds = false;
+  double ceiling = std::numeric_limits<double>::infinity();
+};
+
+class RectifiedBatchNormKernel : public testing::TestWithParam<std::tuple<Epilogue, std::vector<std::int64_t>>> {};
+
+TEST_P(RectifiedBatchNormKernel, OutputsAndGradientsEqualLibTorchsInDouble) {
+  const auto& [epilogue, sizes] = GetParam();
+  Operands found = operands(sizes[1], sizes);
+  Operands exact{found.x.to(at::kDouble), found.weight.to(at::kDouble), found.bias.to(at::kDouble), found.mean.to(at::kDouble), found.variance.to(at::kDouble)};
+  at::Tensor addend = (2 * at::randn(sizes)).to(at::kBFloat16), exact_addend = addend.to(at::kDouble);  // NCHW, as what a view makes may be
+  for (at::Tensor* leaf : {&found.x, &found.weight, &found.bias, &addend, &exact.x, &exact.weight, &exact.bias, &exact_addend}) leaf->requires_grad_();
+  std::vector<c10::IValue> stack{found.x, found.weight, found.bias, found.mean, found.variance, true, kMomentum, kEps, false,
+                                 epilogue.adds ? c10::IValue(addend) : c10::IValue(), epilogue.ceiling};
+  rectified_batch_norm(stack);
+  ASSERT_EQ(stack.size(), 1U);
+  const at::Tensor y = stack[0].toTensor();
+  const at::Tensor norm = at::batch_norm(exact.x, exact.weight, exact.bias, exact.mean, exact.variance, true, kMomentum, kEps, false);
+  const at::Tensor sum = epilogue.adds ? norm + exact_addend : norm;
+  // What is kept is bf16, so a sum that rounds to the ceiling has reached it.
+  const at::Tensor rounded = epilogue.adds ? sum + (sum.to(at::kBFloat16).to(at::kDouble) - sum).detach() : sum;
+  const at::Tensor expected = at::hardtanh(rounded, 0, epilogue.ceiling);
+  EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_LE(error(y.detach(), expected.detach()), 0.005);
+  EXPECT_LE(error(found.mean, exact.mean), 1e-6);
+  const at::Tensor dy = at::randn(sizes).to(at::kBFloat16);
+  y.backward(dy);
+  expected.backward(dy.to(at::kDouble));
+  // Next to the rectifier's corners the two may take different sides; those few do not move the mean by more than this.
+  const auto mean_error = [](const at::Tensor& a, const at::Tensor& b) { return ((a.to(at::kDouble) - b).abs().mean() / b.abs().mean()).item<double>(); };
+  EXPECT_LE(mean_error(found.x.grad(), exact.x.grad()), 0.01);
+  EXPECT_LE(mean_error(found.weight.grad(), exact.weight.grad()), 0.01);
+  EXPECT_LE(mean_error(found.bias.grad(), exact.bias.grad()), 0.01);
+  if (epilogue.adds) {
+    EXPECT_LE(mean_error(addend.grad(), exact_addend.grad()), 0.01);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, RectifiedBatchNormKernel,
+                         testing::Combine(testing::Values(Epilogue{}, Epilogue{true}, Epilogue{false, 1.5}, Epilogue{true, 1.5}),
+                                          testing::Values(std::vector<std::int64_t>{8, 11, 16, 16}, std::vector<std::int64_t>{8, 32, 16, 16},
+                                                          std::vector<std::int64_t>{4, 70, 9, 9}, std::vector<std::int64_t>{64, 1, 17, 16})));
 
 TEST(BatchNormKernel, GivesTheSameBytesForAnyNumberOfThreads) {
   const auto once = [](int threads) {
