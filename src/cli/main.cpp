@@ -29,7 +29,7 @@ void add_global_options(CLI::App& app, Session& session) {
   app.add_flag("--log-json", session.log_json, "Log one JSON object a line (stderr)");
   app.add_flag("--no-color", session.no_color, "No colours in the log");
   app.add_option("--plugin", session.plugins, "Shared library with further passes; may be given several times")->type_name("FILE");
-  app.add_option("--threads", session.threads, "Threads of the kernels; default: all cores")->check(CLI::Range(1, 1024))->type_name("N");
+  app.add_option("--threads", session.threads, "Threads of the kernels; default: all cores this process may use")->check(CLI::Range(1, 1024))->type_name("N");
   app.add_option("--device", session.device, "Where LibTorch runs: cpu (default), cuda, cuda:1")->type_name("DEVICE");
 }
 

@@ -1,8 +1,8 @@
 #include "cli/recipe_options.h"
 
 #include <CLI/CLI.hpp>
-#include <thread>
 
+#include "core/cores.h"
 #include "core/log.h"
 #include "exec/executor.h"
 
@@ -30,7 +30,7 @@ Recipe load_recipe(const RecipeOptions& options, const Session& session) {
   if (!session.device.empty()) input.overrides.push_back({"device", session.device, "--device"});
   auto recipe = load_recipe(input, session.passes);
   for (const auto& note : recipe.notes) log_warning(note);
-  if (recipe.threads == 0) recipe.threads = std::max(1U, std::thread::hardware_concurrency());
+  if (recipe.threads == 0) recipe.threads = available_cores();
   set_threads(static_cast<int>(recipe.threads));
   return recipe;
 }

@@ -5,10 +5,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
+#include "core/cores.h"
 #include "dscompress/error.h"
 #include "exec/allocator.h"
 #include "exec/bound_weights.h"
@@ -192,9 +192,6 @@ void Executor::set_weight(const std::string& name, at::Tensor tensor) { state_->
 std::vector<std::string> Executor::parameter_names() const { return state_->weights.parameter_names(); }
 void Executor::store_weights(Model& model) const { state_->weights.store(model.weights); }
 
-void set_threads(int threads) {
-  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  at::set_num_threads(threads > 0 ? threads : cores);
-}
+void set_threads(int threads) { at::set_num_threads(threads > 0 ? threads : available_cores()); }
 
 }  // namespace dsc

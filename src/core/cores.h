@@ -1,0 +1,11 @@
+// How many threads a process should use.
+#pragma once
+
+namespace dsc {
+
+// The cores this process may keep busy: those of its affinity mask, no more than its control group's CPU quota (that of a
+// container) lets it use, rounded up, and no more than OMP_NUM_THREADS says where it is set. Kernels' threads wait for each
+// other spinning: one thread more than that makes training tens of times slower.
+int available_cores();
+
+}  // namespace dsc
