@@ -18,17 +18,22 @@ at::Tensor entropy(const at::Tensor& scores) {
 
 }  // namespace
 
+std::vector<double> fixed_shares(Fusion fusion, const std::vector<double>& weights) {
+  if (fusion != Fusion::weighted) return std::vector<double>(weights.size(), 1.0 / static_cast<double>(weights.size()));
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::vector<double> shares;
+  for (const double weight : weights) shares.push_back(weight / sum);
+  return shares;
+}
+
 std::vector<at::Tensor> fusion_shares(const std::vector<at::Tensor>& scores, Fusion fusion, const std::vector<double>& weights) {
   if (fusion == Fusion::confidence) {
     std::vector<at::Tensor> doubts;
     for (const auto& each : scores) doubts.push_back(entropy(each));
     return at::softmax(-at::stack(doubts), 0).unbind(0);
   }
-  const double sum = fusion == Fusion::weighted ? std::accumulate(weights.begin(), weights.end(), 0.0) : static_cast<double>(scores.size());
   std::vector<at::Tensor> shares;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    shares.push_back(at::full({1}, (fusion == Fusion::weighted ? weights.at(i) : 1) / sum, scores[i].options().dtype(at::kFloat)));
-  }
+  for (const double share : fixed_shares(fusion, weights)) shares.push_back(at::full({1}, share, scores.front().options().dtype(at::kFloat)));
   return shares;
 }
 

@@ -9,7 +9,10 @@
 
 namespace dsc {
 
-// Shares of the teachers, each broadcasting to scores [..., classes], summing to one. mean: equal; weighted: `weights`;
+// Shares of as many teachers as there are weights, summing to one: in proportion to them under `weighted`, else equal.
+std::vector<double> fixed_shares(Fusion fusion, const std::vector<double>& weights);
+
+// Shares of the teachers, each broadcasting to scores [..., classes], summing to one. mean and weighted: fixed_shares;
 // confidence: in proportion to exp(-entropy) of each teacher's probabilities, position by position.
 std::vector<at::Tensor> fusion_shares(const std::vector<at::Tensor>& scores, Fusion fusion, const std::vector<double>& weights);
 

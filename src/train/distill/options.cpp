@@ -97,7 +97,7 @@ void DistillTargets::fields(FieldVisitor& visit) {
   visit("teachers", teachers, {.text = "The teachers; empty: the model before the first step (or after `evaluate.baseline`)."});
   visit("fusion", fusion, {.text = "How scores of several teachers become one: their mean, weighted by `weight`, or example by example by how sure each is."});
   visit("outputs", outputs, {.text = "Outputs that are scores, counted from 0.", .minimum = 0});
-  visit("mask", mask, {.text = "Input of 1 for positions that count and 0 for padding, for losses on inner values; empty: all count."});
+  visit("mask", mask, {.text = "Input of 1 for positions that count and 0 for padding, for losses on inner values and on scores of positions; empty: all count."});
   visit("cache", cache, {.text = "Keep the teachers' outputs on disk (runs/cache), for data without augmentation and losses on scores."});
   visit.check(losses.empty() ? "`losses` must name at least one loss" : "");
   visit.check(outputs.empty() ? "`outputs` must name at least one output" : "");

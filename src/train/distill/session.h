@@ -44,6 +44,7 @@ class DistillSession {
   void check_outputs(const Readings& student, const std::vector<Readings>& teachers, const Batch& batch, bool is_mixed);
   std::vector<Readings> read_teachers(const Batch& batch) const;
   at::Tensor mask_of(const Batch& batch) const;
+  std::vector<double> teacher_weights() const;
   void make_sum(const std::string& device);
   Objective term_of(const LossConfig& loss, std::size_t index);
   at::Tensor score_loss(const LossConfig& loss, const Batch& batch) const;

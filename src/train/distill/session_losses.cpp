@@ -1,4 +1,5 @@
 // What a session does in each step.
+#include <ATen/ops/index.h>
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/zeros.h>
 
@@ -10,6 +11,21 @@
 #include "train/distill/session.h"
 
 namespace dsc {
+namespace {
+
+constexpr std::int64_t kNoLabel = -100;
+
+// Of an output [N, S, ...], where `counts` is [N, S]: which rows of [N * S, ...] count. Undefined: all.
+at::Tensor rows_that_count(const at::Tensor& output, const at::Tensor& counts) {
+  const bool per_position = counts.defined() && output.dim() > 2 && output.size(0) == counts.size(0) && output.size(1) == counts.size(1);
+  return per_position ? (counts != 0).reshape({-1}) : at::Tensor();
+}
+
+at::Tensor take_rows(const at::Tensor& values, const at::Tensor& rows) {
+  return rows.defined() ? at::index(values.flatten(0, 1), {rows}) : values;
+}
+
+}  // namespace
 
 void DistillSession::make_sum(const std::string& device) {
   std::vector<LossTerm> terms;
@@ -35,27 +51,33 @@ Objective DistillSession::term_of(const LossConfig& loss, std::size_t index) {
 at::Tensor DistillSession::layer_loss(std::size_t index, const Batch& batch) const {
   const auto& terms = layer_losses_[index];
   const auto mask = mask_of(batch);
-  double whole = 0;
-  for (const auto& teacher : teachers_) whole += targets_.fusion == Fusion::weighted ? teacher.config->weight : 1;
+  const auto shares = fixed_shares(targets_.fusion, teacher_weights());
   at::Tensor sum;
   for (std::size_t k = 0; k < terms.size(); ++k) {
-    const double share = (targets_.fusion == Fusion::weighted ? teachers_[k].config->weight : 1) / whole;
-    if (share == 0) continue;
-    const auto part = terms[k].loss(student_readings_, teacher_readings_[k], mask) * share;
+    if (shares[k] == 0) continue;
+    const auto part = terms[k].loss(student_readings_, teacher_readings_[k], mask) * shares[k];
     sum = sum.defined() ? sum + part : part;
   }
   return sum;
 }
 
-at::Tensor DistillSession::score_loss(const LossConfig& loss, const Batch& batch) const {
+std::vector<double> DistillSession::teacher_weights() const {
   std::vector<double> weights;
   for (const auto& teacher : teachers_) weights.push_back(teacher.config->weight);
+  return weights;
+}
+
+at::Tensor DistillSession::score_loss(const LossConfig& loss, const Batch& batch) const {
+  auto counts = mask_of(batch);
+  if (std::holds_alternative<Dkd>(loss)) counts = counts.defined() ? (counts != 0).logical_and(batch.target != kNoLabel) : batch.target != kNoLabel;
   at::Tensor sum;
   for (std::size_t i = 0; i < targets_.outputs.size(); ++i) {
-    const auto& student = student_readings_.outputs.at(static_cast<std::size_t>(targets_.outputs[i]));
+    const auto& whole = student_readings_.outputs.at(static_cast<std::size_t>(targets_.outputs[i]));
+    const auto rows = rows_that_count(whole, counts);
+    const auto student = take_rows(whole, rows);
     std::vector<at::Tensor> scores;
-    for (const auto& readings : teacher_readings_) scores.push_back(readings.outputs[i]);
-    const auto shares = fusion_shares(scores, targets_.fusion, weights);
+    for (const auto& readings : teacher_readings_) scores.push_back(take_rows(readings.outputs[i], rows));
+    const auto shares = fusion_shares(scores, targets_.fusion, teacher_weights());
     const auto fused = [&](double temperature) { return fuse_scores(scores, shares, temperature); };
     at::Tensor part;
     if (const auto* kd = std::get_if<Kd>(&loss)) {
@@ -63,7 +85,7 @@ at::Tensor DistillSession::score_loss(const LossConfig& loss, const Batch& batch
       part = soft_target_loss(student, fused(t), t);
     } else if (const auto* dkd = std::get_if<Dkd>(&loss)) {
       const double t = dkd->temperature.at(share_);
-      part = decoupled_loss(student, fused(t), batch.target, dkd->target_weight, dkd->rest_weight, t);
+      part = decoupled_loss(student, fused(t), take_rows(batch.target, rows), dkd->target_weight, dkd->rest_weight, t);
     } else if (const auto* dist = std::get_if<Dist>(&loss)) {
       const double t = dist->temperature.at(share_);
       part = relation_loss(student, fused(t), dist->class_weight, dist->example_weight, t);
