@@ -152,13 +152,12 @@ void print_split(const Json& json) {
 int inspect_data(const Session& session, const DataCommand& command) {
   const auto recipe = load_recipe(command.recipe, session);
   Json splits = Json::array();
-  for (const auto& [split, config] : data_sections(recipe)) {
-    const std::string name(to_string(split));
-    if (!command.split.empty() && command.split != name) continue;
+  for (const auto& section : data_sections(recipe)) {
+    if (!command.split.empty() && command.split != section.name) continue;
     try {
-      splits.push_back(split_json(name, config, *open_dataset(config, recipe.data.normalize, recipe.limit), recipe, command.show));
+      splits.push_back(split_json(section.name, section.config, *open_dataset(section.config, recipe.data.normalize, recipe.limit), recipe, command.show));
     } catch (Error& error) {
-      throw error.add_place(recipe.place_of("/data/" + name));
+      throw error.add_place(recipe.place_of(section.pointer));
     }
   }
   if (splits.empty()) throw Error(ErrorCode::usage, command.split.empty() ? "the recipe has no data" : "the recipe has no data." + command.split, {.file = recipe.path});
@@ -176,7 +175,7 @@ CLI::App* add_inspect_data_command(CLI::App& inspect, Session& session) {
   auto command = std::make_shared<DataCommand>();
   auto* sub = inspect.add_subcommand("data", "Show examples, labels, lengths and padding of a recipe's data");
   add_recipe_options(*sub, command->recipe);
-  sub->add_option("--split", command->split, "train, valid, eval or calibration; default: all")->type_name("NAME");
+  sub->add_option("--split", command->split, "train, valid, eval, calibration or more.NAME; default: all")->type_name("NAME");
   sub->add_option("--show", command->show, "Examples to show of each split")->check(CLI::NonNegativeNumber)->capture_default_str()->type_name("N");
   sub->add_flag("--json", session.json, "Print JSON");
   sub->footer("Examples:\n  dscompress inspect data recipe.yaml\n  dscompress inspect data recipe.yaml --split train --show 10 --json");

@@ -16,25 +16,30 @@ class BoundDataset final : public Dataset {
       info_.inputs.push_back(whole_->info().inputs[i]);
       info_.input_names.push_back(whole_->info().input_names[i]);
     }
+    for (std::size_t i = 0; i < whole_->info().inputs.size(); ++i) {
+      if (std::ranges::find(chosen_, i) != chosen_.end()) continue;
+      others_.push_back(i);
+      info_.other_names.push_back(whole_->info().input_names[i]);
+    }
   }
   std::int64_t size() const override { return whole_->size(); }
   const DatasetInfo& info() const override { return info_; }
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override {
     Batch batch = whole_->batch(indices, augment_seed);
-    std::vector<at::Tensor> inputs;
-    for (const std::size_t i : chosen_) inputs.push_back(batch.inputs[i]);
-    batch.inputs = std::move(inputs);
+    const auto all = std::move(batch.inputs);
+    batch.inputs.clear();
+    for (const std::size_t i : chosen_) batch.inputs.push_back(all[i]);
+    for (const std::size_t i : others_) batch.others.push_back(all[i]);
     return batch;
   }
   std::span<const std::int64_t> lengths() const override { return whole_->lengths(); }
   const AnswerKey* answers() const override { return whole_->answers(); }
   std::string show(std::int64_t index) const override { return whole_->show(index); }
-  const Dataset& unbound() const override { return whole_->unbound(); }
 
  private:
   std::unique_ptr<Dataset> whole_;
   DatasetInfo info_;
-  std::vector<std::size_t> chosen_;
+  std::vector<std::size_t> chosen_, others_;
 };
 
 }  // namespace

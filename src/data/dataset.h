@@ -18,6 +18,7 @@ namespace dsc {
 
 struct Batch {
   std::vector<at::Tensor> inputs;     // in the order of the model's user inputs, dim 0 = examples
+  std::vector<at::Tensor> others;     // what the data holds besides, for a teacher: DatasetInfo::other_names
   at::Tensor target;                  // [N] i64 class numbers, or [N, ...] f32; undefined for unlabelled data
   bool soft_target = false;           // target is [N, classes] f32, shares that sum to 1 (mixed pictures)
   std::vector<std::int64_t> indices;  // which examples
@@ -28,6 +29,7 @@ struct DatasetInfo {
   std::string description;                        // "cifar10 train[:-5000], 45000 examples"
   std::vector<TensorType> inputs;                 // without dim 0
   std::vector<std::string> input_names;           // empty: by position
+  std::vector<std::string> other_names;           // of Batch::others
   bool named = false;                             // input_names are the model's own: a model takes any of them, in any order
   std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
   std::string largest_label_at;                   // "train.tsv:17", where known
@@ -54,8 +56,6 @@ class Dataset {
   virtual const AnswerKey* answers() const { return nullptr; }
   // An example as its file has it, for people; empty where it is no text.
   virtual std::string show(std::int64_t index) const { return {}; }
-  // The same examples before inputs were chosen for a model.
-  virtual const Dataset& unbound() const { return *this; }
 };
 
 struct LoaderOptions {

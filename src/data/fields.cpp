@@ -87,6 +87,7 @@ void DataConfig::fields(FieldVisitor& visit) {
   visit("valid", valid, {.text = "Examples for early stopping, roll-back and choosing the best epoch."});
   visit("eval", eval, {.text = "Examples that the reported metrics are measured on."});
   visit("calibration", calibration, {.text = "Examples for calibration; absent: `train` without augmentation."});
+  visit("more", more, {.text = "Further training data by name, for steps with `train_on`: unlabelled text, augmented copies."});
   visit("normalize", normalize, {.text = "Normalisation of image channels; absent: pixels in [0, 1]."});
 }
 

@@ -108,6 +108,7 @@ struct NormalizeConfig {
 
 struct DataConfig {
   std::optional<SplitConfig> train, valid, eval, calibration;
+  std::map<std::string, SplitConfig> more;  // further training data, for steps with `train_on`
   std::optional<NormalizeConfig> normalize;
   void fields(FieldVisitor& visit);
 };
@@ -120,8 +121,8 @@ std::vector<std::string> ingredients(const SplitConfig& split);
 std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize,
                                       std::int64_t limit = 0);
 
-// The data set with the inputs that the model's graph takes, in its order, where all their names are known to the data set;
-// otherwise unchanged.
+// The data set with the inputs that the model's graph takes, in its order, where all their names are known to the data set,
+// the rest as `others`; otherwise unchanged.
 std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Model& model);
 
 // Problems that would stop a run: number of inputs, shapes, dtypes against the model's user inputs and classes against

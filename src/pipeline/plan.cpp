@@ -19,12 +19,13 @@ namespace {
 // The rehearsal's context: data is there, nothing is trained, evaluated or saved.
 class RehearsalContext final : public PassContext {
  public:
-  RehearsalContext(RunResources& resources, std::uint64_t seed, std::vector<std::string>& notes) : resources_(resources), seed_(seed), notes_(notes) {}
+  RehearsalContext(RunResources& resources, const PassStep& step, std::uint64_t seed, std::vector<std::string>& notes)
+      : resources_(resources), train_on_(step.train_on), seed_(seed), notes_(notes) {}
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return resources_.device; }
   bool dry_run() const override { return true; }
-  bool has_data(Split split) const override { return resources_.data.contains(split); }
-  Dataset& data(Split split) override { return *resources_.data.at(split); }
+  bool has_data(Split split) const override { return resources_.find_data(split, train_on_) != nullptr; }
+  Dataset& data(Split split) override { return *resources_.find_data(split, train_on_); }
   const Model& base() override { return *resources_.base; }
   Model load_model(const std::string& path, const std::string& weights) override { return open_model(path, weights); }
   Metrics evaluate(const Model&, Split, std::int64_t) override { return {}; }
@@ -40,6 +41,7 @@ class RehearsalContext final : public PassContext {
 
  private:
   RunResources& resources_;
+  std::string train_on_;
   std::uint64_t seed_;
   std::vector<std::string>& notes_;
   std::map<std::string, at::Tensor> carried_;
@@ -108,7 +110,7 @@ Plan make_plan(const Recipe& recipe) {
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
     std::vector<std::string> notes;
-    RehearsalContext context(run.resources, derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", i), notes);
+    RehearsalContext context(run.resources, step, derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", i), notes);
     try {
       auto result = step.info->run(run.model, step.options.get(), context);
       notes.insert(notes.end(), result.notes.begin(), result.notes.end());

@@ -4,6 +4,7 @@
 
 #include "core/hash.h"
 #include "core/printed.h"
+#include "core/tree.h"
 #include "data/batch_order.h"
 #include "data/open.h"
 #include "pipeline/measure.h"
@@ -14,25 +15,31 @@
 namespace dsc {
 namespace {
 
+constexpr std::string_view kMore = "more.";
+
 void open_data(const Recipe& recipe, const Model& model, RunResources& resources) {
   std::vector<Problem> problems;
-  for (const auto& [split, config] : data_sections(recipe)) {
-    const std::string pointer = "/data/" + std::string(to_string(split));
+  for (const auto& section : data_sections(recipe)) {
+    const std::string title = "data." + section.name + ": ";
     try {
-      auto dataset = bind_inputs(open_dataset(config, recipe.data.normalize, recipe.limit), model);
+      auto dataset = bind_inputs(open_dataset(section.config, recipe.data.normalize, recipe.limit), model);
       for (auto problem : check_against_model(*dataset, model)) {
-        problem.message = "data." + std::string(to_string(split)) + ": " + problem.message;
-        problem.place = recipe.place_of(pointer);
+        problem.message = title + problem.message;
+        problem.place = recipe.place_of(section.pointer);
         problems.push_back(std::move(problem));
       }
-      for (const auto& note : dataset->info().notes) resources.data_notes.push_back("data." + std::string(to_string(split)) + ": " + note);
+      for (const auto& note : dataset->info().notes) resources.data_notes.push_back(title + note);
       if (const double padding = padding_in_batches(*dataset, recipe.evaluate.batch); padding > 0) {
-        resources.data_notes.push_back("data." + std::string(to_string(split)) + printed(": %.1f %% of the tokens are padding in batches of %lld", 100 * padding, static_cast<long long>(recipe.evaluate.batch)));
+        resources.data_notes.push_back(title + printed("%.1f %% of the tokens are padding in batches of %lld", 100 * padding, static_cast<long long>(recipe.evaluate.batch)));
       }
-      resources.data.emplace(split, std::move(dataset));
+      if (section.split) {
+        resources.data.emplace(*section.split, std::move(dataset));
+      } else {
+        resources.more.emplace(section.name.substr(kMore.size()), std::move(dataset));
+      }
     } catch (Error& error) {
       if (error.code() != ErrorCode::data) throw;
-      error.add_place({.pointer = pointer});
+      error.add_place({.pointer = section.pointer});
       problems.insert(problems.end(), error.problems().begin(), error.problems().end());
     }
   }
@@ -69,18 +76,22 @@ void check_passes(const Recipe& recipe, const Model& model) {
 }  // namespace
 
 // Text is tokenised as its model wants it: by the tokenizer that was exported with it, unless the recipe names one.
-std::vector<std::pair<Split, SplitConfig>> data_sections(const Recipe& recipe) {
-  std::vector<std::pair<Split, SplitConfig>> sections;
-  const auto add = [&](Split split, const std::optional<SplitConfig>& config) {
-    if (!config) return;
-    sections.emplace_back(split, *config);
-    auto& tokenizer = sections.back().second.text.tokenizer.path;
-    if (holds_text(config->format) && tokenizer.empty()) tokenizer = std::filesystem::path(recipe.model.path.path).replace_extension(".tokenizer.xml").string();
+std::vector<DataSection> data_sections(const Recipe& recipe) {
+  std::vector<DataSection> sections;
+  const auto add = [&](std::string name, std::string pointer, std::optional<Split> split, const SplitConfig& config) {
+    sections.push_back({std::move(name), std::move(pointer), split, config});
+    auto& tokenizer = sections.back().config.text.tokenizer.path;
+    if (holds_text(config.format) && tokenizer.empty()) tokenizer = std::filesystem::path(recipe.model.path.path).replace_extension(".tokenizer.xml").string();
   };
-  add(Split::train, recipe.data.train);
-  add(Split::valid, recipe.data.valid);
-  add(Split::eval, recipe.data.eval);
-  add(Split::calibration, recipe.data.calibration);
+  const auto add_split = [&](Split split, const std::optional<SplitConfig>& config) {
+    const std::string name(to_string(split));
+    if (config) add(name, "/data/" + name, split, *config);
+  };
+  add_split(Split::train, recipe.data.train);
+  add_split(Split::valid, recipe.data.valid);
+  add_split(Split::eval, recipe.data.eval);
+  add_split(Split::calibration, recipe.data.calibration);
+  for (const auto& [name, config] : recipe.data.more) add(std::string(kMore) + name, child_pointer("/data/more", name), std::nullopt, config);
   return sections;
 }
 
@@ -105,10 +116,10 @@ Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string
   prints["recipe"] = fingerprint(dump_recipe(recipe));
   prints["model"] = fingerprint_path(recipe.model.path.path);
   if (!recipe.model.weights.empty()) prints["weights"] = fingerprint_path(recipe.model.weights.path);
-  for (const auto& [split, config] : data_sections(recipe)) {
-    std::string print = fingerprint_path(config.path.path);
-    for (const auto& file : ingredients(config)) print += fingerprint_path(file);
-    prints["data of " + std::string(to_string(split))] = print;
+  for (const auto& section : data_sections(recipe)) {
+    std::string print = fingerprint_path(section.config.path.path);
+    for (const auto& file : ingredients(section.config)) print += fingerprint_path(file);
+    prints["data of " + section.name] = print;
   }
   for (const auto& step : recipe.passes.steps) {
     for (const auto& path : files_of(step)) prints["file " + path] = fingerprint_path(path);

@@ -12,8 +12,16 @@ struct PreparedRun {
   RunResources resources;
 };
 
+// A section of the recipe's `data`.
+struct DataSection {
+  std::string name;            // "train", "more.wiki"
+  std::string pointer;         // "/data/train"
+  std::optional<Split> split;  // none: further training data
+  SplitConfig config;
+};
+
 // The recipe's data sections, with the tokenizer beside the model where they name none.
-std::vector<std::pair<Split, SplitConfig>> data_sections(const Recipe& recipe);
+std::vector<DataSection> data_sections(const Recipe& recipe);
 
 // Opens the model and every data set that the recipe names; checks shapes, dtypes, labels and each pass against them.
 // The recipe must outlive the result. errors: all problems of one kind at once, before anything is trained.

@@ -70,12 +70,14 @@ struct ReportConfig {
   void fields(FieldVisitor& visit);
 };
 
-// One entry of `passes`: `prune` or `prune: {options}`. `name` and `allow_empty` are options of every pass.
+// One entry of `passes`: `prune` or `prune: {options}`. `name` and `allow_empty` are options of every pass, `train_on` of
+// those that may use training data.
 struct PassStep {
   std::string name;  // unique in the recipe; the pass id unless given
   const PassInfo* info = nullptr;
   std::shared_ptr<void> options;  // never null
   bool allow_empty = false;       // a pass that changes nothing is no error
+  std::string train_on;           // a name of data.more; empty: data.train
   const PassTable* table = nullptr;
   void describe(ValueVisitor& visit);
 

@@ -79,19 +79,37 @@ void check_device(const Recipe& recipe, Problems& problems) {
   problems.push_back({"unknown device `" + device + "`", {.pointer = "/device"}, "cpu, cuda or cuda:N; OpenVINO's device is deploy.openvino.device"});
 }
 
+std::set<Need> needs_of(const PassStep& step) {
+  std::set<Need> needs(step.info->needs.begin(), step.info->needs.end());
+  if (!step.info->needs_of) return needs;
+  for (const Need need : step.info->needs_of(step.options.get())) needs.insert(need);
+  return needs;
+}
+
+void check_train_on(const Recipe& recipe, std::size_t index, const std::set<Need>& needs, Problems& problems) {
+  const auto& step = recipe.passes.steps[index];
+  if (step.train_on.empty()) return;
+  const Place place{.pointer = step_pointer(recipe, index) + "/train_on"};
+  std::vector<std::string> names;
+  for (const auto& [name, config] : recipe.data.more) names.push_back(name);
+  if (!needs.contains(Need::train_data) && !needs.contains(Need::calibration_data)) {
+    problems.push_back({"`" + step.info->id + "`, as it is set here, uses no training data", place, "remove train_on"});
+  } else if (!contains(names, step.train_on)) {
+    problems.push_back({"`data.more` has no `" + step.train_on + "`", place, names.empty() ? "add it there" : suggest(step.train_on, names)});
+  }
+}
+
 void check_needs(const Recipe& recipe, Problems& problems) {
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
-    auto needs = step.info->needs;
-    if (step.info->needs_of) {
-      const auto more = step.info->needs_of(step.options.get());
-      needs.insert(needs.end(), more.begin(), more.end());
-    }
-    const auto needs_any = [&](Need need) { return std::find(needs.begin(), needs.end(), need) != needs.end(); };
+    const auto needs = needs_of(step);
+    const auto needs_any = [&](Need need) { return needs.contains(need); };
     const Place place{.pointer = step_pointer(recipe, i)};
-    if (needs_any(Need::train_data) && !recipe.data.train) {
+    const bool has_training_data = recipe.data.train || !step.train_on.empty();
+    check_train_on(recipe, i, needs, problems);
+    if (needs_any(Need::train_data) && !has_training_data) {
       problems.push_back({"`" + step.info->id + "` trains, and there is no `data.train`", place, "add data.train"});
-    } else if (needs_any(Need::calibration_data) && !recipe.data.calibration && !recipe.data.train) {
+    } else if (needs_any(Need::calibration_data) && !recipe.data.calibration && !has_training_data) {
       problems.push_back(
           {"`" + step.info->id + "` calibrates, and there is neither `data.calibration` nor `data.train`", place, "add data.calibration"});
     }

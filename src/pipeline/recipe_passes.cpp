@@ -16,23 +16,26 @@ class FieldNames final : public FieldVisitor {
 };
 
 // The pass's own options, then those of every step; a pass may give its own meaning to one of these.
-void visit_step(const PassInfo& info, void* options, std::string& name, bool& allow_empty, FieldVisitor& visit) {
+void visit_step(PassStep& step, FieldVisitor& visit) {
+  const PassInfo& info = *step.info;
   FieldNames own;
-  info.fields(options, own);
+  info.fields(step.options.get(), own);
   const auto is_free = [&](std::string_view field) { return std::find(own.names.begin(), own.names.end(), field) == own.names.end(); };
-  info.fields(options, visit);
-  if (is_free("name")) visit("name", name, {.text = "Name of the step in report and run folder; empty: the pass."});
+  info.fields(step.options.get(), visit);
+  if (is_free("name")) visit("name", step.name, {.text = "Name of the step in report and run folder; empty: the pass."});
   if (is_free("allow_empty")) {
-    visit("allow_empty", allow_empty, {.text = "A pass that changes nothing is no error."});
+    visit("allow_empty", step.allow_empty, {.text = "A pass that changes nothing is no error."});
   } else {  // the pass looks at it as well, for patterns that match nothing
-    const auto set = write_fields([&](FieldVisitor& fields) { info.fields(options, fields); });
-    allow_empty = set.find("allow_empty")->text == "true";
+    const auto set = write_fields([&](FieldVisitor& fields) { info.fields(step.options.get(), fields); });
+    step.allow_empty = set.find("allow_empty")->text == "true";
   }
+  const bool may_train = !info.needs.empty() || info.needs_of;
+  if (may_train && is_free("train_on")) visit("train_on", step.train_on, {.text = "The training data of this step, a name of `data.more`; empty: `data.train`."});
 }
 
 }  // namespace
 
-void PassStep::fields(FieldVisitor& visit) { visit_step(*info, options.get(), name, allow_empty, visit); }
+void PassStep::fields(FieldVisitor& visit) { visit_step(*this, visit); }
 
 void PassStep::describe(ValueVisitor& visit) {
   VariantAccess access;
@@ -40,9 +43,10 @@ void PassStep::describe(ValueVisitor& visit) {
   for (std::size_t i = 0; i < passes.size(); ++i) {
     const auto& pass = *passes[i];
     access.alternatives.push_back({pass.id, pass.summary, [&pass](FieldVisitor& inner) {
-                                     std::string no_name;
-                                     bool allow_empty = false;
-                                     visit_step(pass, pass.make_options().get(), no_name, allow_empty, inner);
+                                     PassStep step;
+                                     step.info = &pass;
+                                     step.options = pass.make_options();
+                                     visit_step(step, inner);
                                    }});
     if (&pass == info) access.current = i;
   }
@@ -51,6 +55,7 @@ void PassStep::describe(ValueVisitor& visit) {
     options = info->make_options();
     name.clear();
     allow_empty = false;
+    train_on.clear();
   };
   access.fields = [this](FieldVisitor& inner) { fields(inner); };
   visit.variant(std::move(access));

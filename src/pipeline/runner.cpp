@@ -112,9 +112,9 @@ class Run {
 
   // The compressed model is of use only with the tokenizer that its ids come from.
   void carry_tokenizer() const {
-    for (const auto& [split, config] : data_sections(recipe_)) {
-      if (!holds_text(config.format)) continue;
-      return folder_.carry_tokenizer(config.text.tokenizer.path);
+    for (const auto& section : data_sections(recipe_)) {
+      if (!holds_text(section.config.format)) continue;
+      return folder_.carry_tokenizer(section.config.text.tokenizer.path);
     }
   }
 
@@ -170,7 +170,7 @@ class Run {
     log_info("step " + std::to_string(index + 1) + " of " + std::to_string(recipe_.passes.steps.size()) + ": " + step.name);
     try {
       const auto seed = derive_seed(static_cast<std::uint64_t>(recipe_.seed), "step", index);
-      StepContext context(prepared_.resources, state_, resume_, seed, "step " + std::to_string(index + 1) + " " + step.name);
+      StepContext context(prepared_.resources, state_, resume_, step, seed, "step " + std::to_string(index + 1) + " " + step.name);
       auto result = step.info->run(prepared_.model, step.options.get(), context);
       record_result(std::move(result));
     } catch (Error& error) {

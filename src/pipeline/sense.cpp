@@ -17,8 +17,8 @@ namespace {
 // The context of a step that only measures, with a memory on disk.
 class SenseContext final : public StepContext {
  public:
-  SenseContext(RunResources& resources, RunState& state, ResumePoint& resume, std::uint64_t seed, std::string name, std::string cache, std::string data)
-      : StepContext(resources, state, resume, seed, std::move(name)), cache_(std::move(cache)), data_(std::move(data)) {
+  SenseContext(RunResources& resources, RunState& state, ResumePoint& resume, const PassStep& step, std::uint64_t seed, std::string cache, std::string data)
+      : StepContext(resources, state, resume, step, seed, "sense " + step.name), cache_(std::move(cache)), data_(std::move(data)) {
     for (const auto& metric : resources.metrics) data_ += " " + metric;
   }
 
@@ -76,7 +76,7 @@ SenseResult sense_recipe(const Recipe& recipe, const SenseOptions& options) {
   ResumePoint resume;
   const auto seed = derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", index);
   const auto data = fingerprint_path(recipe.data.valid->path.path) + valid_section(recipe);
-  SenseContext context(run.resources, state, resume, seed, "sense " + step.name, options.cache, data);
+  SenseContext context(run.resources, state, resume, step, seed, options.cache, data);
   return {step.name, step.info->id, step.info->sense(run.model, step.options.get(), context)};
 }
 

@@ -34,22 +34,26 @@ Metrics evaluate_model(const Model& model, const Model* reference, const Dataset
   return dsc::evaluate(executor, dataset, options);
 }
 
-StepContext::StepContext(RunResources& resources, RunState& state, ResumePoint& resume, std::uint64_t seed, std::string step_name)
+Dataset* RunResources::find_data(Split split, const std::string& train_on) const {
+  if (split == Split::train && !train_on.empty()) return more.at(train_on).get();
+  const auto found = data.find(split);
+  return found == data.end() ? nullptr : found->second.get();
+}
+
+StepContext::StepContext(RunResources& resources, RunState& state, ResumePoint& resume, const PassStep& step, std::uint64_t seed, std::string title)
     : resources_(resources),
       state_(state),
       resume_(resume),
       stages_to_skip_(state.finished_stages.size()),
+      train_on_(step.train_on),
       seed_(seed),
-      progress_(std::move(step_name)) {}
+      progress_(std::move(title)) {}
 
 Dataset& StepContext::data(Split split) {
-  const auto found = resources_.data.find(split);
-  if (found == resources_.data.end()) {
-    const std::string name(to_string(split));
-    throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {.pointer = "/data/" + name},
-                "add a `" + name + ":` section under `data:`");
-  }
-  return *found->second;
+  if (Dataset* found = resources_.find_data(split, train_on_)) return *found;
+  const std::string name(to_string(split));
+  throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {.pointer = "/data/" + name},
+              "add a `" + name + ":` section under `data:`");
 }
 
 Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limit) {

@@ -12,12 +12,14 @@
 #include "dscompress/pass.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/open_model.h"
+#include "pipeline/recipe.h"
 
 namespace dsc {
 
 // What all steps of a run share.
 struct RunResources {
   std::map<Split, std::unique_ptr<Dataset>> data;
+  std::map<std::string, std::unique_ptr<Dataset>> more;  // data.more
   std::vector<std::string> data_notes;       // what was cut, how much is padding
   std::vector<std::string> metrics;
   std::int64_t evaluation_batch = 250;
@@ -27,17 +29,20 @@ struct RunResources {
   std::function<std::vector<double>(const std::vector<const Model*>&)> latencies_ms;
   CheckpointPaths checkpoints;
   Fingerprints fingerprints;
+
+  // What a step with this `train_on` gets as `split`; null: nothing.
+  Dataset* find_data(Split split, const std::string& train_on) const;
 };
 
 class StepContext : public PassContext {
  public:
   // `state` is the run's: finished stages are read from it, progress is written to it. resume: the models that go with it,
-  // taken when their place is reached. step_name: for progress lines.
-  StepContext(RunResources& resources, RunState& state, ResumePoint& resume, std::uint64_t seed, std::string step_name);
+  // taken when their place is reached. title: for progress lines.
+  StepContext(RunResources& resources, RunState& state, ResumePoint& resume, const PassStep& step, std::uint64_t seed, std::string title);
 
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return resources_.device; }
-  bool has_data(Split split) const override { return resources_.data.contains(split); }
+  bool has_data(Split split) const override { return resources_.find_data(split, train_on_) != nullptr; }
   Dataset& data(Split split) override;
   const Model& base() override { return *resources_.base; }
   Model load_model(const std::string& path, const std::string& weights) override { return open_model(path, weights); }
@@ -57,6 +62,7 @@ class StepContext : public PassContext {
   RunState& state_;
   ResumePoint& resume_;
   std::size_t stages_to_skip_;
+  std::string train_on_;
   std::uint64_t seed_;
   Progress progress_;
 };

@@ -105,6 +105,7 @@ Batch Trainer::on_device(Batch batch) const {
   if (context_.device() == "cpu") return batch;
   const c10::Device device(context_.device());
   for (auto& input : batch.inputs) input = input.to(device, /*non_blocking=*/true);
+  for (auto& other : batch.others) other = other.to(device, /*non_blocking=*/true);
   if (batch.target.defined()) batch.target = batch.target.to(device, /*non_blocking=*/true);
   return batch;
 }

@@ -32,6 +32,34 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"  - finetune: {lora: {}, freeze: [conv1]}\n", "lora excludes staged, freeze and train_only"},
         Mistake{"  - finetune: {lora: {select: [relu]}}\n", "`relu` matches no linear layer or convolution"}));
 
+// Training on data.more gives what the same examples as data.train give, other steps keep data.train. Files are
+// compared without their headers, which hold the recipes.
+TEST(Distill, StepsTrainOnTheDataTheyName) {
+  const std::string passes = R"(
+passes:
+  - distill: {epochs: 1, batch: 32, losses: [outputs], teachers: [{path: model.pt2}], optimizer: {sgd: {lr: 0.1, weight_decay: 0.1}}ON}
+)";
+  const auto recipe = [&](const std::string& train, const std::string& more, const std::string& on) {
+    std::string text = passes;
+    text.replace(text.find("ON"), 2, on);
+    const auto section = [](const std::string& name, const std::string& file) { return name + ": {format: tensors, path: " + file + ".safetensors, split: all, inputs: [x]}\n"; };
+    return "version: 1\nmodel: {path: model.pt2}\ndata:\n  " + section("train", train) + "  " + section("eval", "eval") + more + "evaluate: {metrics: [top1]}" + text;
+  };
+  const std::string more = "  more:\n    other: {format: tensors, path: train.safetensors, split: all, inputs: [x]}\n";
+  const auto weights_of = [](const std::string& text) {
+    const TinyRun run(text);
+    const auto result = run.run("out");
+    EXPECT_EQ(result.status, 0) << result.err;
+    const std::string file = slurp(run.file("out/model.safetensors"));
+    std::uint64_t header = 0;
+    std::memcpy(&header, file.data(), sizeof header);
+    return file.substr(sizeof header + header);
+  };
+  const auto wanted = weights_of(recipe("train", "", ""));
+  EXPECT_TRUE(weights_of(recipe("valid", more, ", train_on: other")) == wanted);
+  EXPECT_FALSE(weights_of(recipe("valid", more, "")) == wanted);
+}
+
 TEST(Distill, MakesAndTeachesAStudentInOneRecipe) {
   const TinyRun run(tiny_recipe_head() + R"(evaluate: {metrics: [top1]}
 passes:

@@ -91,7 +91,7 @@ class TokenDataset : public Dataset {
     return made;
   }
 
- private:
+ protected:
   at::Tensor ids_, mask_, target_;
   DatasetInfo info_;
 };

@@ -88,7 +88,7 @@ void TeacherConfig::fields(FieldVisitor& visit) {
   visit("path", path, {.text = "The teacher's model file; empty: the model before the first step."});
   visit("weights", weights, {.text = "Weights to swap in by name (.safetensors)."});
   visit("weight", weight, {.text = "Its share, for fusion: weighted.", .minimum = 0});
-  visit("inputs", inputs, {.text = "The teacher's inputs and those of the student that they are fed from, where names differ."});
+  visit("inputs", inputs, {.text = "The teacher's inputs and those of the data that they are fed from, where names differ."});
 }
 
 void DistillTargets::fields(FieldVisitor& visit) {

@@ -108,7 +108,7 @@ std::span<const std::string_view> enum_names(Weighting);
 struct TeacherConfig {
   FilePath path, weights;
   double weight = 1;
-  std::map<std::string, std::string> inputs;  // the teacher's name -> the student's
+  std::map<std::string, std::string> inputs;  // the teacher's name -> the data's
   void fields(FieldVisitor& visit);
 };
 

@@ -81,7 +81,7 @@ DistillSession::DistillSession(const Model& student, const DistillOptions& optio
   if (has_teacher(targets_)) open_teachers(context);
   find_layers();
   throw_problems();
-  make_teachers(context.device());
+  make_teachers(context);
   fit_on_examples(context);
   throw_problems();
   if (targets_.cache) keep_outputs(context);
@@ -122,12 +122,12 @@ void DistillSession::find_layers() {
   if (ours.is_opened()) refresh_types(student_, example_inputs(student_, 0, 1));
 }
 
-void DistillSession::make_teachers(const std::string& device) {
+void DistillSession::make_teachers(PassContext& context) {
   const bool reads_outputs = std::ranges::any_of(targets_.losses, [](const auto& loss) { return !reads_layers(loss) && !std::holds_alternative<Labels>(loss); });
   for (auto& plan : teachers_) {
-    auto inputs = match_inputs(student_.graph, plan.model->graph, plan.config->inputs, plan.pointer, problems_);
+    auto inputs = match_inputs(student_.graph, context.data(Split::train).info().other_names, plan.model->graph, plan.config->inputs, plan.pointer, problems_);
     throw_problems();
-    ExecutorOptions executor{.device = device};
+    ExecutorOptions executor{.device = context.device()};
     executor.channels_last = uses_channels_last(options_.train, plan.model->graph);
     if (options_.train.bf16) executor.autocast = ScalarType::bf16;
     plan.network = std::make_unique<Teacher>(std::move(*plan.model), plan.taps.names(), reads_outputs ? targets_.outputs : std::vector<std::int64_t>{},

@@ -38,7 +38,7 @@ class DistillSession {
 
   void open_teachers(PassContext& context);
   void find_layers();
-  void make_teachers(const std::string& device);
+  void make_teachers(PassContext& context);
   void fit_on_examples(PassContext& context);
   void keep_outputs(PassContext& context);
   void check_outputs(const Readings& student, const std::vector<Readings>& teachers, const Batch& batch, bool is_mixed);

@@ -71,7 +71,7 @@ Teacher::Teacher(Model model, const std::vector<std::string>& taps, const std::v
 Readings Teacher::read(const Batch& batch) const {
   const c10::NoGradGuard no_grad;
   std::vector<at::Tensor> inputs;
-  for (const std::size_t i : input_of_) inputs.push_back(batch.inputs.at(i));
+  for (const std::size_t i : input_of_) inputs.push_back(i < batch.inputs.size() ? batch.inputs[i] : batch.others.at(i - batch.inputs.size()));
   auto shown = executor_->run(inputs);
   Readings readings;
   readings.outputs.assign(shown.begin(), shown.begin() + static_cast<std::ptrdiff_t>(outputs_read_));
@@ -79,10 +79,12 @@ Readings Teacher::read(const Batch& batch) const {
   return readings;
 }
 
-std::vector<std::size_t> match_inputs(const Graph& student, const Graph& teacher, const std::map<std::string, std::string>& renamed,
-                                      const std::string& pointer, std::vector<Problem>& problems) {
+std::vector<std::size_t> match_inputs(const Graph& student, const std::vector<std::string>& others, const Graph& teacher,
+                                      const std::map<std::string, std::string>& renamed, const std::string& pointer, std::vector<Problem>& problems) {
   const auto ours = user_inputs(student), theirs = user_inputs(teacher);
-  const auto names = names_of(ours), known = names_of(theirs);
+  const auto known = names_of(theirs);
+  auto names = names_of(ours);
+  names.insert(names.end(), others.begin(), others.end());
   for (const auto& [name, from] : renamed) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     problems.push_back({"the teacher has no input `" + name + "`", {.pointer = pointer + "/inputs"}, suggest(name, known)});
@@ -95,12 +97,12 @@ std::vector<std::size_t> match_inputs(const Graph& student, const Graph& teacher
     auto found = std::ranges::find(names, wanted);
     if (found == names.end() && !any_named && ours.size() == theirs.size()) found = names.begin() + static_cast<std::ptrdiff_t>(i);
     if (found == names.end()) {
-      problems.push_back({"the teacher's input `" + known[i] + "` has no counterpart: the data gives the student's inputs, and none is called `" + wanted + "`",
+      problems.push_back({"the teacher's input `" + known[i] + "` has no counterpart: no input of the data is called `" + wanted + "`",
                           {.pointer = pointer + "/inputs"}, suggest(wanted, names) + "; name it under `inputs`"});
       continue;
     }
     from.push_back(static_cast<std::size_t>(found - names.begin()));
-    check_vocabulary(*ours[from.back()], *theirs[i], pointer, problems);
+    if (from.back() < ours.size()) check_vocabulary(*ours[from.back()], *theirs[i], pointer, problems);
   }
   return from;
 }

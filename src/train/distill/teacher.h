@@ -15,7 +15,7 @@ namespace dsc {
 class Teacher {
  public:
   // model: a copy of its own. taps: values to show. outputs: which of its outputs are read. input_of: for each of its
-  // inputs the student's.
+  // inputs the number of that of the data (match_inputs).
   // Batch norms are folded, dropout is removed, and what nothing read depends on is left out.
   Teacher(Model model, const std::vector<std::string>& taps, const std::vector<std::int64_t>& outputs, std::vector<std::size_t> input_of,
           ExecutorOptions options);
@@ -31,9 +31,10 @@ class Teacher {
   std::unique_ptr<Executor> executor_;
 };
 
-// The student's input that feeds each of the teacher's, by name (`renamed`: teacher's -> student's), or by position where no
-// name agrees. Also compares vocabularies: tables that are looked up by the same input must have as many rows.
-std::vector<std::size_t> match_inputs(const Graph& student, const Graph& teacher, const std::map<std::string, std::string>& renamed,
-                                      const std::string& pointer, std::vector<Problem>& problems);
+// The input of the data that feeds each of the teacher's, by name (`renamed`: teacher's -> the data's), or by position where no
+// name agrees: the student's inputs, then `others` (DatasetInfo::other_names). Also compares vocabularies: tables that are
+// looked up by the same input must have as many rows.
+std::vector<std::size_t> match_inputs(const Graph& student, const std::vector<std::string>& others, const Graph& teacher,
+                                      const std::map<std::string, std::string>& renamed, const std::string& pointer, std::vector<Problem>& problems);
 
 }  // namespace dsc

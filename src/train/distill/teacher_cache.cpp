@@ -30,6 +30,7 @@ std::string fingerprint_of_inputs(const Dataset& data, std::int64_t batch, PassC
   while (const auto next = loader.next()) {
     context.check_cancelled();
     for (const auto& input : next->inputs) text += content_of(input);
+    for (const auto& other : next->others) text += content_of(other);
   }
   return fingerprint(text);
 }
@@ -92,8 +93,8 @@ void check_cacheable(const Dataset& data) {
   const auto plain = data.batch(indices, std::nullopt);
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     const auto varied = data.batch(indices, seed);
-    for (std::size_t i = 0; i < plain.inputs.size(); ++i) {
-      if (plain.inputs[i].equal(varied.inputs[i])) continue;
+    const auto equal = [](const at::Tensor& a, const at::Tensor& b) { return a.equal(b); };
+    if (!std::ranges::equal(plain.inputs, varied.inputs, equal) || !std::ranges::equal(plain.others, varied.others, equal)) {
       throw Error(ErrorCode::data, "cache: data.train is augmented: an example differs from epoch to epoch, and one output of the teacher is kept for each", {.pointer = "/cache"},
                   "leave cache out, or remove `augment` from data.train");
     }

@@ -125,6 +125,31 @@ TEST_F(DistillLayers, SeveralTeachersWithInputsOfTheirOwn) {
   }
 }
 
+// Token ids of the student, and those that a teacher reads in their place.
+class TwoViews final : public TokenDataset {
+ public:
+  TwoViews() : TokenDataset(64, 1) { info_.other_names = {"rich_ids"}; }
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> seed) const override {
+    Batch made = TokenDataset::batch(indices, seed);
+    made.others = {made.inputs[0]};
+    made.inputs[0] = at::zeros_like(made.inputs[0]);
+    return made;
+  }
+};
+
+TEST_F(DistillLayers, ATeacherReadsInputsTheStudentDoesNotTake) {
+  TwoViews views;
+  const Model same = tiny_transformer(3);
+  const auto first_loss = [&](const std::string& teacher) {
+    auto model = same.clone();
+    FakeContext context(same, {.train = &views});
+    pass("losses: [outputs], teachers: [" + teacher + "]").run(model, context);
+    return curve(context, "loss_outputs").first;
+  };
+  EXPECT_LT(first_loss("{}"), 1e-12);
+  EXPECT_GT(first_loss("{inputs: {ids: rich_ids}}"), 1e-4);
+}
+
 TEST_F(DistillLayers, TrainsWithQuantisationInTheLoop) {
   auto model = student.clone();
   FakeContext context(teacher, {.train = &data});
@@ -223,6 +248,7 @@ TEST_F(DistillLayers, MistakesAreFoundBeforeTraining) {
       {"losses: [kd], teachers: [{path: classes.pt2}]", "differ in shape"},
       {"losses: [kd], teachers: [{path: mlp.pt2}]", "the teacher's input `x` has no counterpart"},
       {"losses: [kd], teachers: [{inputs: {idds: ids}}]", "the teacher has no input `idds`"},
+      {"losses: [kd], teachers: [{inputs: {ids: rich_ids}}]", "no input of the data is called `rich_ids`"},
       {"losses: [relation], teachers: [{path: heads.pt2}]", "set `heads`"},
       {"losses: [spatial_attention]", "spatial_attention needs feature maps"}};
   for (const auto& mistake : mistakes) {
