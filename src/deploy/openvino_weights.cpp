@@ -3,8 +3,8 @@
 //   before  FakeQuantize(Constant f32 [64, 32, 3, 3], low, high)
 //   after   Multiply(Subtract(Convert(Constant i8), zero_point), scale)      no Subtract where zero_point is 0
 //
-// Where nothing but weights is quantised, at most 16 levels are stored as i4, and groups as [channels, groups, group], which
-// the plugins' weight decompression takes. Integer kernels take i8 alone.
+// At most 16 levels are stored as i4 where nothing but weights is quantised, and in tables whose rows are gathered; groups as
+// [channels, groups, group], which the plugins' weight decompression takes. Integer kernels take i8 alone.
 // Leaves alone: more than 256 levels, and output ranges that differ from the input's.
 #include <algorithm>
 #include <cmath>
@@ -20,6 +20,7 @@
 #include <openvino/op/multiply.hpp>
 #include <openvino/op/reshape.hpp>
 #include <openvino/op/subtract.hpp>
+#include <openvino/op/util/gather_base.hpp>
 #include <optional>
 #include <vector>
 
@@ -101,6 +102,13 @@ ov::Shape shape_of_groups(const FakeQuantize& node, const ov::Shape& data) {
   return {weight[0], data[0] / weight[0], data[1]};
 }
 
+bool is_table(const FakeQuantize& node) {
+  const auto users = node.get_output_target_inputs(0);
+  return !users.empty() && std::all_of(users.begin(), users.end(), [](const auto& user) {
+    return dynamic_cast<const ov::op::util::GatherBase*>(user.get_node()) != nullptr;
+  });
+}
+
 void store_as_integers(const std::shared_ptr<FakeQuantize>& node, bool weights_alone) {
   const auto data = constant_input(*node, 0);
   const auto range = find_range(*node);
@@ -110,7 +118,7 @@ void store_as_integers(const std::shared_ptr<FakeQuantize>& node, bool weights_a
   const ov::Shape groups = shape_of_groups(*node, data->get_shape());
   const ov::Shape shape = groups.empty() ? data->get_shape() : groups;
   const ov::Shape scales = groups.empty() || range->scale_count() == 1 ? range->shape : ov::Shape{groups[0], groups[1], 1};
-  const auto type = weights_alone && node->get_levels() <= 16 ? ov::element::i4 : ov::element::i8;
+  const auto type = (weights_alone || is_table(*node)) && node->get_levels() <= 16 ? ov::element::i4 : ov::element::i8;
   const auto integers = Constant::create(type, shape, weights.values);
   integers->set_friendly_name(data->get_friendly_name());
   const auto convert = std::make_shared<ov::op::v0::Convert>(integers, ov::element::f32);

@@ -146,7 +146,7 @@ at::Tensor observe_fake_quant(const at::Tensor& self, const at::Tensor& range, c
 }
 
 at::Tensor fake_quant_weight_elsewhere(const at::Tensor& self, std::int64_t axis, QuantRange range, bool symmetric) {
-  if (axis < 0) {
+  if (axis == kOneGrid) {
     const auto [low, high] = min_max(self);
     const QuantParams params = choose_quant_params(low, high, range, symmetric);
     return at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, range.minimum, range.maximum);
@@ -159,8 +159,9 @@ at::Tensor fake_quant_weight(const at::Tensor& self, const at::Tensor& phase, st
                              std::int64_t quant_max, bool symmetric) {
   const double share = read_phase(phase).share;
   if (share <= 0) return self;
+  if (axis == kRowGrids) return fake_quant_weight(self.reshape({-1, self.size(-1)}), phase, 0, quant_min, quant_max, symmetric).view(self.sizes());
   if (!has_kernels(self)) return blended(self, fake_quant_weight_elsewhere(self, axis, {quant_min, quant_max}, symmetric), share);
-  if (axis < 0) return RoundChannels::apply(self, 1, quant_min, quant_max, symmetric, share);
+  if (axis == kOneGrid) return RoundChannels::apply(self, 1, quant_min, quant_max, symmetric, share);
   if (axis == 0 && has_blocks(self)) return RoundChannels::apply(self, self.size(0), quant_min, quant_max, symmetric, share);
   const at::Tensor first = self.movedim(axis, 0).contiguous();
   return RoundChannels::apply(first, first.size(0), quant_min, quant_max, symmetric, share).movedim(0, axis);

@@ -33,6 +33,7 @@ QuantPhase read_phase(const at::Tensor& phase);
 // Targets of the nodes.
 inline constexpr const char* kObserveFakeQuant = "dscompress.observe_fake_quant.default";
 inline constexpr const char* kFakeQuantWeight = "dscompress.fake_quant_weight.default";
+enum QuantAxis : std::int8_t { kOneGrid = -1, kRowGrids = -2 };
 inline constexpr const char* kLearnedFakeQuant = "dscompress.learned_fake_quant.default";
 
 // Makes them known to the dispatcher; may be called again.
@@ -41,7 +42,8 @@ inline constexpr const char* kLearnedFakeQuant = "dscompress.learned_fake_quant.
 //     With `train`, moves the ranges: range = momentum * range + (1 - momentum) * the batch's, the first batch sets them.
 //     Then rounds to the integers' grid; the gradient passes where nothing was clamped (straight-through estimator).
 //   fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor
-//     Rounds each channel to the grid of its own smallest and largest value; axis -1: one grid for all. The gradient passes.
+//     Rounds each channel to the grid of its own smallest and largest value; axis kOneGrid: one grid for all; kRowGrids: one
+//     for each row along the last dimension. The gradient passes.
 //   learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor
 //     Rounds to a grid whose step is trained: exec/learned_fake_quant.h.
 //   batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] shape) -> Tensor

@@ -13,7 +13,7 @@ namespace {
 struct Rule {
   std::string_view op;
   QuantKind kind;
-  std::string_view activation, weight;
+  std::string_view activation, weight;  // no activation: none is quantised
   std::int64_t channel_axis;  // -1: the last
 };
 constexpr Rule kRules[] = {
@@ -29,6 +29,7 @@ constexpr Rule kRules[] = {
     {"aten.mm", QuantKind::product, "self", "mat2", -1},
     {"aten.bmm", QuantKind::product, "self", "mat2", -1},
     {"aten.addmm", QuantKind::linear, "mat1", "mat2", -1},
+    {"aten.embedding", QuantKind::table, "", "weight", 0},
 };
 
 const Rule* find_rule(const Node& node) {
@@ -64,8 +65,9 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   const Rule* rule = find_rule(*node);
   if (!rule) return std::nullopt;
   const auto input = find_use(node, rule->activation), weight = find_use(node, rule->weight);
-  if (!input || !weight) return std::nullopt;
-  QuantLayer layer{.node = node, .kind = rule->kind, .activations = {{*input}}};
+  if (!weight || (!input && !rule->activation.empty())) return std::nullopt;
+  QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}};
+  if (input) layer.activations.push_back({*input});
   const Value* value = node->find_value(rule->weight);
   if (!is_stored(graph, value)) {
     if (rule->kind != QuantKind::product) return std::nullopt;

@@ -8,17 +8,17 @@ bool QuantTarget::has(QuantKind kind) const { return std::find(kinds.begin(), ki
 
 std::span<const QuantTarget> quant_targets() {
   using enum QuantKind;
-  static const std::vector<QuantTarget> table = {
+  static const std::vector<QuantTarget> targets = {
       // An add after a linear layer stays in floating point there, and so does one that no convolution does.
       {.name = "openvino_cpu", .summary = "OpenVINO's CPU plugin (oneDNN kernels)",
-       .kinds = {convolution, transposed_convolution, linear, product}, .sum = QuantTarget::Sum::fused, .run_time_rows = 16},
+       .kinds = {convolution, transposed_convolution, linear, product, table}, .sum = QuantTarget::Sum::fused, .run_time_rows = 16},
       // QDQ form: integer adds between quantised layers, no integer transposed convolution.
       {.name = "onnxruntime_cpu", .summary = "ONNX Runtime's CPU provider, graphs in QDQ form",
-       .kinds = {convolution, linear, product}, .sum = QuantTarget::Sum::both, .signed_operand = false},
+       .kinds = {convolution, linear, product, table}, .sum = QuantTarget::Sum::both, .signed_operand = false},
       {.name = "symmetric", .summary = "engines whose kernels have no zero points",
-       .kinds = {convolution, transposed_convolution, linear, product}, .sum = QuantTarget::Sum::fused, .signed_activations = true},
+       .kinds = {convolution, transposed_convolution, linear, product, table}, .sum = QuantTarget::Sum::fused, .signed_activations = true},
   };
-  return table;
+  return targets;
 }
 
 const QuantTarget* find_quant_target(std::string_view name) {

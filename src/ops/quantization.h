@@ -59,7 +59,10 @@ std::int64_t quant_bits(QuantRange range);  // the width that the integers need
 // --- operators ---
 
 // Operators with low-precision kernels, by what engines tell apart.
-enum class QuantKind : std::uint8_t { convolution, transposed_convolution, linear, product };
+enum class QuantKind : std::uint8_t {
+  convolution, transposed_convolution, linear, product,
+  table,  // an embedding: rows of a stored matrix are read, in any width, and no activation is involved
+};
 
 // An operator that has low-precision kernels, and what of it has to be quantised.
 struct QuantLayer {
@@ -69,7 +72,7 @@ struct QuantLayer {
   };
   Node* node = nullptr;
   QuantKind kind = QuantKind::linear;
-  std::vector<Activation> activations;
+  std::vector<Activation> activations;  // none of a table
   std::optional<Use> weight;      // the argument that is a stored tensor
   std::int64_t channel_axis = 0;  // of the weight: one scale for each of its indices
 };

@@ -10,7 +10,7 @@ namespace dsc::quantize {
 namespace {
 
 // One text for a field of the options and of the rules that override them.
-Doc weight_bits() { return {.text = "Width of weights.", .unit = "bits", .minimum = 2, .maximum = 8}; }
+Doc weight_bits() { return {.text = "Width of weights. Embeddings have 8 unless `layers` says otherwise.", .unit = "bits", .minimum = 2, .maximum = 8}; }
 Doc per_channel() { return {.text = "One scale for each output channel; otherwise one for each tensor."}; }
 Doc group_size() {
   return {.text = "Of weight_only: so many neighbours of a row share a scale (the largest divisor of the row's length up to it); 0: no groups.",

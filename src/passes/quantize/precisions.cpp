@@ -15,7 +15,8 @@ std::vector<Node*> layers_of(const Model& model, const Options& options) {
   for (Node* node : model.graph.nodes()) {
     const auto layer = find_quant_layer(model.graph, node);
     if (!layer || !target_of(options).has(layer->kind) || (!layer->weight && !has_activation_ranges(options.mode))) continue;
-    if (layer->kind == QuantKind::linear || options.mode != Mode::dynamic) layers.push_back(node);
+    const bool is_dynamic_layer = layer->kind == QuantKind::linear || layer->kind == QuantKind::table;
+    if (is_dynamic_layer || options.mode != Mode::dynamic) layers.push_back(node);
   }
   return layers;
 }
@@ -26,6 +27,13 @@ bool applies(const LayerRule& rule, const Node& node) {
 
 bool is_skipped(const Node& node, const Options& options) {
   return std::any_of(options.skip.begin(), options.skip.end(), [&](const auto& glob) { return matches_glob(glob, node.module_path()); });
+}
+
+// Rows of embeddings have no other values to make up for their rounding, and take little time at any width.
+WeightOptions weights_of_table(WeightOptions options) {
+  options.bits = std::max<std::int64_t>(options.bits, 8);
+  options.group_size = 0;
+  return options;
 }
 
 template <class T>
@@ -61,8 +69,9 @@ bool has_own_width(const Node& layer, const Options& options) {
 
 Precisions resolve_precisions(const Model& model, const Options& options) {
   Precisions precisions;
-  for (const Node* node : layers_of(model, options)) {
+  for (Node* node : layers_of(model, options)) {
     LayerPrecision layer{.weights = options.weights, .activations = options.activations};
+    if (find_quant_layer(model.graph, node)->kind == QuantKind::table) layer.weights = weights_of_table(layer.weights);
     for (const LayerRule& rule : options.layers) {
       if (applies(rule, *node)) apply(rule, layer);
     }
@@ -92,7 +101,7 @@ std::vector<Problem> check_precisions(const Model& model, const Options& options
   }
   if (!problems.empty()) return problems;
   if (layers.empty()) {
-    problems.push_back({"the model has no convolution, linear layer or matrix product that is not quantised already", {}, "remove the step"});
+    problems.push_back({"the model has no convolution, linear layer, matrix product or embedding that is not quantised already", {}, "remove the step"});
     return problems;
   }
   const auto precisions = resolve_precisions(model, options);

@@ -46,6 +46,7 @@ class Rounder {
     std::unordered_map<const Value*, std::size_t> seen;
     for (std::size_t i = 0; i < placement_.weights.size(); ++i) {
       const auto layer = find_quant_layer(model_.graph, placement_.weights[i].layer);
+      if (layer->activations.empty()) continue;  // nothing to minimise an error over
       const Use use = layer->activations.front().use;
       const Value* value = std::get<Value*>(use.node->arguments()[use.argument].value);
       const auto [entry, added] = seen.emplace(value, lists.size());

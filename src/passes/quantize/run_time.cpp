@@ -2,6 +2,7 @@
 
 #include <map>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,7 +11,10 @@
 namespace dsc::quantize {
 namespace {
 
-Use input_of(const Graph& graph, Node* layer) { return find_quant_layer(graph, layer)->activations.front().use; }
+std::optional<Use> input_of(const Graph& graph, Node* layer) {
+  const auto activations = find_quant_layer(graph, layer)->activations;
+  return activations.empty() ? std::nullopt : std::optional(activations.front().use);
+}
 
 Value* value_of(const Use& use) { return std::get<Value*>(use.node->arguments()[use.argument].value); }
 
@@ -78,10 +82,11 @@ std::vector<QuantizerRow> insert_run_time_quantizers(Model& model, const QuantPl
   std::vector<std::pair<Node*, Use>> inputs;
   std::int64_t group = 0;
   for (Node* layer : placement.layers) {
-    const Use use = input_of(graph, layer);
-    const Dim& row = row_of(value_of(use));
+    const auto use = input_of(graph, layer);
+    if (!use) continue;
+    const Dim& row = row_of(value_of(*use));
     if (!row.is_fixed() || row.size % multiple != 0) continue;
-    inputs.emplace_back(layer, use);
+    inputs.emplace_back(layer, *use);
     group = std::gcd(group, row.size);
   }
   std::vector<QuantizerRow> rows;

@@ -5,6 +5,9 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <optional>
+#include <unordered_map>
+#include <utility>
 
 #include "exec/fake_quant.h"
 #include "exec/learned_fake_quant.h"
@@ -47,12 +50,60 @@ QuantizerRow finish_observing(Model& model, Node* node) {
   return row;
 }
 
+WeightGrid extremes_of(const at::Tensor& weight, std::int64_t axis, const Node& node) {
+  return choose_weight_grid(weight, axis, {.bits = quant_bits(range_of(node)), .per_channel = axis >= 0, .symmetric = bool_or(node, "symmetric", true)});
+}
+
 QuantizerRow finish_weight(Model& model, Node* node) {
   const at::Tensor weight = model.weights.get(weight_name(model, *node, "self"));
-  const std::int64_t axis = int_or(*node, "axis", 0);
-  const QuantRange range = range_of(*node);
-  const WeightOptions options{.bits = quant_bits(range), .per_channel = axis >= 0, .symmetric = bool_or(*node, "symmetric", true)};
-  return become_weight_quantizer(model, node, choose_weight_grid(weight, axis, options));
+  return become_weight_quantizer(model, node, extremes_of(weight, int_or(*node, "axis", 0), *node));
+}
+
+// An embedding whose rows are quantised where they are read: the numbers of a quantised table, at the cost of the rows in
+// the batch alone.
+bool quantizes_rows(const WeightQuantizer& quantizer, const WeightOptions& options) {
+  return options.per_channel && std::all_of(quantizer.uses.begin(), quantizer.uses.end(), [](const Use& use) {
+    const auto readers = use.node->output()->uses();
+    return use.node->op() == "aten.embedding" && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
+  });
+}
+
+std::vector<Use> in_execution_order(const Graph& graph, std::vector<Use> uses) {
+  std::unordered_map<const Node*, std::size_t> order;
+  for (const Node* node : graph.nodes()) order.emplace(node, order.size());
+  std::stable_sort(uses.begin(), uses.end(), [&](const Use& a, const Use& b) { return order.at(a.node) < order.at(b.node); });
+  return uses;
+}
+
+void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quantizer, const WeightOptions& options, Value* phase) {
+  const QuantRange range = weight_quant_range(options.bits, options.symmetric);
+  const auto arguments = [&](std::int64_t axis) {
+    return std::vector<NamedArgument>{{"phase", phase}, {"axis", axis}, {"quant_min", range.minimum}, {"quant_max", range.maximum}, {"symmetric", options.symmetric}};
+  };
+  if (!quantizes_rows(quantizer, options)) {
+    return insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight, arguments(options.per_channel ? quantizer.channel_axis : std::int64_t{kOneGrid}));
+  }
+  for (const Use& use : quantizer.uses) {
+    Value* rows = use.node->output();
+    insert(model, rows, in_execution_order(model.graph, rows->uses()), kFakeQuantWeight, arguments(kRowGrids));
+  }
+}
+
+// The table takes over from its rows. None: another reader of the table has brought that about.
+std::optional<QuantizerRow> finish_rows(Model& model, Node* node) {
+  Node* reader = node->find_value("self")->producer();
+  Value* table = reader->find_value("weight");
+  std::optional<QuantizerRow> row;
+  if (const GraphInput* input = model.graph.find_input(table)) {
+    WeightQuantizer quantizer{.value = table, .name = input->target, .layer = reader, .place = place_of(*reader)};
+    for (const Use& use : in_execution_order(model.graph, table->uses())) {
+      if (use.node->op() == "aten.embedding") quantizer.uses.push_back(use);
+    }
+    row = insert_weight_quantizer(model, quantizer, extremes_of(model.weights.get(quantizer.name), quantizer.channel_axis, *node));
+  }
+  model.graph.replace_uses(node->output(), reader->output());
+  model.graph.erase(node);
+  return row;
 }
 
 QuantizerRow finish_learned(Model& model, Node* node) {
@@ -86,11 +137,7 @@ void insert_observing_quantizers(Model& model, const QuantPlacement& placement, 
             {"symmetric", is_symmetric(quantizer, options)}, {"train", false}});
   }
   for (const WeightQuantizer& quantizer : placement.weights) {
-    const WeightOptions& options = precision_of(precisions, *quantizer.layer).weights;
-    const QuantRange range = weight_quant_range(options.bits, options.symmetric);
-    insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight,
-           {{"phase", phase}, {"axis", options.per_channel ? quantizer.channel_axis : -1}, {"quant_min", range.minimum},
-            {"quant_max", range.maximum}, {"symmetric", options.symmetric}});
+    insert_observing_weight_quantizer(model, quantizer, precision_of(precisions, *quantizer.layer).weights, phase);
   }
 }
 
@@ -108,6 +155,10 @@ void insert_learned_quantizers(Model& model, const QuantPlacement& placement, co
   }
   for (const WeightQuantizer& quantizer : placement.weights) {
     WeightOptions options = precision_of(precisions, *quantizer.layer).weights;
+    if (quantizes_rows(quantizer, options)) {  // a step for every row of a table would see a gradient now and then
+      insert_observing_weight_quantizer(model, quantizer, options, phase);
+      continue;
+    }
     options.observer = WeightObserver::mse;
     const WeightGrid grid = choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, options);
     Value* step = add_tensor(model, InputKind::parameter, numbered("quant_step", steps++), grid.scale);
@@ -147,9 +198,12 @@ TrainHooks make_phase_hooks(const Options& options) {
 std::vector<QuantizerRow> finish_training_quantizers(Model& model) {
   std::vector<QuantizerRow> rows;
   for (Node* node : model.graph.nodes()) {
+    const bool of_weight = node->is(kFakeQuantWeight), of_rows = of_weight && int_or(*node, "axis", 0) == kRowGrids;
     if (node->is(kObserveFakeQuant)) rows.push_back(finish_observing(model, node));
-    if (node->is(kFakeQuantWeight)) rows.push_back(finish_weight(model, node));
     if (node->is(kLearnedFakeQuant)) rows.push_back(finish_learned(model, node));
+    if (of_weight && !of_rows) rows.push_back(finish_weight(model, node));
+    if (!of_rows) continue;
+    if (auto row = finish_rows(model, node)) rows.push_back(std::move(*row));
   }
   drop(model, kPhase);
   return rows;

@@ -22,12 +22,6 @@ class Mixed : public test::TrainedNetwork {
   FakeContext context{model, {.train = &data, .valid = &valid}};
 };
 
-double column_sum(const Table& table, std::size_t column) {
-  double sum = 0;
-  for (const auto& row : table.rows) sum += std::stod(row.at(column));
-  return sum;
-}
-
 TEST_F(Mixed, BytesAreKeptAndMoreOfThemErrLess) {
   const double before = static_cast<double>(weight_bytes(model));
   double error = 1e9;
