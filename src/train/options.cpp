@@ -73,6 +73,9 @@ void TrainOptions::fields(FieldVisitor& visit) {
   visit("keep", keep, {.text = "Weights to end with: the last ones, or those with the best validation metric."});
   visit("monitor", monitor, {.text = "Metric that decides what is best; empty: top1, or the only one."});
   visit("patience", patience, {.text = "Stop after so many validations without a better value; 0: never.", .minimum = 0});
+  visit("freeze", freeze, {.text = "Module or parameter globs to leave as they are."});
+  visit("train_only", train_only, {.text = "Module or parameter globs to train; all others stay as they are."});
+  visit.check(!freeze.empty() && !train_only.empty() ? "freeze and train_only exclude each other" : "");
   visit.check(warmup_epochs > 0 && std::holds_alternative<OneCycleLr>(schedule) ? "one_cycle brings its own warm-up: leave out warmup_epochs" : "");
   visit.check(warmup_epochs > epochs ? "warmup_epochs is longer than epochs" : "");
   visit.check(validate_every == 0 && (keep == KeepWeights::best || patience > 0) ? "keep: best and patience need validate_every above 0" : "");

@@ -50,4 +50,21 @@ std::vector<Problem> check_selectors(const Model& model, const std::vector<std::
   return problems;
 }
 
+std::vector<std::string> frozen_parameters(const Model& model, const TrainOptions& options) {
+  if (options.train_only.empty()) return select_parameters(model, options.freeze);
+  auto frozen = select_parameters(model, {"**"});
+  const auto trained = select_parameters(model, options.train_only);
+  std::erase_if(frozen, [&](const auto& name) { return std::find(trained.begin(), trained.end(), name) != trained.end(); });
+  return frozen;
+}
+
+std::vector<Problem> check_frozen(const Model& model, const TrainOptions& options) {
+  auto problems = check_selectors(model, options.freeze, "freeze");
+  for (auto& problem : check_selectors(model, options.train_only, "train_only")) problems.push_back(std::move(problem));
+  if (problems.empty() && !options.freeze.empty() && frozen_parameters(model, options).size() == parameter_names(model).size()) {
+    problems.push_back({"there is nothing to train: every parameter is frozen", {.pointer = "/freeze"}, "freeze fewer modules"});
+  }
+  return problems;
+}
+
 }  // namespace dsc

@@ -116,7 +116,9 @@ void Trainer::make_executor() {
   options.device = context_.device();
   options.channels_last = channels_last_ = uses_channels_last(options_, model_.graph);
   if (options_.bf16) options.autocast = ScalarType::bf16;
+  if (auto problems = check_frozen(model_, options_); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   options.frozen.insert(hooks_.frozen.begin(), hooks_.frozen.end());
+  for (const auto& name : frozen_parameters(model_, options_)) options.frozen.insert(name);
   executor_ = std::make_unique<Executor>(model_, options);
   for (const auto& name : executor_->parameter_names()) {
     if (options.frozen.contains(name)) {

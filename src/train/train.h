@@ -48,6 +48,7 @@ struct TrainOptions {
   KeepWeights keep = KeepWeights::last;
   std::string monitor;               // metric that decides what is best; empty: top1, else the only one
   std::int64_t patience = 0;         // validations without a better value before the training stops; 0: no early stop
+  std::vector<std::string> freeze, train_only;  // selectors (select_parameters); at most one of them
   void fields(FieldVisitor& visit);
 };
 
@@ -55,7 +56,7 @@ struct TrainOptions {
 struct TrainHooks {
   ExecutorOptions executor = {};  // `training`, autocast, memory format and device are set by the loop
   std::string curve_prefix;       // of curves; also tells apart the random numbers of several trainings in one step
-  std::vector<std::string> frozen;                                   // parameters left as they are, with their batch norms
+  std::vector<std::string> frozen;                                   // more parameters left as they are, with their batch norms
   std::vector<std::pair<std::string, at::Tensor>> extra_parameters;  // leaves to train beside the model's own
   OptimizerState optimizer_state;                                    // to start from (see keep_state)
   std::vector<std::string> taps;                                     // values handed to `tap` in every forward run
@@ -90,7 +91,7 @@ bool uses_channels_last(const TrainOptions& options, const Graph& graph);
 // Trains all floating-point parameters of `model` on Split::train inside the current stage: saves after every epoch,
 // goes on where a saved state ends, reports curves and progress. An epoch's curve points precede its save, which keeps them.
 // errors: numeric when the loss or a weight is not finite (epoch, step, learning rate and remedy named); cancelled;
-// recipe when `keep: best` or `patience` lack a validation split or metric; data.
+// recipe when `keep: best` or `patience` lack a validation split or metric, or nothing is left to train; data.
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks,
                   PassContext& context);
 
@@ -98,5 +99,8 @@ TrainResult train(Model& model, const TrainOptions& options, const Objective& ob
 // everything inside that module, or over parameter names.
 std::vector<Problem> check_selectors(const Model& model, const std::vector<std::string>& selectors, std::string_view option);
 std::vector<std::string> select_parameters(const Model& model, const std::vector<std::string>& selectors);
+// What `freeze` and `train_only` leave as it is, and what is wrong with them.
+std::vector<std::string> frozen_parameters(const Model& model, const TrainOptions& options);
+std::vector<Problem> check_frozen(const Model& model, const TrainOptions& options);
 
 }  // namespace dsc

@@ -16,6 +16,12 @@ PassResult run(Model& model, const DistillOptions& options, PassContext& context
   return pass;
 }
 
+std::vector<Problem> check(const Model& model, const DistillOptions& options) {
+  auto problems = check_distillation(model, options.targets);
+  for (auto& problem : check_frozen(model, options.train)) problems.push_back(std::move(problem));
+  return problems;
+}
+
 }  // namespace
 
 PassInfo make_distill_logits() {
@@ -23,7 +29,7 @@ PassInfo make_distill_logits() {
                                     .summary = "Train the model towards teachers: their scores, hidden states, attention.",
                                     .changes = {Change::weights},
                                     .needs = {Need::train_data, Need::teacher},
-                                    .check = [](const Model& model, const DistillOptions& options) { return check_distillation(model, options.targets); }},
+                                    .check = check},
                                    run);
 }
 

@@ -1,9 +1,8 @@
 // finetune: train the model on labelled data, as it stands.
 //
-// Changes weights and batch-norm statistics only; the graph stays. Leaves alone: parameters named by `freeze`, or all but
-// those named by `train_only`. Works on any model whose first output is class scores (i64 labels) or a regression (f32).
+// Changes weights and batch-norm statistics only; the graph stays. Works on any model whose first output is class scores
+// (i64 labels) or a regression (f32).
 // `staged` lets layers join one after another (train/staged.h); `lora` trains low-rank adapters and folds them (train/lora.h).
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,36 +17,20 @@ namespace {
 
 struct Options {
   TrainOptions train;
-  std::vector<std::string> freeze, train_only;
   std::optional<StagedOptions> staged;
   std::optional<LoraOptions> lora;
 
   void fields(FieldVisitor& visit) {
     train.fields(visit);
-    visit("freeze", freeze, {.text = "Module or parameter globs to leave as they are."});
-    visit("train_only", train_only, {.text = "Module or parameter globs to train; all others stay as they are."});
     visit("staged", staged, {.text = "Recovery after a cut: layers join the training one after another, at a low rate first."});
     visit("lora", lora, {.text = "Train low-rank adapters beside frozen weights, and fold them in at the end."});
-    visit.check(lora && (staged || !freeze.empty() || !train_only.empty()) ? "lora excludes staged, freeze and train_only: name what trains besides under lora.also" : "");
+    visit.check(lora && (staged || !train.freeze.empty() || !train.train_only.empty()) ? "lora excludes staged, freeze and train_only: name what trains besides under lora.also" : "");
     visit.check(staged && staged->decay_factor > 1 && train.validate_every == 0 ? "staged weight decay needs validate_every above 0, or decay_factor: 1" : "");
-    visit.check(!freeze.empty() && !train_only.empty() ? "freeze and train_only exclude each other" : "");
   }
 };
 
-std::vector<std::string> frozen_parameters(const Model& model, const Options& options) {
-  if (options.train_only.empty()) return select_parameters(model, options.freeze);
-  auto frozen = select_parameters(model, {"**"});
-  const auto trained = select_parameters(model, options.train_only);
-  std::erase_if(frozen, [&](const auto& name) { return std::find(trained.begin(), trained.end(), name) != trained.end(); });
-  return frozen;
-}
-
 std::vector<Problem> check(const Model& model, const Options& options) {
-  auto problems = check_selectors(model, options.freeze, "freeze");
-  for (auto& problem : check_selectors(model, options.train_only, "train_only")) problems.push_back(std::move(problem));
-  if (problems.empty() && frozen_parameters(model, options).size() == select_parameters(model, {"**"}).size()) {
-    problems.push_back({"there is nothing to train: every parameter is frozen", {.pointer = "/freeze"}, "freeze fewer modules"});
-  }
+  auto problems = check_frozen(model, options.train);
   if (options.lora) {
     for (auto& problem : check_lora(model, *options.lora)) problems.push_back(std::move(problem));
   }
@@ -64,7 +47,7 @@ TrainResult train_as_told(Model& model, const Options& options, TrainHooks hooks
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   TrainHooks hooks;
-  hooks.frozen = frozen_parameters(model, options);
+  hooks.frozen = frozen_parameters(model, options.train);
   const auto text = context.stage("train", model, [&] { return to_text(train_as_told(model, options, hooks, context)); });
   const auto result = parse_train_result(text);
   PassResult pass{.changed = result.steps > 0 || (context.dry_run() && options.train.epochs > 0), .statistics = statistics_of(result)};

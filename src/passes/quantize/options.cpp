@@ -215,6 +215,7 @@ void Options::fields(FieldVisitor& visit) {
   });
   visit.check(groups && mode != Mode::weight_only ? "group_size is for `mode: weight_only`: integer kernels take one scale for each channel" : "");
   visit.check(mode == Mode::qat && rounding != Rounding::nearest ? "`rounding` is not for qat, which trains the weights" : "");
+  visit.check(mode == Mode::qat && learned_steps && !train.train_only.empty() ? "`learned_steps` train too: name what does not under `freeze`, in place of train_only" : "");
   visit.check(freeze_batch_norm && scaling != Scaling::none ? "`scaling` moves factors between folded layers: no freeze_batch_norm beside it" : "");
   visit.check(progressive && mode == Mode::qat && (train.keep == KeepWeights::best || train.patience > 0)
                   ? "`progressive` compares epochs of different precision: use keep: last and no patience" : "");

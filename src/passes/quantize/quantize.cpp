@@ -94,7 +94,9 @@ std::vector<Need> needs_of(const Options& options) {
 
 std::vector<Problem> check(const Model& model, const Options& options) {
   auto problems = check_precisions(model, options);
-  if (options.mode != Mode::qat || !options.distill) return problems;
+  if (options.mode != Mode::qat) return problems;
+  for (auto& problem : check_frozen(model, options.train)) problems.push_back(std::move(problem));
+  if (!options.distill) return problems;
   for (auto& problem : check_distillation(model, *options.distill, "/distill")) problems.push_back(std::move(problem));
   return problems;
 }

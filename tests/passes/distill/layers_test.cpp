@@ -53,6 +53,20 @@ TEST_F(DistillLayers, EveryLossFallsAndTheGraphStays) {
   EXPECT_EQ(model.weights.names(), student.weights.names());
 }
 
+TEST_F(DistillLayers, LeaveFrozenModulesAlone) {
+  const auto check = [&](const ConfiguredPass& configured) {
+    FakeContext context(teacher, {.train = &data});
+    auto model = student.clone();
+    configured.run(model, context);
+    for (const auto& name : {"embeddings.words.weight", "embeddings.norm.weight", "classifier.weight"}) {
+      EXPECT_EQ(model.weights.get(name).equal(student.weights.get(name)), std::string_view(name).starts_with("embeddings")) << name;
+    }
+  };
+  check(pass("losses: [hidden, kd], freeze: [embeddings]"));
+  check({make_quantize_quantize(), "{mode: qat, epochs: 1, batch: 32, freeze: [embeddings], distill: {losses: [kd]}}"});
+  EXPECT_EQ(pass("losses: [kd], freeze: [embedings]").check(student).at(0).place.pointer, "/freeze/0");
+}
+
 TEST_F(DistillLayers, ReadWhatTheTeacherShows) {
   // A student equal to its teacher, without dropout, has nothing to learn: every distance is zero from the start.
   const Model same = tiny_transformer(3, {.layers = 3});
