@@ -92,9 +92,9 @@ std::vector<ResidualBlock> find_residual_blocks(const Graph& graph) {
   return blocks;
 }
 
-bool drop_block(Graph& graph, const ResidualBlock& block) {
-  Value *input = graph.find_value(block.input), *output = graph.find_value(block.output);
-  if (!input || !output) return false;
+namespace {
+
+void drop_between(Graph& graph, Value* input, Value* output) {
   NodeSet between = nodes_between(input, output);
   std::vector<Node*> order = graph.nodes();
   graph.replace_uses(output, input);
@@ -106,7 +106,22 @@ bool drop_block(Graph& graph, const ResidualBlock& block) {
     bool changes_outside = has_side_effect(**node) && (!changed || !changed->producer() || !between.contains(changed->producer()));
     if (unused && !changes_outside) graph.erase(*node);
   }
-  return true;
+}
+
+}  // namespace
+
+void drop_blocks(Graph& graph, const std::vector<ResidualBlock>& blocks) {
+  std::map<std::string, std::string> replaced;  // outputs of dropped blocks, and what took their place
+  const auto now = [&](std::string name) {
+    for (auto found = replaced.find(name); found != replaced.end(); found = replaced.find(name)) name = found->second;
+    return graph.find_value(name);
+  };
+  for (const ResidualBlock& block : blocks) {
+    Value *input = now(block.input), *output = now(block.output);
+    if (!input || !output || input == output) continue;  // it went with a block around it
+    replaced.emplace(output->name(), input->name());
+    drop_between(graph, input, output);
+  }
 }
 
 }  // namespace dsc

@@ -23,7 +23,8 @@ Value* find_shortcut(const Node& node);
 // branch computed from it.
 std::vector<ResidualBlock> find_residual_blocks(const Graph& graph);
 
-// Lets the input take the output's place and removes what only the block needed. False: it is gone already.
-bool drop_block(Graph& graph, const ResidualBlock& block);
+// Lets inputs take the places of outputs and removes what only the blocks needed; the order of the blocks does not matter.
+// A block inside another goes with it.
+void drop_blocks(Graph& graph, const std::vector<ResidualBlock>& blocks);
 
 }  // namespace dsc

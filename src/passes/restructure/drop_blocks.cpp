@@ -78,7 +78,7 @@ std::vector<ResidualBlock> candidates_of(const Model& model, const Options& opti
 
 Model without(const Model& model, const std::vector<ResidualBlock>& blocks) {
   Model copy = model.clone();
-  for (const ResidualBlock& block : blocks) drop_block(copy.graph, block);
+  drop_blocks(copy.graph, blocks);
   for (const std::string& name : copy.graph.erase_dead_code(true)) copy.weights.erase(name);
   return copy;
 }

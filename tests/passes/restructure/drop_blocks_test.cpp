@@ -44,6 +44,28 @@ TEST(DropBlocks, ABlockWithASilentBranchCanGo) {
   expect_equal_outputs(made.model, model, 1e-6);
 }
 
+// Of blocks in a row the earlier may go first: the later one then starts where that one did.
+TEST(DropBlocks, BlocksInARowGoInAnyOrder) {
+  ModelBuilder build(5);
+  auto* x = build.relu(build.batch_norm(build.conv(build.input("x", {3, 8, 8}), "conv1", 3, 8, 3), "bn1"));
+  for (const char* name : {"layer1.0", "layer1.1", "layer1.2", "layer1.3"}) x = residual_block(build, x, name, 8, 8, 1);
+  Model model = build.finish(build.linear(build.pool(x), "fc", 8, 4));
+  for (const char* bn : {"layer1.0.bn2", "layer1.1.bn2", "layer1.2.bn2"}) silence(model, bn);
+  const auto blocks = find_residual_blocks(model.graph);
+  for (const std::vector<std::size_t>& order : std::vector<std::vector<std::size_t>>{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}}) {
+    Model copy = model.clone();
+    std::vector<ResidualBlock> gone;
+    for (const std::size_t i : order) gone.push_back(blocks.at(i));
+    drop_blocks(copy.graph, gone);
+    EXPECT_TRUE(verify(copy).empty());
+    EXPECT_EQ(names_of(copy).size(), 1U);
+    expect_equal_outputs(copy, model, 1e-6);
+  }
+  const auto made = drop("keep: [3]", model);
+  EXPECT_EQ(names_of(made.model).size(), 1U);
+  expect_equal_outputs(made.model, model, 1e-6);
+}
+
 TEST(DropBlocks, TheBlockWithTheSilentBranchTurnsItsInputLeast) {
   Model model = deep_cnn();
   silence(model, "layer1.1.bn2");
