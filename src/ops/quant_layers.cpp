@@ -30,6 +30,7 @@ constexpr Rule kRules[] = {
     {"aten.bmm", QuantKind::product, "self", "mat2", -1},
     {"aten.addmm", QuantKind::linear, "mat1", "mat2", -1},
     {"aten.embedding", QuantKind::table, "", "weight", 0},
+    {"aten.scaled_dot_product_attention", QuantKind::attention, "query", "key", -1},
 };
 
 const Rule* find_rule(const Node& node) {
@@ -69,6 +70,10 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}};
   if (input) layer.activations.push_back({*input});
   const Value* value = node->find_value(rule->weight);
+  if (rule->kind == QuantKind::attention) {
+    layer.activations = {{*input, true}, {*weight, true}};
+    return layer;
+  }
   if (!is_stored(graph, value)) {
     if (rule->kind != QuantKind::product) return std::nullopt;
     layer.activations.push_back({*weight, true});

@@ -61,7 +61,8 @@ std::int64_t quant_bits(QuantRange range);  // the width that the integers need
 // Operators with low-precision kernels, by what engines tell apart.
 enum class QuantKind : std::uint8_t {
   convolution, transposed_convolution, linear, product,
-  table,  // an embedding: rows of a stored matrix are read, in any width, and no activation is involved
+  attention,  // the product of queries and keys inside a fused attention
+  table,      // an embedding: rows of a stored matrix are read, in any width, and no activation is involved
 };
 
 // An operator that has low-precision kernels, and what of it has to be quantised.

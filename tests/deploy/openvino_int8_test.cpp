@@ -107,6 +107,21 @@ TEST_F(OpenVinoInt8, DecomposedQuantizeAndDequantizeAreFakeQuantize) {
   EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-4)) << found << expected;
 }
 
+TEST_F(OpenVinoInt8, QuantisedQueriesAndKeysGiveTheSameAttention) {
+  const auto quantized = [](const std::string& name, const std::string& scale) {
+    return "  %" + name + "q: f32[s0{2}, 4, 16, 32] = aten.fake_quantize_per_tensor_affine.default(self=%" + name + ", scale=" + scale +
+           ", zero_point=0, quant_min=-128, quant_max=127)\n";
+  };
+  const Model model = test::text_model("graph {\n  input %q: f32[s0{2}, 4, 16, 32]\n  input %k: f32[s0{2}, 4, 16, 32]\n  input %v: f32[s0{2}, 4, 16, 32]\n" +
+                                       quantized("q", "0.03") + quantized("k", "0.04") + R"text(
+  %attention: f32[s0{2}, 4, 16, 32] = aten.scaled_dot_product_attention.default(query=%qq, key=%kq, value=%v)
+  output %attention
+})text");
+  const auto inputs = test::example_tensors(model, 3);
+  const auto found = make_openvino_engine(model)->run(inputs)[0], expected = Executor(model, {}).run(inputs)[0];
+  EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-5)) << (found - expected).abs().max();
+}
+
 TEST_F(OpenVinoInt8, WeightsThatAreStoredAsIntegersAreDequantized) {
   Model model = test::text_model(R"text(graph {
     buffer %q "q": i8[6, 4]

@@ -116,6 +116,20 @@ TEST(QuantPlacement, FollowsTheTargetAndTheChoice) {
   EXPECT_EQ(placement.weights.size(), 2u);
 }
 
+TEST(QuantPlacement, QuantisesQueriesAndKeysOfFusedAttentionWhereTheKernelTakesThem) {
+  Graph graph = parse_graph(R"text(graph {
+  input %q: f32[2, 4, 5, 8]
+  input %k: f32[2, 4, 5, 8]
+  input %v: f32[2, 4, 5, 8]
+  %attention: f32[2, 4, 5, 8] = aten.scaled_dot_product_attention.default(query=%q, key=%k, value=%v)
+  output %attention
+})text");
+  const auto placement = place_quantizers(graph);
+  EXPECT_EQ(users_of(placement), (std::map<std::string, std::vector<std::string>>{{"q", {"attention"}}, {"k", {"attention"}}}));
+  for (const auto& quantizer : placement.activations) EXPECT_TRUE(quantizer.is_signed) << quantizer.value->name();
+  EXPECT_TRUE(place_quantizers(graph, *find_quant_target("onnxruntime_cpu")).activations.empty());
+}
+
 TEST(QuantPlacement, InsertsBeforeTheFirstUser) {
   Graph graph = parse_graph(R"text(graph {
   param %w "w": f32[8, 8]

@@ -61,6 +61,8 @@ TEST(QuantLayers, KnowsWeightAndAxisOfEachOperator) {
   %linear: f32[2, 5] = aten.linear.default(input=%y, weight=%l)
   %matmul: f32[2, 6] = aten.matmul.default(self=%y, other=%m)
   %both: f32[2, 2] = aten.matmul.default(self=%y, other=%y)
+  %heads: f32[1, 1, 2, 8] = aten.view.default(self=%y, size=[1, 1, 2, 8])
+  %attention: f32[1, 1, 2, 8] = aten.scaled_dot_product_attention.default(query=%heads, key=%heads, value=%heads)
   %relu: f32[2, 8] = aten.relu.default(self=%y)
   %made: f32[8, 4, 3, 3] = aten.relu.default(self=%w)
   %computed: f32[2, 8, 7, 7] = aten.conv2d.default(input=%x, weight=%made)
@@ -72,6 +74,11 @@ TEST(QuantLayers, KnowsWeightAndAxisOfEachOperator) {
   EXPECT_EQ(layer("matmul")->channel_axis, 1);
   EXPECT_EQ(layer("both")->activations.size(), 2u);
   EXPECT_TRUE(layer("both")->activations[1].is_signed);
+  ASSERT_EQ(layer("attention")->activations.size(), 2u) << "queries and keys; values meet probabilities";
+  EXPECT_EQ(layer("attention")->activations[0].use.argument, 0u);
+  EXPECT_EQ(layer("attention")->activations[1].use.argument, 1u);
+  EXPECT_TRUE(layer("attention")->activations[0].is_signed);
+  EXPECT_FALSE(layer("attention")->weight);
   EXPECT_FALSE(layer("relu"));
   EXPECT_FALSE(layer("computed"));
 }
