@@ -6,6 +6,8 @@
 // At most 16 levels are stored as i4 where nothing but weights is quantised, and in tables whose rows are gathered; groups as
 // [channels, groups, group], which the plugins' weight decompression takes. Integer kernels take i8 alone.
 // Leaves alone: more than 256 levels, and output ranges that differ from the input's.
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -51,29 +53,17 @@ std::optional<Range> find_range(const FakeQuantize& node) {
   return range;
 }
 
-// The channel of the range that each element of the data belongs to, for ranges that broadcast along single dimensions.
-std::vector<std::size_t> channel_of_elements(const ov::Shape& data, ov::Shape range) {
-  range.insert(range.begin(), data.size() - range.size(), 1);
-  std::vector<std::size_t> channels(ov::shape_size(data), 0);
-  for (std::size_t i = 0; i < channels.size(); ++i) {
-    std::size_t rest = i, channel = 0, step = 1;
-    for (std::size_t axis = data.size(); axis-- > 0;) {
-      if (range[axis] != 1) channel += (rest % data[axis]) * step;
-      step *= range[axis];
-      rest /= data[axis];
-    }
-    channels[i] = channel;
-  }
-  return channels;
-}
-
 struct IntegerWeights {
-  std::vector<std::int8_t> values;
+  at::Tensor values;               // i8, of the data's shape
   std::vector<float> scale, zero_point;
 };
 
+at::Tensor broadcast(const std::vector<float>& values, const ov::Shape& shape) {
+  return at::tensor(values, at::kDouble).reshape(std::vector<std::int64_t>(shape.begin(), shape.end()));
+}
+
 // Levels are numbered from the lowest signed integer that makes a symmetric range symmetric: -127 for 255, -128 for 256.
-IntegerWeights quantize(const std::vector<float>& data, const std::vector<std::size_t>& channels, const Range& range, std::size_t levels) {
+IntegerWeights quantize(const Constant& data, const Range& range, std::size_t levels) {
   IntegerWeights result;
   const auto lowest = -static_cast<double>(levels / 2);
   for (std::size_t c = 0; c < range.low.size(); ++c) {
@@ -81,13 +71,12 @@ IntegerWeights quantize(const std::vector<float>& data, const std::vector<std::s
     result.scale.push_back(static_cast<float>(step));
     result.zero_point.push_back(static_cast<float>(std::nearbyint(lowest - (step > 0 ? range.low[c] / step : 0))));
   }
-  result.values.reserve(data.size());
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    const std::size_t c = channels[i];
-    const double step = result.scale[c];
-    const double level = step > 0 ? std::nearbyint(data[i] / step) + result.zero_point[c] : 0;
-    result.values.push_back(static_cast<std::int8_t>(std::clamp(level, lowest, lowest + static_cast<double>(levels - 1))));
-  }
+  const at::Tensor step = broadcast(result.scale, range.shape), zero = broadcast(result.zero_point, range.shape);
+  const std::vector<float> elements = data.cast_vector<float>();
+  const ov::Shape shape = data.get_shape();
+  at::Tensor level = at::tensor(at::ArrayRef<float>(elements), at::kDouble).reshape(std::vector<std::int64_t>(shape.begin(), shape.end()));
+  level.div_(at::where(step > 0, step, 1.0)).round_().add_(zero).mul_(step > 0);
+  result.values = level.clamp_(lowest, lowest + static_cast<double>(levels - 1)).to(at::kChar).contiguous();
   return result;
 }
 
@@ -113,13 +102,13 @@ void store_as_integers(const std::shared_ptr<FakeQuantize>& node, bool weights_a
   const auto data = constant_input(*node, 0);
   const auto range = find_range(*node);
   if (!data || !range || node->get_levels() > 256 || range->shape.size() > data->get_shape().size()) return;
-  const auto channels = channel_of_elements(data->get_shape(), range->shape);
-  const IntegerWeights weights = quantize(data->cast_vector<float>(), channels, *range, node->get_levels());
+  const IntegerWeights weights = quantize(*data, *range, node->get_levels());
   const ov::Shape groups = shape_of_groups(*node, data->get_shape());
   const ov::Shape shape = groups.empty() ? data->get_shape() : groups;
   const ov::Shape scales = groups.empty() || range->scale_count() == 1 ? range->shape : ov::Shape{groups[0], groups[1], 1};
   const auto type = (weights_alone || is_table(*node)) && node->get_levels() <= 16 ? ov::element::i4 : ov::element::i8;
-  const auto integers = Constant::create(type, shape, weights.values);
+  const auto* begin = weights.values.const_data_ptr<std::int8_t>();
+  const auto integers = Constant::create(type, shape, std::vector<std::int8_t>(begin, begin + weights.values.numel()));
   integers->set_friendly_name(data->get_friendly_name());
   const auto convert = std::make_shared<ov::op::v0::Convert>(integers, ov::element::f32);
   convert->set_friendly_name(data->get_friendly_name() + "/Convert");

@@ -2,19 +2,17 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/aminmax.h>
-#include <ATen/ops/histc.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <unordered_map>
 
+#include "passes/quantize/growing_histogram.h"
 #include "passes/quantize/samples.h"
 
 namespace dsc::quantize {
 namespace {
-
-constexpr std::int64_t kBins = 2048;
 
 struct Statistics {
   double minimum = std::numeric_limits<double>::infinity(), maximum = -std::numeric_limits<double>::infinity();
@@ -40,50 +38,41 @@ bool needs_histogram(Observer observer) {
   return observer == Observer::percentile || observer == Observer::mse || observer == Observer::kl;
 }
 
+Range range_of_histogram(const Histogram& histogram, const ActivationOptions& options, bool symmetric) {
+  if (options.observer == Observer::percentile) return percentile_range(histogram, options.percentile);
+  return options.observer == Observer::kl ? least_divergence_range(histogram, options.bits, symmetric)
+                                          : least_error_range(histogram, options.bits, symmetric);
+}
+
 class Calibration {
  public:
   Calibration(const Model& model, const std::vector<RangeRequest>& requests, const CalibrationOptions& options, PassContext& context)
       : requests_(requests), samples_(options, context), executor_(model, {.device = context.device()}) {
     for (std::size_t i = 0; i < requests.size(); ++i) {
       by_value_[requests[i].value].push_back(i);
-      if (needs_histogram(requests[i].options.observer)) with_histogram_.push_back(i);
+      if (needs_histogram(requests[i].options.observer)) histograms_.try_emplace(requests[i].value);
     }
   }
 
   std::vector<Range> ranges() {
-    samples_.set_rounds(with_histogram_.empty() ? 1 : 2);
     statistics_.resize(requests_.size());
     std::vector<const Value*> values;
     for (const auto& [value, list] : by_value_) values.push_back(value);
-    run(values, [&](const Value& value, const at::Tensor& tensor) {
-      const auto [minimum, maximum] = at::aminmax(tensor);
-      const double low = minimum.item<double>(), high = maximum.item<double>();
-      if (!std::isfinite(low) || !std::isfinite(high)) not_finite(value);
-      for (const std::size_t i : by_value_.at(&value)) update(statistics_[i], low, high, requests_[i].options.momentum);
+    samples_.for_each([&](const std::vector<at::Tensor>& inputs) {
+      executor_.run(inputs, values, [&](const Value& value, const at::Tensor& tensor) { see(value, tensor); });
     });
-    if (!with_histogram_.empty()) count_values();
     std::vector<Range> ranges;
     for (std::size_t i = 0; i < requests_.size(); ++i) ranges.push_back(range_of(i));
     return ranges;
   }
 
  private:
-  void run(const std::vector<const Value*>& values, const Executor::Tap& tap) {
-    samples_.for_each([&](const std::vector<at::Tensor>& inputs) { executor_.run(inputs, values, tap); });
-  }
-
-  void count_values() {
-    std::vector<const Value*> values;
-    for (const std::size_t i : with_histogram_) {
-      const Statistics& s = statistics_[i];
-      const auto [entry, added] = histograms_.try_emplace(requests_[i].value, Histogram{s.minimum, s.maximum, std::vector<double>(kBins, 0)});
-      if (added && s.maximum > s.minimum) values.push_back(requests_[i].value);
-    }
-    run(values, [&](const Value& value, const at::Tensor& tensor) {
-      Histogram& histogram = histograms_.at(&value);
-      const at::Tensor counts = at::histc(tensor.to(at::kFloat), kBins, histogram.low, histogram.high).to(at::kCPU, at::kDouble);
-      for (std::size_t i = 0; i < histogram.counts.size(); ++i) histogram.counts[i] += counts.const_data_ptr<double>()[i];
-    });
+  void see(const Value& value, const at::Tensor& tensor) {
+    const auto [minimum, maximum] = at::aminmax(tensor);
+    const double low = minimum.item<double>(), high = maximum.item<double>();
+    if (!std::isfinite(low) || !std::isfinite(high)) not_finite(value);
+    for (const std::size_t i : by_value_.at(&value)) update(statistics_[i], low, high, requests_[i].options.momentum);
+    if (const auto counted = histograms_.find(&value); counted != histograms_.end()) counted->second.add(tensor, low, high);
   }
 
   Range range_of(std::size_t i) const {
@@ -91,20 +80,16 @@ class Calibration {
     const auto& [value, options, is_signed] = requests_[i];
     if (options.observer == Observer::ema) return {s.mean_minimum, s.mean_maximum};
     if (!needs_histogram(options.observer) || !(s.maximum > s.minimum)) return {s.minimum, s.maximum};
-    const Histogram& histogram = histograms_.at(value);
-    if (options.observer == Observer::percentile) return percentile_range(histogram, options.percentile);
-    const bool symmetric = options.symmetric || is_signed;
-    return options.observer == Observer::kl ? least_divergence_range(histogram, options.bits, symmetric)
-                                            : least_error_range(histogram, options.bits, symmetric);
+    const Range found = range_of_histogram(histograms_.at(value).histogram(), options, options.symmetric || is_signed);
+    return {std::max(found.minimum, s.minimum), std::min(found.maximum, s.maximum)};  // the outermost bins reach further
   }
 
   const std::vector<RangeRequest>& requests_;
   Samples samples_;
   Executor executor_;
   std::unordered_map<const Value*, std::vector<std::size_t>> by_value_;
-  std::vector<std::size_t> with_histogram_;
   std::vector<Statistics> statistics_;
-  std::unordered_map<const Value*, Histogram> histograms_;
+  std::unordered_map<const Value*, GrowingHistogram> histograms_;
 };
 
 }  // namespace

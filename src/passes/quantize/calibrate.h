@@ -18,7 +18,7 @@ struct RangeRequest {
 
 // Runs the model on seeded samples and gives each request a range, in order.
 // errors: numeric for values that are not finite, with the operator's name; data.
-// cost: one run over the samples, two where an observer needs histograms.
+// cost: one run over the samples.
 std::vector<Range> calibrate(const Model& model, const std::vector<RangeRequest>& requests, const CalibrationOptions& options,
                              PassContext& context);
 

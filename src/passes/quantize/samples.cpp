@@ -21,7 +21,7 @@ void Samples::for_each(const std::function<void(const std::vector<at::Tensor>& i
     context_.check_cancelled();
     body(dataset_.batch(std::span(indices_).subspan(begin, size), std::nullopt).inputs);
     done_ += static_cast<std::int64_t>(size);
-    context_.progress("calibration", done_, rounds_ * static_cast<std::int64_t>(indices_.size()));
+    context_.progress("calibration", done_, static_cast<std::int64_t>(indices_.size()));
   }
 }
 

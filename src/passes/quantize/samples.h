@@ -17,15 +17,13 @@ class Samples {
  public:
   // From `data.calibration`, or else from the training data. errors: data, for none.
   Samples(const CalibrationOptions& options, PassContext& context);
-  // How often all of them will be gone through, for the progress.
-  void set_rounds(std::int64_t rounds) { rounds_ = rounds; }
   // Calls `body` with the inputs of each batch, in the same order every time.
   void for_each(const std::function<void(const std::vector<at::Tensor>& inputs)>& body);
 
  private:
   PassContext& context_;
   Dataset& dataset_;
-  std::int64_t batch_, rounds_ = 1, done_ = 0;
+  std::int64_t batch_, done_ = 0;
   std::vector<std::int64_t> indices_;
 };
 

@@ -37,7 +37,7 @@ TEST_F(Quantize, PtqStaysCloseToTheFloatModel) {
   EXPECT_LT(distance(run_model(model, valid.inputs()), before), 0.05);
   EXPECT_EQ(quantized_weights(model).size(), 7u);
   EXPECT_LT(stored_bytes(model), weight_bytes(model) / 3);
-  EXPECT_EQ(context.progress_calls.back(), (std::pair<std::int64_t, std::int64_t>{256, 256}));
+  EXPECT_EQ(context.progress_calls.back(), (std::pair<std::int64_t, std::int64_t>{128, 128}));
 }
 
 TEST_F(Quantize, EveryObserverAndWidthWorks) {
