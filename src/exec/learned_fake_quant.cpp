@@ -1,7 +1,10 @@
 #include "exec/learned_fake_quant.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/alias.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -21,6 +24,11 @@ kernels::Grid grid_for(const GridSettings& settings, float step) { return settin
 float gradient_scale(const GridSettings& settings, std::int64_t elements) {
   const auto largest = static_cast<double>(std::max<std::int64_t>(1, settings.quant_max - settings.zero_point));
   return static_cast<float>(1 / std::sqrt(std::max(1.0, static_cast<double>(elements) * largest)));
+}
+
+void bound_to_step(at::Tensor& gradient, const at::Tensor& step) {
+  const at::Tensor largest = step.detach().abs().clamp_min(kLeastStep);
+  gradient = at::minimum(at::maximum(gradient, -largest), largest);
 }
 
 // A tensor as blocks with a step each, in pieces of fixed size: sums over pieces do not depend on the number of threads.
@@ -87,6 +95,7 @@ class LearnedRound : public torch::autograd::Function<LearnedRound> {
     });
     const float scale = share * gradient_scale(settings, pieces.block_size);
     for (std::size_t i = 0; i < sums.size(); ++i) dstep.data_ptr<float>()[i / static_cast<std::size_t>(pieces.pieces_per_block)] += scale * sums[i];
+    bound_to_step(dstep, step);
     return {dx, dstep, {}, {}, {}, {}};
   }
 };
@@ -96,7 +105,14 @@ at::Tensor learned_round_elsewhere(const at::Tensor& x, const at::Tensor& step, 
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
   if (axis >= 0) shape[static_cast<std::size_t>(axis)] = step.numel();
   const double scale = gradient_scale(settings, x.numel() / step.numel());
-  const at::Tensor slow = step * scale + (step * (1 - scale)).detach();  // its value, with a smaller gradient
+  const at::Tensor seen = step.alias();
+  if (seen.requires_grad()) {
+    seen.register_hook([value = step.detach()](at::Tensor gradient) {
+      bound_to_step(gradient, value);
+      return gradient;
+    });
+  }
+  const at::Tensor slow = seen * scale + (seen * (1 - scale)).detach();  // its value, with a smaller gradient
   const at::Tensor wide = slow.clamp_min(kLeastStep).reshape(axis < 0 ? std::vector<std::int64_t>{} : shape);
   const at::Tensor inside = (x / wide).clamp(static_cast<double>(settings.quant_min - settings.zero_point),
                                              static_cast<double>(settings.quant_max - settings.zero_point));

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "exec/fake_quant.h"
@@ -43,7 +44,7 @@ TEST_P(LearnedFakeQuant, EqualsPlainLoopsForwardAndBack) {
       ASSERT_FLOAT_EQ(ys[c].const_data_ptr<float>()[i], static_cast<float>(whole) * s);
       ASSERT_FLOAT_EQ(dxs[c].const_data_ptr<float>()[i], inside ? static_cast<float>(d) : 0.0F);
     }
-    const double expected = sum / std::sqrt(static_cast<double>(xs.size(1)) * high);
+    const double expected = std::clamp(sum / std::sqrt(static_cast<double>(xs.size(1)) * high), -static_cast<double>(s), static_cast<double>(s));
     EXPECT_NEAR(step.grad().reshape({-1})[c].item<float>(), expected, 1e-4 * std::max(1.0, std::abs(expected)));
   }
 }
@@ -65,6 +66,24 @@ TEST(LearnedFakeQuantTypes, DoublesAgreeWithFloats) {
     EXPECT_TRUE(at::allclose(ya.to(at::kDouble), yb, 1e-5, 1e-6)) << share;
     EXPECT_TRUE(at::allclose(a.grad().to(at::kDouble), b.grad(), 1e-4, 1e-5)) << share;
     EXPECT_TRUE(at::allclose(sa.grad(), sb.grad(), 1e-3, 1e-4)) << share << sa.grad() << sb.grad();
+  }
+}
+
+// Without the bound on its gradient the step ends thousands of times too large or at zero.
+TEST(LearnedFakeQuantTypes, StepsStayNearTheirValuesAtLargeGradients) {
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    const at::Tensor x = test::noise({1, 27}, 1).to(type) * 0.1, target = test::noise({1, 27}, 2).to(type);
+    at::Tensor step = at::full({1}, 0.3 / 127).requires_grad_();
+    for (int i = 0; i < 20; ++i) {
+      const at::Tensor y = learned_fake_quant(x, step, make_quant_phase(), 0, 0, -127, 127);
+      ((y - target).square().sum() * 100).backward();
+      at::NoGradGuard guard;
+      EXPECT_LE(step.grad().abs().max().item<float>(), step.max().item<float>());
+      step.sub_(step.grad() * 0.02);
+      step.grad().zero_();
+    }
+    EXPECT_GT(step.item<float>(), 0.3 / 127 / 1.5);
+    EXPECT_LT(step.item<float>(), 0.3 / 127 * 1.5);
   }
 }
 
