@@ -7,9 +7,10 @@
 
 For each model: our graph by `dscompress run` of a recipe with `quantize: {mode: ptq}`, theirs by `nncf.quantize` of
 OpenVINO's own conversion; both calibrate on the same seeded noise (token ids for integer inputs), so that only graphs are
-compared. With --compressed our graph is a run's result, its model made smaller first and quantised. All engines run in this process in short turns that alternate. Prints the median and minimum of each, the ratio
-of medians of paired turns (ours / NNCF), how many layers ran in INT8 (ours, NNCF) and how long quantising took; exit
-status 1 when a ratio is above the limit or one of our quantised layers is not in INT8.
+compared. With --compressed our graph is a run's result, its model made smaller first and quantised. All engines run in this
+process in short turns that alternate. Prints the median and minimum of each, the ratio of medians of paired turns (ours /
+NNCF), how many layers ran in INT8 (ours, NNCF) and how long quantising took; exit status 1 when a ratio is above the limit or
+one of our quantised layers is not in INT8.
 """
 import argparse
 import math

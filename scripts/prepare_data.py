@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Prepares what tests, benchmarks and the recipes in configs/ use in a cache folder, once.
 
-    scripts/prepare_data.py [cifar10] [minilm]        all that the machine has what it takes for, unless named
+    scripts/prepare_data.py [cifar10] [minilm] [resnet20]        all that the machine has what it takes for, unless named
 
 From $DSCOMPRESS_DATA (default ../shared/data) to $DSCOMPRESS_CACHE (default build/cache).
   cifar10  the official binary layout: cifar10/data_batch_1.bin ... test_batch.bin
   minilm   MiniLM-L6-H384 with a new 2-class head: minilm-sst2.pt2, batch and length open, and its tokenizer; needs
            `scripts/setup zoo` and runs with .venv/bin/python
+  resnet20 ResNet-20 for CIFAR-10 with random weights (seed 0), to train from the start: resnet20-random.pt2; runs with
+           .venv/bin/python
 """
 import importlib.util
 import os
@@ -57,7 +59,26 @@ def minilm():
     print(target)
 
 
-DATA_SETS = {"cifar10": cifar10, "minilm": minilm}
+def resnet20():
+    """The trained network's program with He et al.'s initial weights (2015, normal, fan in) and fresh batch norms."""
+    import torch
+
+    program = torch.export.load(DATA / "resnet-cifar10/resnet20-cifar10.pt2")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, tensor in program.state_dict.items():
+            if tensor.dim() > 1:
+                torch.nn.init.kaiming_normal_(tensor, nonlinearity="relu")
+            elif tensor.is_floating_point():
+                tensor.fill_(1.0 if name.endswith("running_var") or ("bn" in name and name.endswith("weight")) else 0.0)
+    target = CACHE / "resnet20-random.pt2"
+    temporary = CACHE / f"resnet20-random.{os.getpid()}.pt2"
+    torch.export.save(program, temporary)
+    temporary.rename(target)
+    print(target)
+
+
+DATA_SETS = {"cifar10": cifar10, "minilm": minilm, "resnet20": resnet20}
 
 
 def available():

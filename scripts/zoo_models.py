@@ -126,6 +126,10 @@ TIMM = {
     "rexnet": timm("rexnet_100"),
 }
 
+WAVES = settings(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, conv_dim=[32] * 7, num_conv_pos_embeddings=16,
+                 num_conv_pos_embedding_groups=4)
+PATCHES = settings(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=64, patch_size=16)
+
 TRANSFORMERS = {
     "bert": hf("BertForSequenceClassification", arguments="input_ids,attention_mask,token_type_ids"),
     "roberta": hf("RobertaForTokenClassification"),
@@ -148,9 +152,7 @@ TRANSFORMERS = {
     "t5": own("t5"),
     "bart": own("bart"),
     "segformer": ["transformers:SegformerForSemanticSegmentation", *settings(depths=[1, 1, 1, 1], hidden_sizes=[16, 32, 48, 64], decoder_hidden_size=32), "--image", "64x64"],
-    "wav2vec2": ["transformers:Wav2Vec2Model", "--input", "input_values=2x4000",
-                 *settings(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, conv_dim=[32] * 7, num_conv_pos_embeddings=16,
-                           num_conv_pos_embedding_groups=4)],
+    "wav2vec2": ["transformers:Wav2Vec2Model", "--input", "input_values=2x4000", *WAVES],
     "whisper_encoder": own("whisper_encoder"),
     "clip_vision": ["transformers:CLIPVisionModelWithProjection", "--image", "64x64",
                     *settings(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=64, patch_size=16, projection_dim=32)],
@@ -161,7 +163,64 @@ TRANSFORMERS = {
 NETWORKS = ["UNet", "PixelShuffle", "SpaceToDepth", "Conv3d", "EinsumAttention", "MultiQuery", "ChannelShuffle", "PaddedShortcut", "GroupNorms",
             "GatedConv1d", "Pyramid", "DynamicConv", "Recurrent", "FactoredViews"]
 
-MODELS = TORCHVISION | TIMM | TRANSFORMERS | {name: own(name) for name in NETWORKS}
+# Tried when all others passed: how the program does on what it was not developed with.
+FURTHER = {
+    "coatnet": timm("coatnet_nano_rw_224", 224),
+    "maxxvit": timm("maxxvit_rmlp_nano_rw_256", 256),
+    "mixnet": timm("mixnet_s"),
+    "lcnet": timm("lcnet_050"),
+    "selecsls": timm("selecsls42b"),
+    "dpn": timm("dpn48b"),
+    "resnetv2": timm("resnetv2_50", layers=(1, 1, 1, 1)),
+    "gernet": timm("gernet_s"),
+    "cs3darknet": timm("cs3darknet_focus_s"),
+    "halonet": timm("halonet26t", 256),
+    "lambda_resnet": timm("lambda_resnet26t", 128),
+    "sequencer": timm("sequencer2d_s", 224),
+    "tiny_vit": timm("tiny_vit_5m_224", 224),
+    "mvitv2": timm("mvitv2_tiny", 224),
+    "pvt_v2": timm("pvt_v2_b0"),
+    "swiftformer": timm("swiftformer_xs", 224),
+    "fasternet": timm("fasternet_t0"),
+    "ghostnetv2": timm("ghostnetv2_100"),
+    "mambaout": timm("mambaout_femto"),
+    "shvit": timm("shvit_s1", 224),
+    "rdnet": timm("rdnet_tiny"),
+    "nextvit": timm("nextvit_small"),
+    "tresnet": timm("tresnet_m"),
+    "hieradet": timm("hieradet_small", 224),
+    "vitamin": timm("vitamin_small_224", 224),
+    "vit_rope": timm("vit_small_patch16_rope_224", fixed=True, depth=2),
+    "xception": timm("xception41"),
+    "nasnet": timm("nasnetalarge", 96),
+    "eca_resnet": timm("eca_resnet33ts"),
+    "gcresnet": timm("gcresnet33ts"),
+    "cvt": ["transformers:CvtForImageClassification", "--image", "64x64"],
+    "convbert": hf("ConvBertForSequenceClassification", embedding_size=64, head_ratio=2, conv_kernel_size=3),
+    "squeezebert": hf("SqueezeBertForSequenceClassification", embedding_size=64),
+    "mobilebert": hf("MobileBertForSequenceClassification", embedding_size=32, true_hidden_size=32, intra_bottleneck_size=32),
+    "roformer": hf("RoFormerForSequenceClassification", embedding_size=64),
+    "nystromformer": hf("NystromformerForSequenceClassification"),
+    "fnet": hf("FNetForSequenceClassification", arguments="input_ids", intermediate_size=256),  # Fourier transforms pin the width; four times it, as published
+    "falcon": hf("FalconForCausalLM"),
+    "phi3": hf("Phi3ForCausalLM", num_key_value_heads=2, pad_token_id=0),
+    "stablelm": hf("StableLmForCausalLM", num_key_value_heads=2),
+    "olmo2": hf("Olmo2ForCausalLM", num_key_value_heads=2),
+    "cohere": hf("CohereForCausalLM", num_key_value_heads=2),
+    "gemma2": hf("Gemma2ForCausalLM", num_key_value_heads=2, head_dim=16),
+    "gemma3": hf("Gemma3ForCausalLM", num_key_value_heads=2, head_dim=16),
+    "starcoder2": hf("Starcoder2ForCausalLM", num_key_value_heads=2),
+    "gpt_bigcode": hf("GPTBigCodeForCausalLM", base=dict(n_embd=64, n_layer=2, n_head=4, vocab_size=200)),
+    "modernbert": hf("ModernBertForSequenceClassification", pad_token_id=0),
+    "xlnet": hf("XLNetForSequenceClassification", base=dict(d_model=64, n_layer=2, n_head=4, d_inner=128, vocab_size=200)),
+    "vit_hf": ["transformers:ViTForImageClassification", "--image", "64x64", *PATCHES],
+    "swinv2_hf": ["transformers:Swinv2ForImageClassification", "--image", "64x64",
+                  *settings(image_size=64, patch_size=4, embed_dim=24, depths=[1, 1], num_heads=[2, 4], window_size=4)],
+    "mobilenet_v1_hf": ["transformers:MobileNetV1ForImageClassification", "--image", "64x64"],
+    "hubert": ["transformers:HubertModel", "--input", "input_values=2x4000", *WAVES],
+}
+
+MODELS = TORCHVISION | TIMM | TRANSFORMERS | {name: own(name) for name in NETWORKS} | FURTHER
 
 # Group analysis and cut are timed on these (scripts/zoo --time), at their published size.
 TIMED = {"resnet50_224": tv("resnet50", 224), "vit_b_16_224": tv("vit_b_16", 224), "swin_t_224": tv("swin_t", 224)}
