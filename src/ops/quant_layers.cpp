@@ -71,12 +71,12 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   if (input) layer.activations.push_back({*input});
   const Value* value = node->find_value(rule->weight);
   if (rule->kind == QuantKind::attention) {
-    layer.activations = {{*input, true}, {*weight, true}};
+    layer.activations = {{*input, ZeroPoint::middle}, {*weight, ZeroPoint::middle}};
     return layer;
   }
   if (!is_stored(graph, value)) {
     if (rule->kind != QuantKind::product) return std::nullopt;
-    layer.activations.push_back({*weight, true});
+    layer.activations = {{*input, ZeroPoint::symmetric}, {*weight, ZeroPoint::middle}};
     return layer;
   }
   layer.weight = weight;

@@ -43,7 +43,8 @@ class Placer {
     if (choice.activations < 0 && !(layer.weight && choice.weights)) return;
     if (choice.activations >= 0) {
       for (const QuantLayer::Activation& activation : layer.activations) {
-        add_activation(activation.use, activation.is_signed && target_.signed_operand, choice.activations, layer.node);
+        const ZeroPoint zero_point = target_.product_zero_points ? ZeroPoint::any : activation.zero_point;
+        add_activation(activation.use, zero_point, choice.activations, layer.node);
       }
     }
     if (layer.weight && choice.weights) add_weight(layer);
@@ -68,7 +69,7 @@ class Placer {
     }
   }
 
-  void add_activation(Use use, bool is_signed, std::int64_t choice, Node* layer) {
+  void add_activation(Use use, ZeroPoint zero_point, std::int64_t choice, Node* layer) {
     use = hoist(use);
     Value* value = value_of(use);
     if (value->producer() && is_fake_quantize(*value->producer())) return;
@@ -76,7 +77,7 @@ class Placer {
     if (added) placement_.activations.push_back({.value = value, .choice = choice, .layer = layer, .place = place_of(*layer)});
     ActivationQuantizer& quantizer = placement_.activations[entry->second];
     add_use(quantizer, use);
-    quantizer.is_signed = quantizer.is_signed || is_signed || target_.signed_activations;
+    quantizer.zero_point = std::max({quantizer.zero_point, zero_point, target_.activations});
   }
 
   static void add_use(ActivationQuantizer& quantizer, const Use& use) {
@@ -115,7 +116,7 @@ class Placer {
     if (has_side_effect(node) && use.argument == 0) return;  // adds in place to the shortcut itself
     const std::int64_t choice = layers_.at(by_self ? by_self : by_other);
     // A convolution on both sides: the shortcut's writes integers, the other adds them.
-    if (by_self && by_other) return add_activation(use, false, choice, by_other);
+    if (by_self && by_other) return add_activation(use, ZeroPoint::any, choice, by_other);
     add_where_quantized(use, choice);
   }
 
@@ -125,7 +126,7 @@ class Placer {
     const auto behind = find_quantizer_behind(node.output());
     if (!behind) return;
     const ActivationQuantizer quantizer = placement_.activations[*behind];
-    for (const Value* operand : {self, other}) add_activation(use_of(node, operand), quantizer.is_signed, quantizer.choice, quantizer.layer);
+    for (const Value* operand : {self, other}) add_activation(use_of(node, operand), quantizer.zero_point, quantizer.choice, quantizer.layer);
   }
 
   // Of the value itself, or of the activation function that alone uses it.

@@ -27,7 +27,7 @@ using ChooseLayer = std::function<std::optional<LayerChoice>(const Node&)>;
 struct ActivationQuantizer {
   Value* value = nullptr;
   std::vector<Use> uses;         // that take the quantised value, in execution order
-  bool is_signed = false;        // symmetric around zero
+  ZeroPoint zero_point = ZeroPoint::any;
   std::int64_t choice = 0;       // LayerChoice::activations
   Node* layer = nullptr;         // that uses it first
   std::string place;             // its module

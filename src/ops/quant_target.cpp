@@ -14,9 +14,9 @@ std::span<const QuantTarget> quant_targets() {
        .kinds = {convolution, transposed_convolution, linear, product, attention, table}, .sum = QuantTarget::Sum::fused, .run_time_rows = 16},
       // QDQ form: integer adds between quantised layers, no integer transposed convolution.
       {.name = "onnxruntime_cpu", .summary = "ONNX Runtime's CPU provider, graphs in QDQ form",
-       .kinds = {convolution, linear, product, table}, .sum = QuantTarget::Sum::both, .signed_operand = false},
+       .kinds = {convolution, linear, product, table}, .sum = QuantTarget::Sum::both, .product_zero_points = true},
       {.name = "symmetric", .summary = "engines whose kernels have no zero points",
-       .kinds = {convolution, transposed_convolution, linear, product, table}, .sum = QuantTarget::Sum::fused, .signed_activations = true},
+       .kinds = {convolution, transposed_convolution, linear, product, table}, .sum = QuantTarget::Sum::fused, .activations = ZeroPoint::symmetric},
   };
   return targets;
 }

@@ -23,9 +23,9 @@ struct QuantTarget {
   std::string_view name, summary;
   std::vector<QuantKind> kinds;     // with low-precision kernels
   Sum sum = Sum::none;
-  bool signed_activations = false;  // symmetric around zero; otherwise any range
+  ZeroPoint activations = ZeroPoint::any;
   std::int64_t run_time_rows = 0;   // linear layers quantise activations at run time, in groups of a multiple of this; 0: they don't
-  bool signed_operand = true;       // the second operand of a product of two activations is symmetric around zero
+  bool product_zero_points = false; // products of two activations take them; otherwise QuantLayer says what they take
 
   bool has(QuantKind kind) const;
 };

@@ -12,7 +12,10 @@
 
 namespace dsc {
 
-QuantRange activation_quant_range(std::int64_t bits) { return {0, (std::int64_t{1} << bits) - 1}; }
+QuantRange activation_quant_range(std::int64_t bits, ZeroPoint zero_point) {
+  if (zero_point == ZeroPoint::middle) return weight_quant_range(bits, false);
+  return {0, (std::int64_t{1} << bits) - 1};
+}
 
 QuantRange weight_quant_range(std::int64_t bits, bool symmetric) {
   const std::int64_t half = std::int64_t{1} << (bits - 1);

@@ -22,7 +22,13 @@ struct QuantRange {
   std::int64_t minimum = 0, maximum = 255;
   bool operator==(const QuantRange&) const = default;
 };
-QuantRange activation_quant_range(std::int64_t bits);                  // 0 .. 2^bits - 1
+// Where kernels allow the integer that stands for zero to be, from the freest to the strictest.
+enum class ZeroPoint : std::uint8_t {
+  any,
+  symmetric,  // the middle of the integers, or their end for values that are never negative
+  middle,     // integers with a sign, whatever the values
+};
+QuantRange activation_quant_range(std::int64_t bits, ZeroPoint zero_point = ZeroPoint::any);  // 0 .. 2^bits - 1, or with a sign
 QuantRange weight_quant_range(std::int64_t bits, bool symmetric);      // -127 .. 127, or -128 .. 127 for affine
 
 struct QuantParams {
@@ -69,7 +75,7 @@ enum class QuantKind : std::uint8_t {
 struct QuantLayer {
   struct Activation {
     Use use;
-    bool is_signed = false;  // kernels take signed integers only: symmetric around zero
+    ZeroPoint zero_point = ZeroPoint::any;
   };
   Node* node = nullptr;
   QuantKind kind = QuantKind::linear;

@@ -108,7 +108,7 @@ TEST(QuantPlacement, FollowsTheTargetAndTheChoice) {
   EXPECT_EQ(users_of(place_quantizers(fused)), (std::map<std::string, List>{{"x", {"a", "add"}}, {"relu", {"b"}}}));
   EXPECT_EQ(users_of(place_quantizers(both, *find_quant_target("onnxruntime_cpu"))),
             (std::map<std::string, List>{{"x", {"a", "add"}}, {"a", {"add"}}, {"relu", {"b"}}}));
-  for (const auto& quantizer : place_quantizers(symmetric, *find_quant_target("symmetric")).activations) EXPECT_TRUE(quantizer.is_signed);
+  for (const auto& quantizer : place_quantizers(symmetric, *find_quant_target("symmetric")).activations) EXPECT_EQ(quantizer.zero_point, ZeroPoint::symmetric);
   const auto placement = place_quantizers(split, quant_targets().front(), [](const Node& node) -> std::optional<LayerChoice> {
     return LayerChoice{.activations = node.name() == "a" ? 0 : -1};
   });
@@ -126,7 +126,7 @@ TEST(QuantPlacement, QuantisesQueriesAndKeysOfFusedAttentionWhereTheKernelTakesT
 })text");
   const auto placement = place_quantizers(graph);
   EXPECT_EQ(users_of(placement), (std::map<std::string, std::vector<std::string>>{{"q", {"attention"}}, {"k", {"attention"}}}));
-  for (const auto& quantizer : placement.activations) EXPECT_TRUE(quantizer.is_signed) << quantizer.value->name();
+  for (const auto& quantizer : placement.activations) EXPECT_EQ(quantizer.zero_point, ZeroPoint::middle) << quantizer.value->name();
   EXPECT_TRUE(place_quantizers(graph, *find_quant_target("onnxruntime_cpu")).activations.empty());
 }
 

@@ -48,6 +48,8 @@ TEST(QuantParams, WeightRangesByWidth) {
   EXPECT_EQ(weight_quant_range(8, false), (QuantRange{-128, 127}));
   EXPECT_EQ(weight_quant_range(2, true), (QuantRange{-1, 1}));
   EXPECT_EQ(activation_quant_range(4), (QuantRange{0, 15}));
+  EXPECT_EQ(activation_quant_range(4, ZeroPoint::symmetric), (QuantRange{0, 15}));
+  EXPECT_EQ(activation_quant_range(4, ZeroPoint::middle), (QuantRange{-8, 7}));
 }
 
 TEST(QuantLayers, KnowsWeightAndAxisOfEachOperator) {
@@ -73,11 +75,12 @@ TEST(QuantLayers, KnowsWeightAndAxisOfEachOperator) {
   EXPECT_EQ(layer("linear")->channel_axis, 0);
   EXPECT_EQ(layer("matmul")->channel_axis, 1);
   EXPECT_EQ(layer("both")->activations.size(), 2u);
-  EXPECT_TRUE(layer("both")->activations[1].is_signed);
+  EXPECT_EQ(layer("both")->activations[0].zero_point, ZeroPoint::symmetric);
+  EXPECT_EQ(layer("both")->activations[1].zero_point, ZeroPoint::middle);
   ASSERT_EQ(layer("attention")->activations.size(), 2u) << "queries and keys; values meet probabilities";
   EXPECT_EQ(layer("attention")->activations[0].use.argument, 0u);
   EXPECT_EQ(layer("attention")->activations[1].use.argument, 1u);
-  EXPECT_TRUE(layer("attention")->activations[0].is_signed);
+  EXPECT_EQ(layer("attention")->activations[0].zero_point, ZeroPoint::middle);
   EXPECT_FALSE(layer("attention")->weight);
   EXPECT_FALSE(layer("relu"));
   EXPECT_FALSE(layer("computed"));

@@ -18,8 +18,8 @@ std::vector<QuantizerRow> insert_quantizers(Model& model, const QuantPlacement& 
   for (std::size_t i = 0; i < placement.activations.size(); ++i) {
     const ActivationQuantizer& quantizer = placement.activations[i];
     const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
-    const QuantRange range = activation_quant_range(options.bits);
-    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, options.symmetric || quantizer.is_signed);
+    const QuantRange range = activation_quant_range(options.bits, quantizer.zero_point);
+    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, is_symmetric(options, quantizer.zero_point));
     rows.push_back(insert_activation_quantizer(model, quantizer, params, range));
   }
   for (std::size_t i = 0; i < placement.weights.size(); ++i) rows.push_back(insert_weight_quantizer(model, placement.weights[i], grids.at(i)));
@@ -32,7 +32,7 @@ std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placeme
                                PassContext& context) {
   std::vector<RangeRequest> requests;
   for (const ActivationQuantizer& quantizer : placement.activations) {
-    requests.push_back({quantizer.value, precision_of(precisions, *quantizer.layer).activations, quantizer.is_signed});
+    requests.push_back({quantizer.value, precision_of(precisions, *quantizer.layer).activations, quantizer.zero_point});
   }
   if (context.dry_run() || requests.empty()) return std::vector<Range>(requests.size(), Range{0, 1});
   return calibrate(model, requests, options.calibration, context);

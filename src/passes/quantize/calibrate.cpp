@@ -38,10 +38,11 @@ bool needs_histogram(Observer observer) {
   return observer == Observer::percentile || observer == Observer::mse || observer == Observer::kl;
 }
 
-Range range_of_histogram(const Histogram& histogram, const ActivationOptions& options, bool symmetric) {
+Range range_of_histogram(const Histogram& histogram, const ActivationOptions& options, ZeroPoint zero_point) {
   if (options.observer == Observer::percentile) return percentile_range(histogram, options.percentile);
-  return options.observer == Observer::kl ? least_divergence_range(histogram, options.bits, symmetric)
-                                          : least_error_range(histogram, options.bits, symmetric);
+  const QuantRange integers = activation_quant_range(options.bits, zero_point);
+  const bool symmetric = is_symmetric(options, zero_point);
+  return options.observer == Observer::kl ? least_divergence_range(histogram, integers, symmetric) : least_error_range(histogram, integers, symmetric);
 }
 
 class Calibration {
@@ -77,10 +78,10 @@ class Calibration {
 
   Range range_of(std::size_t i) const {
     const Statistics& s = statistics_[i];
-    const auto& [value, options, is_signed] = requests_[i];
+    const auto& [value, options, zero_point] = requests_[i];
     if (options.observer == Observer::ema) return {s.mean_minimum, s.mean_maximum};
     if (!needs_histogram(options.observer) || !(s.maximum > s.minimum)) return {s.minimum, s.maximum};
-    const Range found = range_of_histogram(histograms_.at(value).histogram(), options, options.symmetric || is_signed);
+    const Range found = range_of_histogram(histograms_.at(value).histogram(), options, zero_point);
     return {std::max(found.minimum, s.minimum), std::min(found.maximum, s.maximum)};  // the outermost bins reach further
   }
 

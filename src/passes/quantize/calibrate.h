@@ -13,7 +13,7 @@ namespace dsc::quantize {
 struct RangeRequest {
   const Value* value = nullptr;
   ActivationOptions options;
-  bool is_signed = false;  // its grid will be symmetric around zero
+  ZeroPoint zero_point = ZeroPoint::any;
 };
 
 // Runs the model on seeded samples and gives each request a range, in order.

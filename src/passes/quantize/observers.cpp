@@ -67,14 +67,13 @@ double divergence_of(const Histogram& histogram, const QuantParams& params, Quan
 
 using Badness = std::function<double(const Histogram&, const QuantParams&, QuantRange)>;
 
-Range best_share(const Histogram& histogram, std::int64_t bits, bool symmetric, const Badness& badness) {
-  const QuantRange range = activation_quant_range(bits);
+Range best_share(const Histogram& histogram, QuantRange integers, bool symmetric, const Badness& badness) {
   Range best{histogram.low, histogram.high};
   double least = std::numeric_limits<double>::infinity();
   for (int i = 0; i < kShares; ++i) {
     const double share = 1 - (1 - kSmallestShare) * i / kShares;
     const Range candidate{histogram.low * share, histogram.high * share};
-    const double found = badness(histogram, choose_quant_params(candidate.minimum, candidate.maximum, range, symmetric), range);
+    const double found = badness(histogram, choose_quant_params(candidate.minimum, candidate.maximum, integers, symmetric), integers);
     if (found < least) {
       least = found;
       best = candidate;
@@ -103,12 +102,12 @@ Range percentile_range(const Histogram& histogram, double percentile) {
   return {histogram.low + static_cast<double>(first) * width, histogram.low + static_cast<double>(last) * width};
 }
 
-Range least_error_range(const Histogram& histogram, std::int64_t bits, bool symmetric) {
-  return best_share(histogram, bits, symmetric, error_of);
+Range least_error_range(const Histogram& histogram, QuantRange integers, bool symmetric) {
+  return best_share(histogram, integers, symmetric, error_of);
 }
 
-Range least_divergence_range(const Histogram& histogram, std::int64_t bits, bool symmetric) {
-  return best_share(histogram, bits, symmetric, divergence_of);
+Range least_divergence_range(const Histogram& histogram, QuantRange integers, bool symmetric) {
+  return best_share(histogram, integers, symmetric, divergence_of);
 }
 
 }  // namespace dsc::quantize

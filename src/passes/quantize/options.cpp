@@ -112,6 +112,8 @@ void ActivationOptions::fields(FieldVisitor& visit) {
   visit("symmetric", symmetric, activation_symmetric());
 }
 
+bool is_symmetric(const ActivationOptions& options, ZeroPoint zero_point) { return options.symmetric || zero_point != ZeroPoint::any; }
+
 void LayerRule::Weights::fields(FieldVisitor& visit) {
   visit("bits", bits, weight_bits());
   visit("per_channel", per_channel, quantize::per_channel());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dscompress/fields.h"
+#include "ops/quantization.h"
 #include "train/distill/distillation.h"
 #include "train/train.h"
 
@@ -57,6 +58,8 @@ struct ActivationOptions {
   void fields(FieldVisitor& visit);
   bool operator==(const ActivationOptions&) const = default;
 };
+
+bool is_symmetric(const ActivationOptions& options, ZeroPoint zero_point);
 
 // Another precision for some layers; what it does not say stays as the options above it say.
 struct LayerRule {

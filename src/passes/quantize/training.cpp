@@ -19,8 +19,6 @@ namespace {
 
 std::string numbered(const char* prefix, std::size_t i) { return std::string(prefix) + "." + std::to_string(i); }
 
-bool is_symmetric(const ActivationQuantizer& quantizer, const ActivationOptions& options) { return options.symmetric || quantizer.is_signed; }
-
 void insert(Model& model, Value* value, const std::vector<Use>& uses, const char* target, std::vector<NamedArgument> arguments) {
   insert_quantizer(model.graph, value, uses, target, std::move(arguments), value->name() + "_quantized");
 }
@@ -112,7 +110,8 @@ QuantizerRow finish_learned(Model& model, Node* node) {
   const std::int64_t zero_point = int_or(*node, "zero_point", 0), axis = int_or(*node, "axis", -1);
   const QuantRange range = range_of(*node);
   QuantizerRow row;
-  if (model.graph.find_input(node->find_value("self")) && range.minimum < 0) {
+  const GraphInput* input = model.graph.find_input(node->find_value("self"));
+  if (input && input->kind != InputKind::user) {
     WeightGrid grid{.range = range, .scale = step, .zero_point = at::zeros_like(step, at::kInt)};
     if (axis >= 0) grid.axis = axis;
     row = become_weight_quantizer(model, node, grid);
@@ -130,11 +129,11 @@ void insert_observing_quantizers(Model& model, const QuantPlacement& placement, 
   for (std::size_t i = 0; i < placement.activations.size(); ++i) {
     const ActivationQuantizer& quantizer = placement.activations[i];
     const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
-    const QuantRange range = activation_quant_range(options.bits);
+    const QuantRange range = activation_quant_range(options.bits, quantizer.zero_point);
     Value* seen = add_tensor(model, InputKind::buffer, numbered("quant_range", i), make_quant_range());
     insert(model, quantizer.value, quantizer.uses, kObserveFakeQuant,
            {{"range", seen}, {"phase", phase}, {"momentum", options.momentum}, {"quant_min", range.minimum}, {"quant_max", range.maximum},
-            {"symmetric", is_symmetric(quantizer, options)}, {"train", false}});
+            {"symmetric", is_symmetric(options, quantizer.zero_point)}, {"train", false}});
   }
   for (const WeightQuantizer& quantizer : placement.weights) {
     insert_observing_weight_quantizer(model, quantizer, precision_of(precisions, *quantizer.layer).weights, phase);
@@ -147,9 +146,9 @@ void insert_learned_quantizers(Model& model, const QuantPlacement& placement, co
   for (std::size_t i = 0; i < placement.activations.size(); ++i) {
     const ActivationQuantizer& quantizer = placement.activations[i];
     const ActivationOptions& options = precision_of(precisions, *quantizer.layer).activations;
-    const QuantRange range = activation_quant_range(options.bits);
+    const QuantRange range = activation_quant_range(options.bits, quantizer.zero_point);
     // Zero points stay; only steps are learned.
-    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, is_symmetric(quantizer, options));
+    const QuantParams params = choose_quant_params(ranges.at(i).minimum, ranges.at(i).maximum, range, is_symmetric(options, quantizer.zero_point));
     Value* step = add_tensor(model, InputKind::parameter, numbered("quant_step", steps++), at::full({}, static_cast<double>(params.scale), at::kFloat));
     insert(model, quantizer.value, quantizer.uses, kLearnedFakeQuant, learned_arguments(step, phase, -1, params.zero_point, range));
   }

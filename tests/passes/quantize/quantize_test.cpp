@@ -209,8 +209,8 @@ TEST(QuantizeRanges, LeastErrorClipsOutliersAtFewBitsOnly) {
   quantize::Histogram histogram{0, 100, std::vector<double>(100, 0)};
   for (int i = 0; i < 30; ++i) histogram.counts[static_cast<std::size_t>(i)] = 1000;
   histogram.counts[99] = 1;
-  EXPECT_LT(quantize::least_error_range(histogram, 3, false).maximum, 60);
-  EXPECT_GT(quantize::least_error_range(histogram, 8, false).maximum, 60);
+  EXPECT_LT(quantize::least_error_range(histogram, activation_quant_range(3), false).maximum, 60);
+  EXPECT_GT(quantize::least_error_range(histogram, activation_quant_range(8), false).maximum, 60);
 }
 
 // 10,000 real CIFAR-10 pictures, unpacked once into the temporary folder.
