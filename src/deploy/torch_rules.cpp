@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "deploy/torch_program_builder.h"
 #include "exec/convert.h"
+#include "ops/arguments.h"
 
 namespace dsc {
 namespace {
@@ -165,6 +167,24 @@ bool has_fixed_statistics(const Node& node, const Graph& graph) {
          is_fixed("running_var", true) && is_fixed("weight", false) && is_fixed("bias", false);
 }
 
+// A slice from end to end. As a step of its own, a change written through it becomes a scatter of every element, over which
+// OpenVINO's low-precision passes go wrong.
+bool takes_everything(const Node& node) {
+  const Value* self = node.op() == "aten.slice" ? node.find_value("self") : nullptr;
+  if (!self) return false;
+  const std::int64_t rank = self->tensor().rank(), dim = int_or(node, "dim", 0);
+  const Dim& size = self->tensor().sizes.at(static_cast<std::size_t>(dim < 0 ? dim + rank : dim));
+  const auto is_end = [&](const Argument* end) {
+    if (!end || std::holds_alternative<NoneArgument>(*end)) return true;
+    const auto* number = std::get_if<std::int64_t>(end);
+    return number && (*number == std::numeric_limits<std::int64_t>::max() || (size.is_fixed() && *number >= size.size));
+  };
+  const Argument* start = node.find_argument("start");
+  const bool from_start = !start || std::holds_alternative<NoneArgument>(*start) || *start == Argument(std::int64_t{0});
+  const Argument* step = node.find_argument("step");
+  return from_start && is_end(node.find_argument("end")) && (!step || *step == Argument(std::int64_t{1}));
+}
+
 const TorchRules& rules() {
   static const TorchRules table = {
       {"aten.alias", identity},
@@ -223,6 +243,7 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
     if (const auto found = composition_rules().find(key); found != composition_rules().end()) return found->second;
     if (renamed_operators().contains(key)) return rename;
   }
+  if (takes_everything(node)) return identity;
   if (const TorchRule rule = run_time_groups_rule(node)) return rule;
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;

@@ -122,6 +122,29 @@ TEST_F(OpenVinoInt8, QuantisedQueriesAndKeysGiveTheSameAttention) {
   EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-5)) << (found - expected).abs().max();
 }
 
+// Written through a slice from end to end, the product became a scatter of every element, of integers without their scale.
+TEST_F(OpenVinoInt8, ProductsThatAreChangedInPlace) {
+  const Model model = test::text_model(R"text(graph {
+  input %q: f32[s0{2}, 16, 32]
+  input %k: f32[s0{2}, 32, 16]
+  input %bias: f32[s0{2}, 16, 16]
+  %qq: f32[s0{2}, 16, 32] = aten.fake_quantize_per_tensor_affine.default(self=%q, scale=0.03, zero_point=0, quant_min=-128, quant_max=127)
+  %kq: f32[s0{2}, 32, 16] = aten.fake_quantize_per_tensor_affine.default(self=%k, scale=0.04, zero_point=0, quant_min=-128, quant_max=127)
+  %scores: f32[s0{2}, 16, 16] = aten.matmul.default(self=%qq, other=%kq)
+  %all: f32[s0{2}, 16, 16] = aten.slice.Tensor(self=%scores, dim=0, start=0, end=9223372036854775807)
+  %sum: f32[s0{2}, 16, 16] = aten.add.Tensor(self=%all, other=%bias)
+  %every: f32[s0{2}, 16, 16] = aten.slice.Tensor(self=%scores, dim=1, start=0, end=16)
+  %copy: f32[s0{2}, 16, 16] = aten.copy_.default(self=%every, src=%sum)
+  %p: f32[s0{2}, 16, 16] = aten.softmax.int(self=%scores, dim=-1)
+  output %p
+})text");
+  const auto inputs = test::example_tensors(model, 3);
+  const auto engine = make_openvino_engine(model);
+  for (const LayerReport& layer : engine->layers()) EXPECT_EQ(layer.type.find("Scatter"), std::string::npos) << layer.name;
+  const auto found = engine->run(inputs)[0], expected = Executor(model, {}).run(inputs)[0];
+  EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-5)) << (found - expected).abs().max();
+}
+
 TEST_F(OpenVinoInt8, WeightsThatAreStoredAsIntegersAreDequantized) {
   Model model = test::text_model(R"text(graph {
     buffer %q "q": i8[6, 4]
