@@ -1,4 +1,5 @@
 // Operators that OpenVINO's PyTorch frontend lacks, out of those that it has.
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -78,6 +79,26 @@ void exp2(Builder& builder, const Node& node) {
 void transpose_matrix(Builder& builder, const Node& node) {
   builder.view("aten::transpose", {builder.id_of(get_value(node, 0, "self")), builder.constant(std::int64_t{-2}), builder.constant(std::int64_t{-1})},
                node.output());
+}
+
+// The frontend takes no dimension counted from the end.
+void unfold(Builder& builder, const Node& node) {
+  const Value* self = get_value(node, 0, "self");
+  const std::int64_t dim = get_integer(node, 1, "dimension");
+  builder.view("aten::unfold", {builder.id_of(self), builder.constant(dim < 0 ? dim + self->tensor().rank() : dim), builder.argument(get_argument(node, 2, "size")),
+                                builder.argument(get_argument(node, 3, "step"))}, node.output());
+}
+
+// f32[0] joins with anything: what caches of keys and values start as.
+bool is_empty_list(const Value* part) {
+  return part && part->is_tensor() && part->tensor().rank() == 1 && part->tensor().sizes[0].is_fixed() && part->tensor().sizes[0].size == 0;
+}
+
+void cat(Builder& builder, const Node& node) {
+  ValueList parts = std::get<ValueList>(get_argument(node, 0, "tensors"));
+  std::erase_if(parts, is_empty_list);
+  Composer c(builder, node);
+  c.result("cat", {builder.argument(Argument(std::move(parts))), c.given("dim", std::int64_t{0})});
 }
 
 void count_nonzero(Builder& builder, const Node& node) {
@@ -183,6 +204,13 @@ TorchRule convolution_rule(const Node& node) {
   return is_fixed ? convolution_of_each_example : nullptr;
 }
 
+TorchRule cat_rule(const Node& node) {
+  const Argument* parts = node.op() == "aten.cat" ? node.find_argument("tensors") : nullptr;
+  const auto* list = parts ? std::get_if<ValueList>(parts) : nullptr;
+  const bool skips = list && std::any_of(list->begin(), list->end(), is_empty_list) && !std::all_of(list->begin(), list->end(), is_empty_list);
+  return skips ? cat : nullptr;
+}
+
 const TorchRules& composition_rules() {
   static const TorchRules table = {
       {"aten.addcdiv", addcdiv},
@@ -195,6 +223,7 @@ const TorchRules& composition_rules() {
       {"aten.exp2", exp2},
       {"aten.mT", transpose_matrix},
       {"aten.adjoint", transpose_matrix},
+      {"aten.unfold", unfold},
       {"aten.count_nonzero", count_nonzero},
       {"aten.isin", is_in},
       {"aten.nan_to_num", nan_to_num},

@@ -85,9 +85,11 @@ using TorchRules = std::map<std::string_view, TorchRule>;
 const TorchRules& quantization_rules();  // fake quantisation in all its spellings
 // A rule for what joins groups that were quantised at run time; null for all others.
 TorchRule run_time_groups_rule(const Node& node);
-const TorchRules& composition_rules();
+const TorchRules& composition_rules();  // operators that the frontend lacks, out of those that it has
 // A rule for convolutions that OpenVINO takes only in another form; null for all others.
-TorchRule convolution_rule(const Node& node);   // operators that the frontend lacks, out of those that it has
+TorchRule convolution_rule(const Node& node);
+// A rule for joins of which some parts are empty; null for all others.
+TorchRule cat_rule(const Node& node);
 TorchRule find_torch_rule(const Node& node, const Graph& graph);  // null: none
 
 // The value an argument has in evaluation ("training" of batch norm is false), or null when it stays.

@@ -248,6 +248,7 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
+  if (const TorchRule rule = cat_rule(node)) return rule;
   return convolution_rule(node);
 }
 

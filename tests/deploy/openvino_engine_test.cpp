@@ -95,6 +95,21 @@ Case{"SplitChunkUnbindCat", R"text(graph {
   %cat: f32[s0{2}, 5, 3] = aten.cat.default(tensors=[%d, %row, %b], dim=1)
   output %cat
 })text"},
+Case{"JoinsWithEmptyLists", R"text(graph {
+  constant %none "none": f32[0]
+  input %x: f32[s0{2}, 6, 3]
+  %start: f32[0] = aten.lift_fresh_copy.default(self=%none)
+  %kept: f32[0] = aten.detach_.default(self=%start)
+  %cat: f32[s0{2}, 6, 3] = aten.cat.default(tensors=[%kept, %x], dim=-2)
+  %twice: f32[s0{2}, 12, 3] = aten.cat.default(tensors=[%cat, %kept, %x], dim=1)
+  output %twice
+})text"},
+Case{"WindowsCountedFromTheEnd", R"text(graph {
+  input %x: f32[s0{2}, 4, 12, 3]
+  %windows: f32[s0{2}, 4, 4, 3, 6] = aten.unfold.default(self=%x, dimension=-2, size=6, step=2)
+  %flat: f32[s0{2}, 4, 4, 18] = aten.reshape.default(self=%windows, shape=[-1, 4, 4, 18])
+  output %flat
+})text"},
 Case{"SizeArithmeticInShapes", R"text(graph {
   input %x: f32[s0{2}, 6]
   %size: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
