@@ -128,7 +128,14 @@ TIMM = {
 
 WAVES = settings(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, conv_dim=[32] * 7, num_conv_pos_embeddings=16,
                  num_conv_pos_embedding_groups=4)
-PATCHES = settings(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, image_size=64, patch_size=16)
+ENCODER = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128)
+FRAMES = ["--input", "pixel_values=2x4x3x32x32", *settings(**ENCODER, image_size=32, patch_size=16, num_frames=4)]
+ROTARY = dict(n_embd=64, n_layer=2, n_head=4, rotary_dim=8, vocab_size=200)
+
+
+def vision(name, **values):
+    return [f"transformers:{name}", "--image", "64x64", *settings(**(ENCODER | dict(image_size=64, patch_size=16) | values))]
+
 
 TRANSFORMERS = {
     "bert": hf("BertForSequenceClassification", arguments="input_ids,attention_mask,token_type_ids"),
@@ -213,11 +220,33 @@ FURTHER = {
     "gpt_bigcode": hf("GPTBigCodeForCausalLM", base=dict(n_embd=64, n_layer=2, n_head=4, vocab_size=200)),
     "modernbert": hf("ModernBertForSequenceClassification", pad_token_id=0),
     "xlnet": hf("XLNetForSequenceClassification", base=dict(d_model=64, n_layer=2, n_head=4, d_inner=128, vocab_size=200)),
-    "vit_hf": ["transformers:ViTForImageClassification", "--image", "64x64", *PATCHES],
+    "vit_hf": vision("ViTForImageClassification"),
     "swinv2_hf": ["transformers:Swinv2ForImageClassification", "--image", "64x64",
                   *settings(image_size=64, patch_size=4, embed_dim=24, depths=[1, 1], num_heads=[2, 4], window_size=4)],
     "mobilenet_v1_hf": ["transformers:MobileNetV1ForImageClassification", "--image", "64x64"],
     "hubert": ["transformers:HubertModel", "--input", "input_values=2x4000", *WAVES],
+    "yolos": vision("YolosForObjectDetection", image_size=[64, 64], num_detection_tokens=10),
+    "ast": ["transformers:ASTForAudioClassification", "--input", "input_values=2x128x128", *settings(**ENCODER, max_length=128, num_mel_bins=128)],
+    "videomae": ["transformers:VideoMAEForVideoClassification", *FRAMES],
+    "timesformer": ["transformers:TimesformerForVideoClassification", *FRAMES],
+    "convnextv2_hf": ["transformers:ConvNextV2ForImageClassification", "--image", "64x64", *settings(depths=[1] * 4, hidden_sizes=[16, 32, 48, 64])],
+    "resnet_hf": ["transformers:ResNetForImageClassification", "--image", "64x64",
+                  *settings(depths=[1] * 4, hidden_sizes=[32, 64, 96, 128], embedding_size=16)],
+    "regnet_hf": ["transformers:RegNetForImageClassification", "--image", "64x64",
+                  *settings(depths=[1] * 4, hidden_sizes=[32, 64, 96, 128], embedding_size=16, groups_width=16)],
+    "swin2sr": ["transformers:Swin2SRForImageSuperResolution", "--image", "32x32",
+                *settings(image_size=32, embed_dim=24, depths=[1, 1], num_heads=[2, 2], window_size=4)],
+    "patchtst": ["transformers:PatchTSTForPrediction", "--input", "past_values=2x32x4",
+                 *settings(num_input_channels=4, context_length=32, patch_length=8, patch_stride=8, d_model=32, num_attention_heads=4, ffn_dim=64,
+                           num_hidden_layers=2, prediction_length=8)],
+    "layoutlm": hf("LayoutLMForSequenceClassification"),
+    "xlm": hf("XLMForSequenceClassification", base=dict(emb_dim=64, n_layers=2, n_heads=4, vocab_size=200)),
+    "xglm": hf("XGLMForCausalLM", base=dict(d_model=64, num_layers=2, attention_heads=4, ffn_dim=128, vocab_size=200)),
+    "gptj": hf("GPTJForCausalLM", base=ROTARY),
+    "codegen": hf("CodeGenForCausalLM", base=ROTARY),
+    "smollm3": hf("SmolLM3ForCausalLM", num_key_value_heads=2, pad_token_id=0),
+    "glm": hf("GlmForCausalLM", num_key_value_heads=2, head_dim=16, pad_token_id=0),
+    "granite": hf("GraniteForCausalLM", num_key_value_heads=2),
 }
 
 MODELS = TORCHVISION | TIMM | TRANSFORMERS | {name: own(name) for name in NETWORKS} | FURTHER
