@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Prepares what tests, benchmarks and the recipes in configs/ use in a cache folder, once.
 
-    scripts/prepare_data.py [cifar10] [minilm] [resnet20]        all that the machine has what it takes for, unless named
+    scripts/prepare_data.py [cifar10] [minilm] [stories] [resnet20]    all that the machine has what it takes for, unless named
 
 From $DSCOMPRESS_DATA (default ../shared/data) to $DSCOMPRESS_CACHE (default build/cache).
   cifar10  the official binary layout: cifar10/data_batch_1.bin ... test_batch.bin
   minilm   MiniLM-L6-H384 with a new 2-class head: minilm-sst2.pt2, batch and length open, and its tokenizer; needs
            `scripts/setup zoo` and runs with .venv/bin/python
+  stories  TinyStories as ids with the next id as label: stories/train.safetensors, and stories/eval.safetensors with the last
+           500 rows; runs with .venv/bin/python
   resnet20 ResNet-20 for CIFAR-10 with random weights (seed 0), to train from the start: resnet20-random.pt2; runs with
            .venv/bin/python
 """
@@ -59,6 +61,20 @@ def minilm():
     print(target)
 
 
+def stories():
+    import numpy
+    from safetensors.numpy import save
+
+    ids = numpy.load(DATA / "stories260k/tinystories_ids.npy").astype(numpy.int64)
+    label = numpy.full_like(ids, -100)  # the last has no next
+    label[:, :-1] = ids[:, 1:]
+    target = CACHE / "stories"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, rows in {"train": slice(None, -500), "eval": slice(-500, None)}.items():
+        write_whole(target / f"{name}.safetensors", save({"input_ids": ids[rows].copy(), "label": label[rows].copy()}))
+    print(target)
+
+
 def resnet20():
     """The trained network's program with He et al.'s initial weights (2015, normal, fan in) and fresh batch norms."""
     import torch
@@ -78,7 +94,7 @@ def resnet20():
     print(target)
 
 
-DATA_SETS = {"cifar10": cifar10, "minilm": minilm, "resnet20": resnet20}
+DATA_SETS = {"cifar10": cifar10, "minilm": minilm, "stories": stories, "resnet20": resnet20}
 
 
 def available():

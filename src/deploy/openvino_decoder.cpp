@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <numeric>
-#include <optional>
 #include <sstream>
 #include <openvino/core/model.hpp>
 #include <openvino/frontend/exception.hpp>
@@ -293,13 +292,13 @@ void name_results(const std::shared_ptr<ov::Model>& converted, const TorchProgra
   converted->validate_nodes_and_infer_types();
 }
 
-// How many neighbours share a scale where activations are quantised at run time; none: nowhere. Engines take one number.
-std::optional<std::int64_t> run_time_group(const Graph& graph) {
+// How many neighbours share a scale where activations are quantised at run time; 0: nowhere. Engines take one number.
+std::int64_t run_time_group(const Graph& graph) {
   std::int64_t group = 0;
   for (const Node* node : graph.nodes()) {
     if (node->is("quantized_decomposed.quantize_per_token.default")) group = std::gcd(group, get_value(*node, 0, "input")->tensor().sizes.back().size);
   }
-  return group > 0 ? std::optional(group) : std::nullopt;
+  return group;
 }
 
 }  // namespace
@@ -320,10 +319,9 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
     manager.run_passes(converted);
     store_integer_weights(*converted);
     name_the_nameless(*converted, named);
-    // Read by the plugins when they compile, and kept in IR files.
-    if (const auto group = run_time_group(model.graph)) {
-      converted->set_rt_info(std::to_string(*group), {"runtime_options", ov::hint::dynamic_quantization_group_size.name()});
-    }
+    // Read by the plugins when they compile, and kept in IR files. Left to themselves they would quantise the activations of
+    // layers whose weights alone are integers, in groups of 32.
+    converted->set_rt_info(std::to_string(run_time_group(model.graph)), {"runtime_options", ov::hint::dynamic_quantization_group_size.name()});
     return converted;
   });
 }

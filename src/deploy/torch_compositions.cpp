@@ -101,6 +101,25 @@ void cat(Builder& builder, const Node& node) {
   c.result("cat", {builder.argument(Argument(std::move(parts))), c.given("dim", std::int64_t{0})});
 }
 
+// n times: each element less the one before it.
+void diff(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  ValueList parts;
+  for (const char* name : {"prepend", "self", "append"}) {
+    if (Value* part = node.find_value(name)) parts.push_back(part);
+  }
+  const ValueId dim = c.given("dim", std::int64_t{-1});
+  ValueId x = parts.size() == 1 ? c.tensor(0, "self") : c.call("cat", {builder.argument(Argument(std::move(parts))), dim});
+  const std::int64_t times = node.find_argument("n") ? get_integer(node, 1, "n") : 1;
+  const std::string minus = node.output()->tensor().dtype == ScalarType::boolean ? "ne" : "sub";
+  for (std::int64_t i = 0; i < times; ++i) {
+    const ValueId later = c.call("slice", {x, dim, c.literal(std::int64_t{1}), c.none(), c.literal(std::int64_t{1})});
+    const ValueId earlier = c.call("slice", {x, dim, c.literal(std::int64_t{0}), c.literal(std::int64_t{-1}), c.literal(std::int64_t{1})});
+    x = c.call(minus, {later, earlier});
+  }
+  builder.bind(node.output(), x);
+}
+
 void count_nonzero(Builder& builder, const Node& node) {
   Composer c(builder, node);
   const ValueId is_there = c.call("ne", {c.tensor(0, "self"), c.literal(0.0)});
@@ -224,6 +243,7 @@ const TorchRules& composition_rules() {
       {"aten.mT", transpose_matrix},
       {"aten.adjoint", transpose_matrix},
       {"aten.unfold", unfold},
+      {"aten.diff", diff},
       {"aten.count_nonzero", count_nonzero},
       {"aten.isin", is_in},
       {"aten.nan_to_num", nan_to_num},

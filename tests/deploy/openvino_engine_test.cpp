@@ -104,6 +104,20 @@ Case{"JoinsWithEmptyLists", R"text(graph {
   %twice: f32[s0{2}, 12, 3] = aten.cat.default(tensors=[%cat, %kept, %x], dim=1)
   output %twice
 })text"},
+Case{"Differences", R"text(graph {
+  input %x: f32[s0{2}, 6, 3]
+  input %ids: i64[s0{2}, 5]
+  %first: i64[s0{2}, 1] = aten.slice.Tensor(self=%ids, dim=1, start=0, end=1)
+  %before: i64[s0{2}, 1] = aten.sub.Tensor(self=%first, other=1)
+  %steps: i64[s0{2}, 5] = aten.diff.default(self=%ids, n=1, dim=-1, prepend=%before)
+  %jump: bool[s0{2}, 5] = aten.ne.Scalar(self=%steps, other=1)
+  %changes: bool[s0{2}, 4] = aten.diff.default(self=%jump)
+  %count: i64[s0{2}, 4] = aten.cumsum.default(self=%changes, dim=-1)
+  %second: f32[s0{2}, 4, 3] = aten.diff.default(self=%x, n=2, dim=1)
+  output %steps
+  output %count
+  output %second
+})text"},
 Case{"WindowsCountedFromTheEnd", R"text(graph {
   input %x: f32[s0{2}, 4, 12, 3]
   %windows: f32[s0{2}, 4, 4, 3, 6] = aten.unfold.default(self=%x, dimension=-2, size=6, step=2)
