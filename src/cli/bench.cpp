@@ -164,7 +164,9 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_option("--engine", options->engines, "openvino, libtorch, or both: openvino,libtorch")->delimiter(',')->capture_default_str();
   command->add_option("--precision", options->precisions, "f32, bf16, f16: of what is not quantised")->delimiter(',')->capture_default_str();
   command->add_option("--batch", options->batches, "Examples per run")->delimiter(',')->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  command->add_option("--size", options->open_size, "Size of other open dimensions: sequence length, resolution; default: as exported")->check(CLI::Range(1, 1 << 20))->type_name("N");
+  command->add_option("--size", options->open_size, "Size of other open dimensions: sequence length, resolution; default: as exported")
+      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N");
   command->add_option("--target", options->target, "OpenVINO's device: CPU, GPU, NPU, AUTO, HETERO:...")->capture_default_str();
   command->add_flag("--require-device", options->require_device, "Fail unless every layer runs on the devices that --target names, the first of AUTO's");
   command->add_option("--performance", options->performance, "OpenVINO's mode: latency, throughput")->capture_default_str();

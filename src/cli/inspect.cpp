@@ -166,7 +166,12 @@ void add_inspect_command(CLI::App& app, Session& session) {
   command->add_flag("--members", options->members, "With the weight dimensions of each group");
   command->add_option("--select", options->select, "Only modules that match this glob")->type_name("GLOB");
   command->add_flag("--json", session.json, "Print JSON");
-  command->footer("Examples:\n  dscompress inspect resnet20.pt2 --modules\n  dscompress inspect resnet20.pt2 --groups\n  dscompress inspect bert.pt2 --select '**.attention.*' --json\n  dscompress inspect data recipe.yaml");
+  command->footer(
+      "Examples:\n"
+      "  dscompress inspect resnet20.pt2 --modules\n"
+      "  dscompress inspect resnet20.pt2 --groups\n"
+      "  dscompress inspect bert.pt2 --select '**.attention.*' --json\n"
+      "  dscompress inspect data recipe.yaml");
   auto* data = add_inspect_data_command(*command, session);
   command->callback([&session, options, model, data] {
     if (data->parsed()) return;

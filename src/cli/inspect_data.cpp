@@ -99,8 +99,14 @@ Json length_summary(const Dataset& dataset, std::int64_t batch) {
   std::vector<std::int64_t> lengths(dataset.lengths().begin(), dataset.lengths().end());
   std::sort(lengths.begin(), lengths.end());
   const auto at = [&](double share) { return lengths[static_cast<std::size_t>(share * static_cast<double>(lengths.size() - 1))]; };
-  return {{"shortest", lengths.front()}, {"median", at(0.5)}, {"p95", at(0.95)}, {"longest", lengths.back()}, {"tokens", std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0})},
-          {"batch", batch}, {"padding", padding_in_batches(dataset, batch)}, {"padding_in_random_batches", random_padding(dataset, batch)}};
+  return {{"shortest", lengths.front()},
+          {"median", at(0.5)},
+          {"p95", at(0.95)},
+          {"longest", lengths.back()},
+          {"tokens", std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0})},
+          {"batch", batch},
+          {"padding", padding_in_batches(dataset, batch)},
+          {"padding_in_random_batches", random_padding(dataset, batch)}};
 }
 
 Json split_json(const std::string& name, const SplitConfig& config, const Dataset& dataset, const Recipe& recipe, std::int64_t show) {
@@ -135,9 +141,10 @@ void print_split(const Json& json) {
   if (json.contains("labels")) std::cout << "  labels  " << (json["labels"].is_string() ? json["labels"].get<std::string>() : json["labels"].dump()) << '\n';
   if (json.contains("lengths")) {
     const auto& lengths = json["lengths"];
-    std::cout << "  tokens  " << lengths["shortest"] << " to " << lengths["longest"] << ", median " << lengths["median"] << ", 95 % up to " << lengths["p95"]
-              << printed("; padding %.1f %% in batches of %lld, %.1f %% if lengths were mixed", 100 * lengths["padding"].get<double>(), static_cast<long long>(lengths["batch"].get<std::int64_t>()),
-                         100 * lengths["padding_in_random_batches"].get<double>())
+    std::cout << "  tokens  " << lengths["shortest"] << " to " << lengths["longest"] << ", median " << lengths["median"] << ", 95 % up to "
+              << lengths["p95"]
+              << printed("; padding %.1f %% in batches of %lld, %.1f %% if lengths were mixed", 100 * lengths["padding"].get<double>(),
+                         static_cast<long long>(lengths["batch"].get<std::int64_t>()), 100 * lengths["padding_in_random_batches"].get<double>())
               << '\n';
   }
   if (json.contains("notes")) {

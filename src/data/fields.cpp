@@ -60,7 +60,9 @@ void SplitConfig::fields(FieldVisitor& visit) {
                                     .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("resize", resize, {.text = "image_folder: shorter side before the crop; 0: image_size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("channels", channels, {.text = "image_folder: 3 for colour, 1 for grey.", .minimum = 1, .maximum = 3});
-  visit("inputs", inputs, {.text = "tensors: the input columns in the model's order; empty: all but the label. Text: input_ids, attention_mask, token_type_ids in the model's order, where it calls them otherwise."});
+  visit("inputs", inputs,
+        {.text = "tensors: the input columns in the model's order; empty: all but the label. Text: input_ids, attention_mask, token_type_ids in the "
+                 "model's order, where it calls them otherwise."});
   visit("label", label, {.text = "tensors: the label column, used where there is one; empty: unlabelled."});
   text.fields(visit);
   visit.check(channels == 2 ? "channels must be 3 or 1" : "");

@@ -16,7 +16,9 @@ namespace {
 void refuse_unless_image(const Augmentation& augmentation) {
   const bool text = std::holds_alternative<SynonymReplacement>(augmentation) || std::holds_alternative<NeighbourReplacement>(augmentation) ||
                     std::holds_alternative<BackTranslation>(augmentation);
-  if (text) throw Error(ErrorCode::data, "synonyms, neighbours and back_translation are for text, and these are images", {.pointer = "/augment"}, "use random_crop, horizontal_flip, rand_augment, mixup or cutmix");
+  if (text)
+    throw Error(ErrorCode::data, "synonyms, neighbours and back_translation are for text, and these are images", {.pointer = "/augment"},
+                "use random_crop, horizontal_flip, rand_augment, mixup or cutmix");
 }
 
 class ImageDataset : public Dataset {

@@ -39,7 +39,9 @@ struct Counts {
 class SquadBuilder {
  public:
   SquadBuilder(const TextConfig& config, const SequenceTemplate& layout) : config_(config), layout_(layout), room_(config.max_length - layout.special_count()) {
-    if (room_ < 8) throw Error(ErrorCode::data, "max_length " + std::to_string(config.max_length) + " leaves no room for questions and contexts", {}, "SQuAD is usually read with 384");
+    if (room_ < 8)
+      throw Error(ErrorCode::data, "max_length " + std::to_string(config.max_length) + " leaves no room for questions and contexts", {},
+                  "SQuAD is usually read with 384");
   }
 
   void add(const SquadQuestion& question, const TokenIds& question_tokens, AnswerKey& key) {

@@ -30,7 +30,8 @@ class SquadReader {
 
  private:
   [[noreturn]] void fail(const std::string& what, const std::string& pointer) const {
-    throw Error(ErrorCode::data, what, {.file = path_, .pointer = pointer}, "SQuAD's form is {\"data\": [{\"paragraphs\": [{\"context\", \"qas\": [{\"id\", \"question\", \"answers\"}]}]}]}");
+    throw Error(ErrorCode::data, what, {.file = path_, .pointer = pointer},
+                "SQuAD's form is {\"data\": [{\"paragraphs\": [{\"context\", \"qas\": [{\"id\", \"question\", \"answers\"}]}]}]}");
   }
 
   template <class Visit>

@@ -32,7 +32,11 @@ void TextConfig::fields(FieldVisitor& visit) {
   visit("padding", padding, {.text = "text, squad: batches are filled up to their longest example, or to max_length."});
   visit("classes", classes, {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers."});
   visit("regression", regression, {.text = "text: labels are real numbers to be predicted."});
-  visit("overlap", overlap, {.text = "squad: tokens that neighbouring windows of a long context share; absent: long contexts are cut.", .unit = "tokens", .minimum = 0, .maximum = 1048576});
+  visit("overlap", overlap,
+        {.text = "squad: tokens that neighbouring windows of a long context share; absent: long contexts are cut.",
+         .unit = "tokens",
+         .minimum = 0,
+         .maximum = 1048576});
   visit("targets", targets, {.text = "lm: predict the next token, or none (unlabelled text for distillation)."});
   visit("variants", variants, {.text = "text: augmented copies of each example, beside the example itself.", .minimum = 1, .maximum = 1000});
   visit("variants_seed", variants_seed, {.text = "text: seed of the augmented copies.", .minimum = 0});

@@ -29,7 +29,8 @@ Change change_of(const Augmentation& augmentation, const TextTable& table) {
       if (const auto& paraphrase = column[static_cast<std::size_t>(variant.row)]; !paraphrase.empty()) variant.text = paraphrase;
     };
   }
-  throw Error(ErrorCode::data, "random_crop, horizontal_flip, rand_augment, mixup and cutmix are for images, and this is text", {.pointer = "/augment"}, "use synonyms, neighbours or back_translation");
+  throw Error(ErrorCode::data, "random_crop, horizontal_flip, rand_augment, mixup and cutmix are for images, and this is text",
+              {.pointer = "/augment"}, "use synonyms, neighbours or back_translation");
 }
 
 }  // namespace
@@ -50,7 +51,8 @@ std::vector<TextVariant> text_variants(const TextTable& table, const std::vector
     const TextVariant original = variants[i];
     std::set<std::pair<std::string, std::string>> seen{{original.text, original.pair}};
     for (std::int64_t copy = 0; copy < split.text.variants; ++copy) {
-      Random random(derive_seed(derive_seed(static_cast<std::uint64_t>(split.text.variants_seed), "text", static_cast<std::uint64_t>(original.row)), "copy", static_cast<std::uint64_t>(copy)));
+      Random random(derive_seed(derive_seed(static_cast<std::uint64_t>(split.text.variants_seed), "text", static_cast<std::uint64_t>(original.row)),
+                                "copy", static_cast<std::uint64_t>(copy)));
       TextVariant variant = original;
       for (const auto& change : changes) change(variant, random);
       if (seen.insert({variant.text, variant.pair}).second) variants.push_back(std::move(variant));

@@ -137,7 +137,8 @@ std::vector<const InputSpec*> match_inputs(const std::vector<Formal>& arguments,
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto& argument = arguments[i];
     if (matched[i] && !takes_tensor(argument)) {
-      problem("input `" + argument.name + "` is of type " + argument.type->repr_str() + ", and only tensors can be given", "wrap the model in a module whose forward() takes tensors");
+      problem("input `" + argument.name + "` is of type " + argument.type->repr_str() + ", and only tensors can be given",
+              "wrap the model in a module whose forward() takes tensors");
     } else if (!matched[i] && !argument.otherwise) {
       const bool can_be_given = takes_tensor(argument);
       problem("the shape of input `" + argument.name + "` (" + argument.type->repr_str() + ") is not known: TorchScript files have none",

@@ -29,7 +29,9 @@ ConvShape shape_of(const Node& node) {
   std::int64_t channels = shape.input->tensor().sizes.at(static_cast<std::size_t>(shape.channel)).size;
   std::int64_t per_group = shape.weight->tensor().sizes.at(1).size;
   shape.groups = int_or(node, "groups", 1);
-  if (shape.has_variable_groups) shape.groups = shape.transposed ? node.output()->tensor().sizes.at(static_cast<std::size_t>(shape.channel)).size / per_group : channels / per_group;
+  if (shape.has_variable_groups)
+    shape.groups =
+        shape.transposed ? node.output()->tensor().sizes.at(static_cast<std::size_t>(shape.channel)).size / per_group : channels / per_group;
   return shape;
 }
 

@@ -28,7 +28,11 @@ EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino",
 
 std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads) {
   if (choice.engine == "openvino") {
-    return make_openvino_engine(model, {.device = choice.device, .require_device = choice.require_device, .precision = choice.precision, .threads = threads, .performance = choice.performance});
+    return make_openvino_engine(model, {.device = choice.device,
+                                        .require_device = choice.require_device,
+                                        .precision = choice.precision,
+                                        .threads = threads,
+                                        .performance = choice.performance});
   }
   if (choice.engine != "libtorch") {
     throw Error(ErrorCode::usage, "there is no engine `" + choice.engine + "`", {}, suggest(choice.engine, {"openvino", "libtorch"}));

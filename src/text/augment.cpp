@@ -43,7 +43,9 @@ Vectors read_vectors(const std::string& path) {
     for (const float x : vector) length += static_cast<double>(x) * static_cast<double>(x);
     length = std::sqrt(length);
     const bool fits = vectors.values.empty() || vector.size() == vectors.values.front().size();
-    if (!fits || !std::isfinite(length) || length == 0) throw Error(ErrorCode::data, "the vector of `" + word + "` is none, or of another length than the first", {.file = path}, "write {\"word\": [numbers], ...}");
+    if (!fits || !std::isfinite(length) || length == 0)
+      throw Error(ErrorCode::data, "the vector of `" + word + "` is none, or of another length than the first", {.file = path},
+                  "write {\"word\": [numbers], ...}");
     for (float& x : vector) x = static_cast<float>(static_cast<double>(x) / length);
     vectors.words.push_back(word);
     vectors.values.push_back(std::move(vector));

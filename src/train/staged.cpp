@@ -56,7 +56,11 @@ void StagedOptions::fields(FieldVisitor& visit) {
   visit("order", order, {.text = "Which end of the network trains first."});
   visit("stages", stages, {.text = "Parts that join one after another.", .minimum = 1, .maximum = 1000});
   visit("share", share, {.text = "Share of the training over which they join.", .unit = "fraction", .minimum = 0, .maximum = 1});
-  visit("start_lr_fraction", start_lr_fraction, {.text = "Learning rate at the start, as a share of the schedule's; it rises while parts join.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit("start_lr_fraction", start_lr_fraction,
+        {.text = "Learning rate at the start, as a share of the schedule's; it rises while parts join.",
+         .unit = "fraction",
+         .minimum = 0,
+         .maximum = 1});
   visit("decay_factor", decay_factor, {.text = "Factor of the weight decay after a validation worse than the one before, taken back by a better one; 1: no change.", .minimum = 1});
   visit("decay_limit", decay_limit, {.text = "Largest factor of the weight decay.", .minimum = 1});
 }

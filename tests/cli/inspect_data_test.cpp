@@ -14,8 +14,10 @@ constexpr const char* kTokenizer = DSC_SOURCE_DIR "/tests/fixtures/text/word_pie
 std::string write_recipe(const TempFolder& folder, const std::string& more = {}) {
   spit(folder.file("train.tsv"), "sentence\tlabel\na gorgeous movie\tgood\nthe plot is boring\tbad\nwitty jokes\tgood\n");
   spit(folder.file("words.txt"), "movie film\n");
-  spit(folder.file("recipe.yaml"), "version: 1\nmodel: {path: none.pt2}\ndata:\n  train: {format: text, path: train.tsv, columns: {text: sentence}, classes: [bad, good], cache: \"\", tokenizer: " +
-                                       std::string(kTokenizer) + more + "}\n");
+  spit(folder.file("recipe.yaml"),
+       "version: 1\nmodel: {path: none.pt2}\ndata:\n  train: {format: text, path: train.tsv, columns: {text: sentence}, classes: [bad, good], cache: "
+       "\"\", tokenizer: " +
+           std::string(kTokenizer) + more + "}\n");
   return folder.file("recipe.yaml");
 }
 

@@ -57,7 +57,9 @@ TEST(Inspect, ShowsGroupsAndWhatIsPinned) {
 }
 
 TEST(Sense, MeasuresOncePrintsAndFeedsThePass) {
-  const TinyRun run(tiny_recipe_head() + "evaluate: {metrics: [top1]}\npasses:\n  - prune: {reduce: {macs: 0.4}, scope: sensitivity, sensitivity: {shares: [0.25, 0.5], table: sense.json}}\n");
+  const TinyRun run(tiny_recipe_head() +
+                    "evaluate: {metrics: [top1]}\npasses:\n  - prune: {reduce: {macs: 0.4}, scope: sensitivity, sensitivity: {shares: [0.25, 0.5], "
+                    "table: sense.json}}\n");
   const auto sense = [&](const std::string& more) { return run_program("-q sense " + run.file("recipe.yaml") + " --threads 1 --cache " + run.file("cache") + " " + more); };
   spit(run.file("sense.json"), "");
   const auto json = sense("--json");

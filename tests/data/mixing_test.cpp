@@ -70,7 +70,8 @@ TEST(Mixup, MixesPicturesAndLabelsAlike) {
       const auto own = before.inputs[0][i], other = before.inputs[0][j];
       const auto direction = own - other;
       const double share = i == j ? 1 : ((after.inputs[0][i] - other) * direction).sum().item<double>() / direction.square().sum().item<double>();
-      explained = at::allclose(after.inputs[0][i], share * own + (1 - share) * other, 1e-5, 1e-5) && at::allclose(after.target[i], share * labels[i] + (1 - share) * labels[j], 1e-4, 1e-4);
+      explained = at::allclose(after.inputs[0][i], share * own + (1 - share) * other, 1e-5, 1e-5) &&
+                  at::allclose(after.target[i], share * labels[i] + (1 - share) * labels[j], 1e-4, 1e-4);
     }
     EXPECT_TRUE(explained) << i;
   }

@@ -13,7 +13,9 @@ const char* const kFile = R"({"data": [{"paragraphs": [{"context": "Clichés, th
   {"id": "2", "question": "a movie", "answers": [{"text": "Clichés", "answer_start": 0}]},
   {"id": "3", "question": "a plot", "answers": [{"text": "tart", "answer_start": 29}]}]}]}]})";
 
-SplitConfig questions(const Folder& folder, std::int64_t max_length, const std::string& content = kFile) { return text_split(DataFormat::squad, write_text(folder / "dev.json", content), max_length); }
+SplitConfig questions(const Folder& folder, std::int64_t max_length, const std::string& content = kFile) {
+  return text_split(DataFormat::squad, write_text(folder / "dev.json", content), max_length);
+}
 
 // The text between the labels of an example; empty where they are nowhere.
 std::string labelled(const Dataset& dataset, std::int64_t index) {

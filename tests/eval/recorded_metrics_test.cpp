@@ -30,7 +30,8 @@ at::Tensor matrix(const Json& json) {
 // The outputs of example i are row i of each tensor.
 class Predictions : public Dataset {
  public:
-  Predictions(std::vector<at::Tensor> inputs, at::Tensor targets, const AnswerKey* answers = nullptr) : inputs_(std::move(inputs)), targets_(std::move(targets)), answers_(answers) {}
+  Predictions(std::vector<at::Tensor> inputs, at::Tensor targets, const AnswerKey* answers = nullptr)
+      : inputs_(std::move(inputs)), targets_(std::move(targets)), answers_(answers) {}
   std::int64_t size() const override { return targets_.size(0); }
   const DatasetInfo& info() const override { return info_; }
   const AnswerKey* answers() const override { return answers_; }

@@ -14,7 +14,15 @@ Report sample() {
   report.status = "passed";
   report.baseline = 1;
   StepRecord base{.index = 0, .name = "base", .metrics = {{"top1", 0.1}}, .parameters = 1000, .macs = 5000, .size_bytes = 4000};
-  StepRecord train{.index = 1, .name = "train", .pass = "finetune", .seconds = 12.5, .changed = true, .metrics = {{"top1", 0.9}}, .parameters = 1000, .macs = 5000, .size_bytes = 4000};
+  StepRecord train{.index = 1,
+                   .name = "train",
+                   .pass = "finetune",
+                   .seconds = 12.5,
+                   .changed = true,
+                   .metrics = {{"top1", 0.9}},
+                   .parameters = 1000,
+                   .macs = 5000,
+                   .size_bytes = 4000};
   train.curves = {{"train_loss", {1, 2, 3}, {0.9, 0.5, 0.25}}};
   StepRecord prune{.index = 2, .name = "prune", .pass = "prune", .seconds = 3, .changed = true, .metrics = {{"top1", 0.88}}, .parameters = 400, .macs = 2000, .size_bytes = 500};
   prune.tables = {{"groups", {"group", "channels"}, {{"conv|1", "16"}, {"<b>", "8"}}}};

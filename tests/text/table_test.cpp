@@ -79,7 +79,8 @@ TEST(ReadTable, AMissingColumnSuggestsTheNearest) {
 
 TEST(Utf8, FindsTheFirstBrokenByte) {
   EXPECT_EQ(find_broken_utf8("aé漢😀"), std::string::npos);
-  for (const auto* broken : {"ab\x80", "ab\xC0\x80", "ab\xE0\x80\x80", "ab\xED\xA0\x80", "ab\xF4\x90\x80\x80", "ab\xE6\xBC", "ab\xFF"}) EXPECT_EQ(find_broken_utf8(broken), 2U) << broken;
+  for (const auto* broken : {"ab\x80", "ab\xC0\x80", "ab\xE0\x80\x80", "ab\xED\xA0\x80", "ab\xF4\x90\x80\x80", "ab\xE6\xBC", "ab\xFF"})
+    EXPECT_EQ(find_broken_utf8(broken), 2U) << broken;
 }
 
 TEST(Utf8, KnowsClassesOfCharacters) {

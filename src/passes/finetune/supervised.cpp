@@ -24,7 +24,9 @@ struct Options {
     train.fields(visit);
     visit("staged", staged, {.text = "Recovery after a cut: layers join the training one after another, at a low rate first."});
     visit("lora", lora, {.text = "Train low-rank adapters beside frozen weights, and fold them in at the end."});
-    visit.check(lora && (staged || !train.freeze.empty() || !train.train_only.empty()) ? "lora excludes staged, freeze and train_only: name what trains besides under lora.also" : "");
+    visit.check(lora && (staged || !train.freeze.empty() || !train.train_only.empty())
+                    ? "lora excludes staged, freeze and train_only: name what trains besides under lora.also"
+                    : "");
     visit.check(staged && staged->decay_factor > 1 && train.validate_every == 0 ? "staged weight decay needs validate_every above 0, or decay_factor: 1" : "");
   }
 };

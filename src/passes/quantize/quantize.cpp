@@ -6,8 +6,9 @@
 //
 // Batch norms are folded first, so that what is calibrated is what runs on the device. `ptq` sets the ranges from
 // calibration data; `qat` trains with the rounding in the loop (straight-through estimator), while moving averages follow
-// the ranges, or steps are learned (LSQ), and batch norms go on behind weights quantised as folded (live_norms.h). `weight_only` rounds weights and leaves activations alone; `dynamic` has
-// those of linear layers quantised at run time. Engines turn the result into integer kernels; ops/quant_placement.h says where quantisers go.
+// the ranges, or steps are learned (LSQ), and batch norms go on behind weights quantised as folded (live_norms.h). `weight_only` rounds weights and
+// leaves activations alone; `dynamic` has those of linear layers quantised at run time. Engines turn the result into integer kernels;
+// ops/quant_placement.h says where quantisers go.
 // Leaves alone: modules named in `skip`, layers that are quantised already, biases.
 // Order: last of the passes that change structure; pruning after it would cut scales too.
 // Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.

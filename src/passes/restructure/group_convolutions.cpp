@@ -181,7 +181,9 @@ double replace(Model& model, Node* node, const Options& options) {
   const std::string stem = name.substr(0, name.rfind('.'));
   const std::int64_t dim = node->output()->tensor().rank() == weight.dim() ? 1 : 0;  // 0: without a batch
   if (!is_sorted_order(inputs)) {
-    Value* sorted = Inserter(graph, node).tensor("aten.index_select.default", {{"self", node->find_value("input")}, {"dim", dim}, {"index", add_indices(model, stem + ".input_order", inputs)}});
+    Value* sorted = Inserter(graph, node)
+                        .tensor("aten.index_select.default",
+                                {{"self", node->find_value("input")}, {"dim", dim}, {"index", add_indices(model, stem + ".input_order", inputs)}});
     graph.set_argument(node, "input", sorted);
   }
   Value* bias = node->find_value("bias");
@@ -190,7 +192,9 @@ double replace(Model& model, Node* node, const Options& options) {
     std::vector<std::int64_t> back(outputs.size());
     for (std::size_t k = 0; k < outputs.size(); ++k) back[static_cast<std::size_t>(outputs[k])] = static_cast<std::int64_t>(k);
     if (bias) {
-      Value* permuted = add_parameter(model, bias_name.empty() ? stem + ".bias" : bias_name, model.weights.get(graph.find_input(bias)->target).detach().index_select(0, at::tensor(outputs, at::kLong)), bias);
+      Value* permuted =
+          add_parameter(model, bias_name.empty() ? stem + ".bias" : bias_name,
+                        model.weights.get(graph.find_input(bias)->target).detach().index_select(0, at::tensor(outputs, at::kLong)), bias);
       graph.set_argument(node, "bias", permuted);
     }
     std::vector<Node*> nodes = graph.nodes();
@@ -212,7 +216,9 @@ std::vector<Problem> check(const Model& model, const Options& options) {
   std::vector<Problem> problems = check_patterns(options.only, "only", places);
   for (Problem& problem : check_patterns(options.skip, "skip", places)) problems.push_back(std::move(problem));
   if (problems.empty() && find_convolutions(model, options).empty()) {
-    problems.push_back({"no convolution can be split into " + std::to_string(options.groups) + " groups", {.pointer = "/groups"}, "choose a number that divides the channels, or set allow_empty: true"});
+    problems.push_back({"no convolution can be split into " + std::to_string(options.groups) + " groups",
+                        {.pointer = "/groups"},
+                        "choose a number that divides the channels, or set allow_empty: true"});
   }
   return problems;
 }

@@ -75,7 +75,9 @@ Value* keep_largest(Inserter& insert, Value* scores, const Length& length, std::
   if (length.dim.is_fixed()) {
     count = std::min(k, length.dim.size);
   } else {
-    Node* smaller = graph.insert(at, "torch.sym_min", {{"", as_argument(length.value)}, {"", k}}, {{"sym_min", SymbolType{.expression = {std::min(k, length.dim.size), "Min(" + std::to_string(k) + ", " + length.dim.expression + ")"}}}});
+    Node* smaller = graph.insert(
+        at, "torch.sym_min", {{"", as_argument(length.value)}, {"", k}},
+        {{"sym_min", SymbolType{.expression = {std::min(k, length.dim.size), "Min(" + std::to_string(k) + ", " + length.dim.expression + ")"}}}});
     graph.copy_origin(smaller, at);
     count = smaller->output();
   }

@@ -32,7 +32,8 @@ void DistillSession::make_sum(const std::string& device) {
   for (std::size_t i = 0; i < targets_.losses.size(); ++i) {
     const auto& loss = targets_.losses[i];
     std::string name = name_of(loss);
-    const auto same = std::ranges::count_if(targets_.losses.begin(), targets_.losses.begin() + static_cast<std::ptrdiff_t>(i), [&](const auto& other) { return other.index() == loss.index(); });
+    const auto same = std::ranges::count_if(targets_.losses.begin(), targets_.losses.begin() + static_cast<std::ptrdiff_t>(i),
+                                            [&](const auto& other) { return other.index() == loss.index(); });
     if (same > 0) name += "_" + std::to_string(same + 1);
     names_.push_back(name);
     LossTerm term{.name = "loss_" + name, .weight = weight_of(loss), .loss = term_of(loss, i)};

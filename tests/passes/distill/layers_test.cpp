@@ -70,7 +70,8 @@ TEST_F(DistillLayers, LeaveFrozenModulesAlone) {
 TEST_F(DistillLayers, ReadWhatTheTeacherShows) {
   // A student equal to its teacher, without dropout, has nothing to learn: every distance is zero from the start.
   const Model same = tiny_transformer(3, {.layers = 3});
-  for (const char* loss : {"hidden", "embedding", "attention", "{attention: {distance: probabilities}}", "{attention: {distance: divergence}}", "relation", "{relation: {of: key, mapping: uniform}}", "kd", "outputs"}) {
+  for (const char* loss : {"hidden", "embedding", "attention", "{attention: {distance: probabilities}}", "{attention: {distance: divergence}}",
+                           "relation", "{relation: {of: key, mapping: uniform}}", "kd", "outputs"}) {
     auto model = same.clone();
     FakeContext context(same, {.train = &data});
     ConfiguredPass(make_distill_logits(), std::string("{epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.01}}, losses: [") + loss + "], mask: mask}").run(model, context);

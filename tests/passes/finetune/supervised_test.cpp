@@ -47,7 +47,8 @@ TEST_F(Finetune, TakesEveryOptimizerAndSchedule) {
 }
 
 TEST_F(Finetune, StagesAndAdaptersResumeToTheSameBytes) {
-  for (const char* yaml : {"{epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}, staged: {order: deep_to_shallow, stages: 3}}", "{epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}, lora: {rank: 2}}"}) {
+  for (const char* yaml : {"{epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}, staged: {order: deep_to_shallow, stages: 3}}",
+                           "{epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.02}}, lora: {rank: 2}}"}) {
     const auto configured = pass(yaml);
     auto whole = model.clone(), killed = model.clone(), resumed = model.clone();
     FakeContext uninterrupted(model, {.train = &data, .valid = &valid}), context(model, {.train = &data, .valid = &valid});

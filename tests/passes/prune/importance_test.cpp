@@ -113,7 +113,8 @@ TEST(PruneImportance, TaylorAndHessianFromGradients) {
   at::Tensor terms = gradient_by_hand(model, train.batch(all, std::nullopt)) * model.weights.get("fc1.weight").to(at::kDouble);
   ImportanceOptions options = plain(Importance::taylor);
   options.batches = 1;  // one batch of all examples, whatever their order
-  expect_near(scores_of(model, "fc1", options, {.train = &train}), per_row(rows_of(terms), [](const Scores& row) { return std::abs(std::accumulate(row.begin(), row.end(), 0.0)); }));
+  expect_near(scores_of(model, "fc1", options, {.train = &train}),
+              per_row(rows_of(terms), [](const Scores& row) { return std::abs(std::accumulate(row.begin(), row.end(), 0.0)); }));
   options.importance = Importance::hessian;
   expect_near(scores_of(model, "fc1", options, {.train = &train}), per_row(rows_of(terms), squares));
 }

@@ -91,7 +91,9 @@ TEST(PruneSparsify, TheCutAfterItLosesLess) {
   double at_once = loss_after("");
   EXPECT_LT(loss_after("sparsify: {method: {growing: {strength: 3}}, epochs: 20, batch: 32, optimizer: {sgd: {lr: 0.05}}}"), at_once);
   EXPECT_LT(loss_after("sparsify: {method: {group_lasso: {strength: 0.02}}, epochs: 20, batch: 32, optimizer: {sgd: {lr: 0.05}}}"), at_once);
-  EXPECT_LT(loss_after("sparsify: {method: {growing: {strength: 3}}, epochs: 20, batch: 32, optimizer: {adam: {lr: 0.01}}, losses: [{kd: {weight: 0.5}}, {labels: {weight: 0.5}}]}"), at_once);
+  EXPECT_LT(loss_after("sparsify: {method: {growing: {strength: 3}}, epochs: 20, batch: 32, optimizer: {adam: {lr: 0.01}}, losses: [{kd: {weight: "
+                       "0.5}}, {labels: {weight: 0.5}}]}"),
+            at_once);
 }
 
 TEST(PruneSparsify, ResumesToTheSameWeights) {

@@ -48,7 +48,10 @@ TEST_F(Mixed, ErrorsAreThoseOfOneLayerAlone) {
   for (const auto& row : table.rows) EXPECT_LT(std::stod(row.at(5)), std::stod(row.at(4))) << row.at(0) << ": 8 bits err less than 2";
   Model alone = test::trained_network().clone(), plain = alone.clone();
   FakeContext own(alone, {.train = &data});
-  quantize("{calibration: {samples: 64, batch: 32}, weights: {bits: 2}, skip: [layer1.0.conv1, layer1.0.conv2, layer2.0.conv1, layer2.0.conv2, layer2.0.downsample.0, fc]}").run(alone, own);
+  quantize(
+      "{calibration: {samples: 64, batch: 32}, weights: {bits: 2}, skip: [layer1.0.conv1, layer1.0.conv2, layer2.0.conv1, layer2.0.conv2, "
+      "layer2.0.downsample.0, fc]}")
+      .run(alone, own);
   quantize::OutputError error(plain, {.samples = 32, .batch = 32}, own);
   EXPECT_NEAR(error.of(alone), std::stod(table.rows.at(0).at(4)), 0.02 * error.of(alone));
 }

@@ -223,7 +223,8 @@ std::string cifar_test_file() {
   if (!std::filesystem::exists(packed)) return "";
   const std::filesystem::path partial = file.string() + ".part" + std::to_string(getpid());
   const std::filesystem::path python = std::filesystem::path(DSC_SOURCE_DIR) / ".venv/bin/python";
-  const std::string command = (std::filesystem::exists(python) ? python.string() : "python3") + " '" + (data / "cifar10" / "pack.py").string() + "' -d '" + packed.string() + "' '" + partial.string() + "'";
+  const std::string command = (std::filesystem::exists(python) ? python.string() : "python3") + " '" + (data / "cifar10" / "pack.py").string() +
+                              "' -d '" + packed.string() + "' '" + partial.string() + "'";
   if (std::system(command.c_str()) != 0) return "";
   std::filesystem::rename(partial, file);
   return file.string();
