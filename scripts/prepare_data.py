@@ -13,6 +13,7 @@ From $DSCOMPRESS_DATA (default ../shared/data) to $DSCOMPRESS_CACHE (default bui
            .venv/bin/python
 """
 import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -88,9 +89,10 @@ def resnet20():
             elif tensor.is_floating_point():
                 tensor.fill_(1.0 if name.endswith("running_var") or ("bn" in name and name.endswith("weight")) else 0.0)
     target = CACHE / "resnet20-random.pt2"
-    temporary = CACHE / f"resnet20-random.{os.getpid()}.pt2"
-    torch.export.save(program, temporary)
-    temporary.rename(target)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
+    torch.export.save(program, content)
+    write_whole(target, content.getvalue())
     print(target)
 
 

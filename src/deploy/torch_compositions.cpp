@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "deploy/torch_program_builder.h"
+#include "ops/arguments.h"
 
 namespace dsc {
 namespace {
@@ -84,8 +85,8 @@ void transpose_matrix(Builder& builder, const Node& node) {
 // The frontend takes no dimension counted from the end.
 void unfold(Builder& builder, const Node& node) {
   const Value* self = get_value(node, 0, "self");
-  const std::int64_t dim = get_integer(node, 1, "dimension");
-  builder.view("aten::unfold", {builder.id_of(self), builder.constant(dim < 0 ? dim + self->tensor().rank() : dim), builder.argument(get_argument(node, 2, "size")),
+  const std::int64_t dim = normal_dim(get_integer(node, 1, "dimension"), self->tensor().rank());
+  builder.view("aten::unfold", {builder.id_of(self), builder.constant(dim), builder.argument(get_argument(node, 2, "size")),
                                 builder.argument(get_argument(node, 3, "step"))}, node.output());
 }
 

@@ -172,17 +172,11 @@ bool has_fixed_statistics(const Node& node, const Graph& graph) {
 bool takes_everything(const Node& node) {
   const Value* self = node.op() == "aten.slice" ? node.find_value("self") : nullptr;
   if (!self) return false;
-  const std::int64_t rank = self->tensor().rank(), dim = int_or(node, "dim", 0);
-  const Dim& size = self->tensor().sizes.at(static_cast<std::size_t>(dim < 0 ? dim + rank : dim));
-  const auto is_end = [&](const Argument* end) {
-    if (!end || std::holds_alternative<NoneArgument>(*end)) return true;
-    const auto* number = std::get_if<std::int64_t>(end);
-    return number && (*number == std::numeric_limits<std::int64_t>::max() || (size.is_fixed() && *number >= size.size));
-  };
-  const Argument* start = node.find_argument("start");
-  const bool from_start = !start || std::holds_alternative<NoneArgument>(*start) || *start == Argument(std::int64_t{0});
-  const Argument* step = node.find_argument("step");
-  return from_start && is_end(node.find_argument("end")) && (!step || *step == Argument(std::int64_t{1}));
+  const auto given_or = [&](std::string_view name, std::int64_t otherwise) { return is_given(node, name) ? int_or(node, name, -1) : otherwise; };
+  constexpr auto kLast = std::numeric_limits<std::int64_t>::max();
+  const Dim& size = self->tensor().sizes.at(static_cast<std::size_t>(dim_or(node, "dim", 0, self->tensor().rank())));
+  const std::int64_t end = given_or("end", kLast);
+  return given_or("start", 0) == 0 && given_or("step", 1) == 1 && (end == kLast || (size.is_fixed() && end >= size.size));
 }
 
 const TorchRules& rules() {

@@ -38,15 +38,15 @@ int fitting_exponent(double minimum, double maximum) {
 }  // namespace
 
 void GrowingHistogram::reach(double minimum, double maximum) {
+  const int least = fitting_exponent(minimum, maximum);
   if (counts_.empty()) {
-    exponent_ = fitting_exponent(minimum, maximum);
+    exponent_ = least;
     first_ = bin_of(minimum, exponent_);
-    counts_.assign(static_cast<std::size_t>(span(minimum, maximum, exponent_)), 0);
-    return;
+    counts_ = {0};
   }
   const auto last = [&] { return first_ + static_cast<std::int64_t>(counts_.size()) - 1; };
   const auto needed = [&] { return std::max(last(), bin_of(maximum, exponent_)) - std::min(first_, bin_of(minimum, exponent_)) + 1; };
-  while (exponent_ < fitting_exponent(minimum, maximum) || needed() > kBins) {
+  while (exponent_ < least || needed() > kBins) {
     std::vector<std::int64_t> merged(static_cast<std::size_t>(half(last()) - half(first_) + 1), 0);
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       merged[static_cast<std::size_t>(half(first_ + static_cast<std::int64_t>(i)) - half(first_))] += counts_[i];
