@@ -68,10 +68,34 @@ at::Tensor pack_four_bits(const at::Tensor& integers) {
 // "bits=4 axis=0 shape=16,3,3,3 range=-7..7": what a reader needs to unpack the integers.
 std::string describe_storage(const QuantizedWeight& weight) {
   std::string shape;
-  for (const auto size : weight.values.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(size);
+  for (const auto size : weight.source.sizes()) shape += (shape.empty() ? "" : ",") + std::to_string(size);
   return "bits=" + std::to_string(weight.bits) + (weight.grid.axis ? " axis=" + std::to_string(*weight.grid.axis) : "") +
          (weight.grid.group > 0 ? " group=" + std::to_string(weight.grid.group) : "") + " shape=" + shape + " range=" +
          std::to_string(weight.grid.range.minimum) + ".." + std::to_string(weight.grid.range.maximum);
+}
+
+// As they are stored. Without contents only types and shapes count.
+TensorFile list_tensors(const Model& model, bool contents) {
+  TensorFile file;
+  std::set<std::string> done;  // what a quantised weight brings along in another form
+  for (const auto& weight : quantized_weights(model)) {
+    const bool packed = weight.bits <= 4;
+    at::Tensor integers;
+    if (contents) integers = packed ? pack_four_bits(weight.integers()) : weight.integers();
+    else if (packed) integers = at::empty({(weight.source.numel() + 1) / 2}, at::kByte);
+    else integers = at::empty(weight.source.sizes(), at::kChar);
+    file.tensors.emplace_back(weight.name + (packed ? ".int4" : ".int8"), integers);
+    file.tensors.emplace_back(weight.name + ".scale", weight.grid.scale);
+    if (at::any(weight.grid.zero_point != 0).item<bool>()) file.tensors.emplace_back(weight.name + ".zero_point", weight.grid.zero_point);
+    file.metadata[weight.name] = describe_storage(weight);
+    done.insert(weight.name);
+    done.insert(weight.constants.begin(), weight.constants.end());
+  }
+  for (const auto& input : model.graph.inputs()) {
+    if (input.kind == InputKind::user || input.kind == InputKind::literal || done.contains(input.target)) continue;
+    file.tensors.emplace_back(input.target, model.weights.get(input.target));
+  }
+  return file;
 }
 
 }  // namespace
@@ -91,25 +115,8 @@ Artifact write_artifact(const Model& model, const std::string& path, const std::
   throw Error(ErrorCode::usage, "no format is known for the extension `" + extension + "`", {.file = path}, suggest(extension, known));
 }
 
-TensorFile stored_tensors(const Model& model) {
-  TensorFile file;
-  std::set<std::string> done;  // what a quantised weight brings along in another form
-  for (const auto& weight : quantized_weights(model)) {
-    const bool packed = weight.bits <= 4;
-    file.tensors.emplace_back(weight.name + (packed ? ".int4" : ".int8"), packed ? pack_four_bits(weight.values) : weight.values);
-    file.tensors.emplace_back(weight.name + ".scale", weight.grid.scale);
-    if (at::any(weight.grid.zero_point != 0).item<bool>()) file.tensors.emplace_back(weight.name + ".zero_point", weight.grid.zero_point);
-    file.metadata[weight.name] = describe_storage(weight);
-    done.insert(weight.name);
-    done.insert(weight.constants.begin(), weight.constants.end());
-  }
-  for (const auto& input : model.graph.inputs()) {
-    if (input.kind == InputKind::user || input.kind == InputKind::literal || done.contains(input.target)) continue;
-    file.tensors.emplace_back(input.target, model.weights.get(input.target));
-  }
-  return file;
-}
+TensorFile stored_tensors(const Model& model) { return list_tensors(model, true); }
 
-std::int64_t stored_file_bytes(const Model& model) { return safetensors_bytes(stored_tensors(model)); }
+std::int64_t stored_file_bytes(const Model& model) { return safetensors_bytes(list_tensors(model, false)); }
 
 }  // namespace dsc

@@ -81,7 +81,7 @@ void store_integers(Model& model) {
     Value* value = model.graph.find_weight(weight.name);
     if (!dtype || value->tensor().dtype != ScalarType::f32) continue;
     Node* fake = model.graph.find_node(weight.node->name());
-    replace_weight(model, value, InputKind::buffer, weight.values, *dtype);
+    replace_weight(model, value, InputKind::buffer, weight.integers(), *dtype);
     Value* integers = get_value(*fake, 0, "self");  // the weight, or a view of it
     if (integers->producer()) model.graph.set_type(integers, with_dtype(integers, *dtype));
     become_dequantize(model.graph, fake, integers, *dtype);

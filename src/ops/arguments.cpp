@@ -63,6 +63,12 @@ std::vector<std::int64_t> dims_or(const Node& node, std::string_view name, std::
   return dims;
 }
 
+Value* value_of(const Use& use) {
+  const Argument& argument = use.node->arguments()[use.argument].value;
+  const auto* list = std::get_if<ValueList>(&argument);
+  return list ? list->at(use.element) : std::get<Value*>(argument);
+}
+
 std::vector<Value*> tensor_arguments(const Node& node) {
   std::vector<Value*> tensors;
   for (const NamedArgument& argument : node.arguments()) {

@@ -23,6 +23,8 @@ bool is_given(const Node& node, std::string_view name);  // present and not None
 std::int64_t normal_dim(std::int64_t dim, std::int64_t rank);
 std::int64_t dim_or(const Node& node, std::string_view name, std::int64_t otherwise, std::int64_t rank);
 std::vector<std::int64_t> dims_or(const Node& node, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t rank);
+// The value at a use by a node: the argument, or an element of its list.
+Value* value_of(const Use& use);
 // All tensors among the arguments, in order.
 std::vector<Value*> tensor_arguments(const Node& node);
 // The operator without overload and without the underscore of its in-place form.

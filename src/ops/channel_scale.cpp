@@ -53,8 +53,8 @@ class Paths {
   bool add_readers(const Value& value, ScalePath& path) const {
     for (const Use& use : value.uses()) {
       const auto layer = use.node ? find_quant_layer(graph_, use.node) : std::nullopt;
-      if (!layer || !layer->weight || layer->activations.empty() || layer->activations.front().use != use) return false;
-      const GraphInput* weight = own_weight(*use.node, use.node->arguments()[layer->weight->argument].name);
+      if (!layer || !layer->weight() || layer->activations.empty() || layer->activations.front().use != use) return false;
+      const GraphInput* weight = own_weight(*use.node, use.node->arguments()[layer->weight()->argument].name);
       if (!weight || !add_reader(*layer, *weight, path)) return false;
       path.layers.push_back(use.node);
     }
@@ -85,9 +85,9 @@ class Paths {
     if (op == "aten.layer_norm" || op == "aten.rms_norm" || op == "aten.batch_norm") return add_maker(*node, "weight", 0, path) && add_bias(*node, path);
     if (op == "aten.mul") return add_product(*node, path);
     const auto layer = find_quant_layer(graph_, const_cast<Node*>(node));
-    if (!layer || !layer->weight || layer->kind == QuantKind::transposed_convolution || layer->kind == QuantKind::table) return false;
+    if (!layer || !layer->weight() || layer->kind == QuantKind::transposed_convolution || layer->kind == QuantKind::table) return false;
     path.is_made_by_layer = true;
-    const std::string& weight = node->arguments()[layer->weight->argument].name;
+    const std::string& weight = node->arguments()[layer->weight()->argument].name;
     return add_maker(*node, weight, layer->channel_axis, path) && add_bias(*node, path);
   }
 

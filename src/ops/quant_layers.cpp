@@ -30,7 +30,12 @@ constexpr Rule kRules[] = {
     {"aten.bmm", QuantKind::product, "self", "mat2", -1},
     {"aten.addmm", QuantKind::linear, "mat1", "mat2", -1},
     {"aten.embedding", QuantKind::table, "", "weight", 0},
+    {"aten.baddbmm", QuantKind::product, "batch1", "batch2", -1},
     {"aten.scaled_dot_product_attention", QuantKind::attention, "query", "key", -1},
+    {"aten.lstm", QuantKind::recurrent, "", "params", 0},
+    {"aten.gru", QuantKind::recurrent, "", "params", 0},
+    {"aten.rnn_tanh", QuantKind::recurrent, "", "params", 0},
+    {"aten.rnn_relu", QuantKind::recurrent, "", "params", 0},
 };
 
 const Rule* find_rule(const Node& node) {
@@ -52,6 +57,19 @@ bool is_stored(const Graph& graph, const Value* value) {
   return input && (input->kind == InputKind::parameter || input->kind == InputKind::buffer || input->kind == InputKind::constant);
 }
 
+// The matrices among a list of weights; biases stay as they are.
+std::vector<Use> stored_matrices(const Graph& graph, Node* node, std::string_view name) {
+  std::vector<Use> uses;
+  for (std::size_t i = 0; i < node->arguments().size(); ++i) {
+    const auto* list = node->arguments()[i].name == name ? std::get_if<ValueList>(&node->arguments()[i].value) : nullptr;
+    for (std::size_t element = 0; list && element < list->size(); ++element) {
+      const Value* value = (*list)[element];
+      if (is_stored(graph, value) && is_floating(value->tensor().dtype) && value->tensor().rank() == 2) uses.push_back({node, i, element});
+    }
+  }
+  return uses;
+}
+
 }  // namespace
 
 bool is_convolution(const Node& node) {
@@ -65,9 +83,13 @@ bool is_fake_quantize(const Node& node) { return node.target().find("fake_quant"
 std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   const Rule* rule = find_rule(*node);
   if (!rule) return std::nullopt;
+  if (rule->kind == QuantKind::recurrent) {
+    QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}, .weights = stored_matrices(graph, node, rule->weight), .channel_axis = rule->channel_axis};
+    return layer.weights.empty() ? std::nullopt : std::optional(layer);
+  }
   const auto input = find_use(node, rule->activation), weight = find_use(node, rule->weight);
   if (!weight || (!input && !rule->activation.empty())) return std::nullopt;
-  QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}};
+  QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}, .weights = {}};
   if (input) layer.activations.push_back({*input});
   const Value* value = node->find_value(rule->weight);
   if (rule->kind == QuantKind::attention) {
@@ -79,7 +101,7 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
     layer.activations = {{*input, ZeroPoint::symmetric}, {*weight, ZeroPoint::middle}};
     return layer;
   }
-  layer.weight = weight;
+  layer.weights = {*weight};
   layer.channel_axis = rule->channel_axis < 0 ? value->tensor().rank() - 1 : rule->channel_axis;
   if (rule->kind == QuantKind::product) layer.kind = QuantKind::linear;  // by a stored matrix
   if (node->op() == "aten.convolution" && bool_or(*node, "transposed", false)) {

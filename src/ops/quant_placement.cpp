@@ -38,21 +38,25 @@ class Placer {
 
   void add_layer(const QuantLayer& layer, const LayerChoice& choice) {
     // A weight that is shared along another axis has no common grid per channel.
-    const Value* weight = layer.weight ? value_of(*layer.weight) : nullptr;
-    if (weight && weights_.contains(weight) && placement_.weights[weights_[weight]].channel_axis != layer.channel_axis) return;
-    if (choice.activations < 0 && !(layer.weight && choice.weights)) return;
+    const bool is_shared_otherwise = std::any_of(layer.weights.begin(), layer.weights.end(), [&](const Use& use) {
+      const auto found = weights_.find(value_of(use));
+      return found != weights_.end() && placement_.weights[found->second].channel_axis != layer.channel_axis;
+    });
+    if (is_shared_otherwise) return;
+    const bool has_weights = !layer.weights.empty() && choice.weights;
+    if (choice.activations < 0 && !has_weights) return;
     if (choice.activations >= 0) {
       for (const QuantLayer::Activation& activation : layer.activations) {
         const ZeroPoint zero_point = target_.product_zero_points ? ZeroPoint::any : activation.zero_point;
         add_activation(activation.use, zero_point, choice.activations, layer.node);
       }
     }
-    if (layer.weight && choice.weights) add_weight(layer);
+    if (has_weights) {
+      for (const Use& use : layer.weights) add_weight(layer, use);
+    }
     placement_.layers.push_back(layer.node);
     layers_.emplace(layer.node, choice.activations);
   }
-
-  static Value* value_of(const Use& use) { return std::get<Value*>(use.node->arguments()[use.argument].value); }
 
   // The use at which a quantiser serves this one: higher up, where only moves lie between.
   static Use hoist(Use use) {
@@ -84,14 +88,14 @@ class Placer {
     if (std::find(quantizer.uses.begin(), quantizer.uses.end(), use) == quantizer.uses.end()) quantizer.uses.push_back(use);
   }
 
-  void add_weight(const QuantLayer& layer) {
-    Value* value = value_of(*layer.weight);
+  void add_weight(const QuantLayer& layer, const Use& use) {
+    Value* value = value_of(use);
     const auto [entry, added] = weights_.emplace(value, placement_.weights.size());
     if (added) {
       placement_.weights.push_back({.value = value, .name = graph_.find_input(value)->target, .channel_axis = layer.channel_axis,
                                     .layer = layer.node, .place = place_of(*layer.node)});
     }
-    placement_.weights[entry->second].uses.push_back(*layer.weight);
+    placement_.weights[entry->second].uses.push_back(use);
   }
 
   // The convolution in low precision that makes the value for this add alone, and so can do the add itself; null: none.

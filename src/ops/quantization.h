@@ -68,6 +68,7 @@ std::int64_t quant_bits(QuantRange range);  // the width that the integers need
 enum class QuantKind : std::uint8_t {
   convolution, transposed_convolution, linear, product,
   attention,  // the product of queries and keys inside a fused attention
+  recurrent,  // lstm, gru, rnn: weights alone are quantised, since states go through steps that no engine runs in integers
   table,      // an embedding: rows of a stored matrix are read, in any width, and no activation is involved
 };
 
@@ -80,8 +81,10 @@ struct QuantLayer {
   Node* node = nullptr;
   QuantKind kind = QuantKind::linear;
   std::vector<Activation> activations;  // none of a table
-  std::optional<Use> weight;      // the argument that is a stored tensor
-  std::int64_t channel_axis = 0;  // of the weight: one scale for each of its indices
+  std::vector<Use> weights;       // the arguments that are stored tensors: one, several of a recurrent layer, none of a product
+  std::int64_t channel_axis = 0;  // of the weights: one scale for each of its indices
+
+  const Use* weight() const { return weights.size() == 1 ? &weights.front() : nullptr; }
 };
 // None: the operator has no such kernels, or its weight is computed or quantised already.
 std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node);
@@ -97,13 +100,17 @@ Value* moved_value(const Node& node);
 // A weight that the graph uses only through fake quantisation: its values as integers.
 struct QuantizedWeight {
   std::string name;   // in Weights
-  at::Tensor values;  // i8 (u8 for ranges from 0), of the weight's shape
+  at::Tensor source;  // in floating point, as it is there
   WeightGrid grid;
   std::int64_t bits = 8;                   // the width that the range needs
   const Node* node = nullptr;              // the fake quantisation
   std::vector<std::string> constants = {}; // names in Weights of its scales and zero points
+
+  // i8 (u8 for ranges from 0), of the weight's shape. (integers - zero_point) * scale is, bit for bit, what the fake
+  // quantisation gives.
+  at::Tensor integers() const { return integers_on_grid(source.to(at::kFloat), grid); }
 };
-// In the order of the graph's inputs. (values - zero_point) * scale is, bit for bit, what the fake quantisation gives.
+// In the order of the graph's inputs.
 std::vector<QuantizedWeight> quantized_weights(const Model& model);
 // As weight_bytes, with quantised weights at their real width (packed) plus their scales.
 std::int64_t stored_bytes(const Model& model);

@@ -73,7 +73,7 @@ std::vector<QuantizedWeight> quantized_weights(const Model& model) {
     if (!quantized) continue;
     quantized->name = input.target;
     quantized->grid.group = found.group;
-    quantized->values = integers_on_grid(model.weights.get(input.target).detach().to(at::kFloat), quantized->grid);
+    quantized->source = model.weights.get(input.target).detach();
     list.push_back(std::move(*quantized));
   }
   return list;
@@ -82,8 +82,8 @@ std::vector<QuantizedWeight> quantized_weights(const Model& model) {
 std::int64_t stored_bytes(const Model& model) {
   std::int64_t bytes = weight_bytes(model);
   for (const QuantizedWeight& quantized : quantized_weights(model)) {
-    bytes -= static_cast<std::int64_t>(model.weights.get(quantized.name).nbytes());
-    bytes += (quantized.values.numel() * quantized.bits + 7) / 8;
+    bytes -= static_cast<std::int64_t>(quantized.source.nbytes());
+    bytes += (quantized.source.numel() * quantized.bits + 7) / 8;
     if (!quantized.grid.axis) bytes += static_cast<std::int64_t>(sizeof(float) + sizeof(std::int32_t));
   }
   return bytes;

@@ -64,7 +64,7 @@ void expect_same_both_ways(const Model& model, const std::vector<at::Tensor>& in
   EXPECT_TRUE(verify(exchanged).empty());
   EXPECT_EQ(count(exchanged, "fake_quantize"), 0);
   EXPECT_TRUE(run(exchanged, inputs)[0].equal(expected[0]));
-  for (const QuantizedWeight& weight : quantized_weights(model)) EXPECT_TRUE(exchanged.weights.get(weight.name).equal(weight.values));
+  for (const QuantizedWeight& weight : quantized_weights(model)) EXPECT_TRUE(exchanged.weights.get(weight.name).equal(weight.integers()));
   from_decomposed_form(exchanged);
   EXPECT_TRUE(verify(exchanged).empty());
   EXPECT_EQ(count(exchanged, "quantized_decomposed"), 0);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exec/convert.h"
+#include "ops/arguments.h"
 
 namespace dsc::quantize {
 namespace {
@@ -31,17 +32,15 @@ bool store_as(Model& model, const Value* value, ScalarType dtype) {
   return true;
 }
 
-void cast_layer(Model& model, Node* node, ScalarType dtype) {
-  Graph& graph = model.graph;
-  const ScalarType own = node->output()->tensor().dtype;
-  const auto arguments = node->arguments();
-  for (const NamedArgument& argument : arguments) {
-    Value* const* value = std::get_if<Value*>(&argument.value);
-    if (!value || !*value || !(*value)->is_tensor() || !is_floating((*value)->tensor().dtype)) continue;
-    if (store_as(model, *value, dtype)) continue;
-    graph.set_argument(node, argument.name, insert_cast(graph, node, *value, dtype, (*value)->name() + "_cast"));
-  }
-  Value* output = node->output();
+void cast_argument(Model& model, const Use& use, ScalarType dtype) {
+  Value* value = value_of(use);
+  if (!value || !value->is_tensor() || !is_floating(value->tensor().dtype) || store_as(model, value, dtype)) return;
+  model.graph.replace_use(use, insert_cast(model.graph, use.node, value, dtype, value->name() + "_cast"));
+}
+
+// What a layer gives in `dtype` goes on in the type it had.
+void widen(Graph& graph, Node* node, Value* output, ScalarType dtype) {
+  const ScalarType own = output->tensor().dtype;
   const auto uses = output->uses();
   TensorType type = output->tensor();
   type.dtype = dtype;
@@ -56,6 +55,18 @@ void cast_layer(Model& model, Node* node, ScalarType dtype) {
   for (std::size_t i = 0; i < graph.outputs().size(); ++i) {
     Value* const* value = std::get_if<Value*>(&graph.outputs()[i].value);
     if (value && *value == output) graph.set_output(i, wide);
+  }
+}
+
+void cast_layer(Model& model, Node* node, ScalarType dtype) {
+  Graph& graph = model.graph;
+  for (std::size_t i = 0; i < node->arguments().size(); ++i) {
+    const auto* list = std::get_if<ValueList>(&node->arguments()[i].value);
+    if (!list && !std::holds_alternative<Value*>(node->arguments()[i].value)) continue;
+    for (std::size_t element = 0; element < (list ? list->size() : 1); ++element) cast_argument(model, {node, i, element}, dtype);
+  }
+  for (Value* output : node->outputs()) {
+    if (output->is_tensor() && is_floating(output->tensor().dtype)) widen(graph, node, output, dtype);
   }
 }
 

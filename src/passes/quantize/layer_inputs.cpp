@@ -62,13 +62,13 @@ std::map<std::string, InputMoments> find_input_moments(const Model& model, const
   std::map<std::string, InputMoments> moments;
   std::vector<const Value*> values;
   const auto weight_of = [&](const QuantLayer& layer) -> const at::Tensor& {
-    return model.weights.get(model.graph.find_input(std::get<Value*>(layer.node->arguments()[layer.weight->argument].value))->target);
+    return model.weights.get(model.graph.find_input(value_of(*layer.weight()))->target);
   };
   for (Node* node : layers) {
     const auto layer = find_quant_layer(model.graph, node);
-    if (!layer || !layer->weight || !weight_matrix(*layer, weight_of(*layer))) continue;
+    if (!layer || !layer->weight() || layer->activations.empty() || !weight_matrix(*layer, weight_of(*layer))) continue;
     const Use use = layer->activations.front().use;
-    const Value* value = std::get<Value*>(use.node->arguments()[use.argument].value);
+    const Value* value = value_of(use);
     auto& list = readers[value];
     if (list.empty()) values.push_back(value);
     list.push_back(*layer);

@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/printed.h"
+#include "ops/arguments.h"
 #include "ops/cost.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/knapsack.h"
@@ -62,18 +63,19 @@ class Search {
     for (Node* node : prepared_.graph.nodes()) {
       const auto precision = precisions_.find(node->name());
       const auto quant = find_quant_layer(prepared_.graph, node);
-      if (precision == precisions_.end() || precision->second.precision != Precision::integer || !quant || !quant->weight) continue;
-      const Value* weight = std::get<Value*>(node->arguments()[quant->weight->argument].value);
-      const auto [first, is_first] = first_user_.emplace(weight, node->name());
+      if (precision == precisions_.end() || precision->second.precision != Precision::integer || !quant || quant->weights.empty()) continue;
+      const auto [first, is_first] = first_user_.emplace(value_of(quant->weights.front()), node->name());
       if (!is_first) {
         shared_[node->name()] = first->second;
         continue;
       }
       const WeightOptions& own = precision->second.weights;
-      const at::Tensor tensor = prepared_.weights.get(prepared_.graph.find_input(weight)->target);
-      const WeightGrid grid = choose_weight_grid(tensor, quant->channel_axis, own);
-      Layer layer{.node = node->name(), .part = names.at(node->name()), .elements = static_cast<double>(tensor.numel()),
-                  .scales = static_cast<double>(grid.scale.numel()), .macs = macs[node->name()], .errors = {}};
+      Layer layer{.node = node->name(), .part = names.at(node->name()), .macs = macs[node->name()], .errors = {}};
+      for (const Use& use : quant->weights) {
+        const at::Tensor tensor = prepared_.weights.get(prepared_.graph.find_input(value_of(use))->target);
+        layer.elements += static_cast<double>(tensor.numel());
+        layer.scales += static_cast<double>(choose_weight_grid(tensor, quant->channel_axis, own).scale.numel());
+      }
       rest_ -= 4 * layer.elements;
       if (has_own_width(*node, options_)) rest_ += bytes_of(layer, own.bits, own);
       else layers_.push_back(std::move(layer));

@@ -14,8 +14,8 @@ std::vector<Node*> layers_of(const Model& model, const Options& options) {
   std::vector<Node*> layers;
   for (Node* node : model.graph.nodes()) {
     const auto layer = find_quant_layer(model.graph, node);
-    if (!layer || !target_of(options).has(layer->kind) || (!layer->weight && !has_activation_ranges(options.mode))) continue;
-    const bool is_dynamic_layer = layer->kind == QuantKind::linear || layer->kind == QuantKind::table;
+    if (!layer || !target_of(options).has(layer->kind) || (layer->weights.empty() && !has_activation_ranges(options.mode))) continue;
+    const bool is_dynamic_layer = layer->kind == QuantKind::linear || layer->kind == QuantKind::table || layer->kind == QuantKind::recurrent;
     if (is_dynamic_layer || options.mode != Mode::dynamic) layers.push_back(node);
   }
   return layers;
@@ -101,7 +101,7 @@ std::vector<Problem> check_precisions(const Model& model, const Options& options
   }
   if (!problems.empty()) return problems;
   if (layers.empty()) {
-    problems.push_back({"the model has no convolution, linear layer, matrix product or embedding that is not quantised already", {}, "remove the step"});
+    problems.push_back({"the model has no convolution, linear layer, matrix product, recurrent layer or embedding that is not quantised already", {}, "remove the step"});
     return problems;
   }
   const auto precisions = resolve_precisions(model, options);

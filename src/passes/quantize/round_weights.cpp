@@ -48,7 +48,7 @@ class Rounder {
       const auto layer = find_quant_layer(model_.graph, placement_.weights[i].layer);
       if (layer->activations.empty()) continue;  // nothing to minimise an error over
       const Use use = layer->activations.front().use;
-      const Value* value = std::get<Value*>(use.node->arguments()[use.argument].value);
+      const Value* value = value_of(use);
       const auto [entry, added] = seen.emplace(value, lists.size());
       if (added) lists.emplace_back();
       lists[entry->second].push_back(i);

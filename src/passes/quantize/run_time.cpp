@@ -16,8 +16,6 @@ std::optional<Use> input_of(const Graph& graph, Node* layer) {
   return activations.empty() ? std::nullopt : std::optional(activations.front().use);
 }
 
-Value* value_of(const Use& use) { return std::get<Value*>(use.node->arguments()[use.argument].value); }
-
 const Dim& row_of(const Value* value) { return value->tensor().sizes.back(); }
 
 // Builds the chain before one node, with that node's origin.

@@ -84,7 +84,7 @@ TEST_F(Mixed, LatencyIsMeasuredUntilItIsMet) {
   // As if time went with the bits of all weights.
   context.latency = [](const Model& any) {
     double bits = 0;
-    for (const QuantizedWeight& weight : quantized_weights(any)) bits += static_cast<double>(weight.bits * weight.values.numel());
+    for (const QuantizedWeight& weight : quantized_weights(any)) bits += static_cast<double>(weight.bits * weight.source.numel());
     return bits == 0 ? 1.0 : bits * 1e-5;
   };
   const double all_eight = [&] {

@@ -87,7 +87,7 @@ TEST_F(QuantizePrecisions, WeightOnlyWithGroupsLeavesActivations) {
   for (const QuantizedWeight& q : weights) {
     EXPECT_GT(q.grid.group, 0) << q.name;
     EXPECT_EQ(q.bits, 4);
-    EXPECT_EQ(q.values.sizes(), model.weights.get(q.name).sizes());
+    EXPECT_EQ(q.integers().sizes(), model.weights.get(q.name).sizes());
   }
   EXPECT_LT(distance(run_model(model, valid.inputs()), before), 0.25);
 }
