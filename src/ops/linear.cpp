@@ -3,6 +3,7 @@
 #include <map>
 
 #include "ops/arguments.h"
+#include "ops/einsum.h"
 #include "ops/op_info.h"
 
 namespace dsc {
@@ -87,60 +88,6 @@ void tie_added_product(Ties& ties, const Node& node) {
 double macs_added_product(const Node& node, const SizeOf& size) {
   const Value* a = tensor_arguments(node).at(1);
   return product_of(node.output(), size) * size(a, a->tensor().rank() - 1);
-}
-
-struct Equation {
-  std::vector<std::string> inputs;
-  std::string output;
-};
-
-// "bij,bjk->bik"; letters A.. stand for the dimensions of an ellipsis, aligned from the right. Capital letters of the
-// equation itself are kept apart by their own characters.
-Equation parse_equation(std::string text, const std::vector<std::int64_t>& ranks) {
-  std::erase(text, ' ');
-  std::size_t arrow = text.find("->");
-  std::string left = text.substr(0, arrow);
-  Equation equation;
-  std::size_t start = 0, widest = 0;
-  while (true) {
-    std::size_t comma = left.find(',', start);
-    equation.inputs.push_back(left.substr(start, comma - start));
-    if (comma == std::string::npos) break;
-    start = comma + 1;
-  }
-  auto expand = [](std::string& term, std::size_t count) {
-    std::size_t dots = term.find("...");
-    if (dots == std::string::npos) return;
-    std::string letters;
-    for (std::size_t i = count; i > 0; --i) letters += static_cast<char>(i);  // control characters: never letters
-    term.replace(dots, 3, letters);
-  };
-  for (std::size_t i = 0; i < equation.inputs.size() && i < ranks.size(); ++i) {
-    std::size_t dots = equation.inputs[i].find("...");
-    std::size_t count = dots == std::string::npos ? 0 : static_cast<std::size_t>(ranks[i]) - (equation.inputs[i].size() - 3);
-    widest = std::max(widest, count);
-    expand(equation.inputs[i], count);
-  }
-  if (arrow != std::string::npos) {
-    equation.output = text.substr(arrow + 2);
-    expand(equation.output, widest);
-    return equation;
-  }
-  std::map<char, int> counts;
-  for (const std::string& term : equation.inputs) {
-    for (char letter : term) ++counts[letter];
-  }
-  for (std::size_t i = widest; i > 0; --i) equation.output += static_cast<char>(i);
-  for (auto [letter, count] : counts) {
-    if (count == 1 && letter >= 'A') equation.output += letter;
-  }
-  return equation;
-}
-
-Equation equation_of(const Node& node) {
-  std::vector<std::int64_t> ranks;
-  for (const Value* operand : tensor_arguments(node)) ranks.push_back(operand->tensor().rank());
-  return parse_equation(text_or(node, "equation", ""), ranks);
 }
 
 void tie_einsum(Ties& ties, const Node& node) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "ops/arguments.h"
+#include "ops/einsum.h"
 #include "ops/quantization.h"
 
 namespace dsc {
@@ -31,6 +32,7 @@ constexpr Rule kRules[] = {
     {"aten.addmm", QuantKind::linear, "mat1", "mat2", -1},
     {"aten.embedding", QuantKind::table, "", "weight", 0},
     {"aten.baddbmm", QuantKind::product, "batch1", "batch2", -1},
+    {"aten.einsum", QuantKind::product, "tensors", "tensors", -1},
     {"aten.scaled_dot_product_attention", QuantKind::attention, "query", "key", -1},
     {"aten.lstm", QuantKind::recurrent, "", "params", 0},
     {"aten.gru", QuantKind::recurrent, "", "params", 0},
@@ -70,6 +72,20 @@ std::vector<Use> stored_matrices(const Graph& graph, Node* node, std::string_vie
   return uses;
 }
 
+// A product of activations, or what will be a linear layer (turn_einsums_into_linears).
+std::optional<QuantLayer> find_einsum_layer(const Graph& graph, Node* node) {
+  const auto operands = tensor_arguments(*node);
+  const auto is_float = [](const Value* value) { return is_floating(value->tensor().dtype); };
+  if (!is_product(*node) || !std::all_of(operands.begin(), operands.end(), is_float)) return std::nullopt;
+  const auto argument = std::find_if(node->arguments().begin(), node->arguments().end(), [](const auto& a) { return a.name == "tensors"; });
+  const auto use_of = [&](std::size_t i) { return Use{node, static_cast<std::size_t>(argument - node->arguments().begin()), i}; };
+  if (const auto linear = find_einsum_linear(graph, *node)) {
+    return QuantLayer{.node = node, .kind = QuantKind::linear, .activations = {{use_of(1 - linear->weight)}}, .weights = {use_of(linear->weight)}};
+  }
+  if (std::any_of(operands.begin(), operands.end(), [&](const Value* value) { return is_stored(graph, value); })) return std::nullopt;
+  return QuantLayer{.node = node, .kind = QuantKind::product, .activations = {{use_of(0), ZeroPoint::symmetric}, {use_of(1), ZeroPoint::middle}}, .weights = {}};
+}
+
 }  // namespace
 
 bool is_convolution(const Node& node) {
@@ -83,6 +99,7 @@ bool is_fake_quantize(const Node& node) { return node.target().find("fake_quant"
 std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   const Rule* rule = find_rule(*node);
   if (!rule) return std::nullopt;
+  if (node->op() == "aten.einsum") return find_einsum_layer(graph, node);
   if (rule->kind == QuantKind::recurrent) {
     QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}, .weights = stored_matrices(graph, node, rule->weight), .channel_axis = rule->channel_axis};
     return layer.weights.empty() ? std::nullopt : std::optional(layer);

@@ -57,12 +57,17 @@ TEST(QuantLayers, KnowsWeightAndAxisOfEachOperator) {
   param %w "w": f32[8, 4, 3, 3]
   param %l "l": f32[5, 8]
   param %m "m": f32[8, 6]
+  param %e "e": f32[3, 8]
   input %x: f32[2, 4, 9, 9]
   input %y: f32[2, 8]
   %conv: f32[2, 8, 7, 7] = aten.conv2d.default(input=%x, weight=%w)
   %linear: f32[2, 5] = aten.linear.default(input=%y, weight=%l)
   %matmul: f32[2, 6] = aten.matmul.default(self=%y, other=%m)
   %both: f32[2, 2] = aten.matmul.default(self=%y, other=%y)
+  %shared: f32[2, 2] = aten.einsum.default(equation="ij,kj->ik", tensors=[%y, %y])
+  %stored: f32[2, 3] = aten.einsum.default(equation="ni,oi->no", tensors=[%y, %e])
+  %outer: f32[2, 8, 2, 8] = aten.einsum.default(equation="ij,kl->ijkl", tensors=[%y, %y])
+  %diagonal: f32[2] = aten.einsum.default(equation="ii,ij->i", tensors=[%both, %y])
   %heads: f32[1, 1, 2, 8] = aten.view.default(self=%y, size=[1, 1, 2, 8])
   %attention: f32[1, 1, 2, 8] = aten.scaled_dot_product_attention.default(query=%heads, key=%heads, value=%heads)
   %relu: f32[2, 8] = aten.relu.default(self=%y)
@@ -82,6 +87,14 @@ TEST(QuantLayers, KnowsWeightAndAxisOfEachOperator) {
   EXPECT_EQ(layer("attention")->activations[1].use.argument, 1u);
   EXPECT_EQ(layer("attention")->activations[0].zero_point, ZeroPoint::middle);
   EXPECT_TRUE(layer("attention")->weights.empty());
+  ASSERT_EQ(layer("shared")->activations.size(), 2u);
+  EXPECT_EQ(layer("shared")->activations[1].use.element, 1u);
+  EXPECT_EQ(layer("shared")->activations[1].zero_point, ZeroPoint::middle);
+  ASSERT_TRUE(layer("stored")->weight());
+  EXPECT_EQ(layer("stored")->weight()->element, 1u);
+  EXPECT_EQ(layer("stored")->channel_axis, 0);
+  EXPECT_FALSE(layer("outer")) << "nothing is summed over";
+  EXPECT_FALSE(layer("diagonal"));
   EXPECT_FALSE(layer("relu"));
   EXPECT_FALSE(layer("computed"));
 }

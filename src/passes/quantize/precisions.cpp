@@ -15,7 +15,7 @@ std::vector<Node*> layers_of(const Model& model, const Options& options) {
   for (Node* node : model.graph.nodes()) {
     const auto layer = find_quant_layer(model.graph, node);
     if (!layer || !target_of(options).has(layer->kind) || (layer->weights.empty() && !has_activation_ranges(options.mode))) continue;
-    const bool is_dynamic_layer = layer->kind == QuantKind::linear || layer->kind == QuantKind::table || layer->kind == QuantKind::recurrent;
+    const bool is_dynamic_layer = layer->kind == QuantKind::linear || layer->activations.empty();
     if (is_dynamic_layer || options.mode != Mode::dynamic) layers.push_back(node);
   }
   return layers;
