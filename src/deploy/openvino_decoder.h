@@ -13,7 +13,7 @@ class Model;
 namespace dsc {
 
 // Inputs and outputs have the graph's names and types, sizes are open where they are symbolic. Weights share the
-// model's memory. FakeQuantize ranges are Constants, and fake-quantised weights 8-bit integers.
+// model's memory. FakeQuantize ranges are Constants, and fake-quantised weights integers of 4 or 8 bits.
 // errors: unsupported, naming every operator that cannot be converted, with node and source line.
 std::shared_ptr<ov::Model> convert_to_openvino(const Model& model);
 

@@ -37,7 +37,7 @@ std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoO
 // Reads a .xml with its .bin beside it.
 std::unique_ptr<Engine> read_openvino_ir(const std::string& xml_path, const OpenVinoOptions& options = {});
 
-// Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as 8-bit integers;
+// Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as integers of 4 or 8 bits;
 // reads the pair back and compares its outputs with the converted model's on example inputs before it takes its name.
 // errors: numeric, when they differ.
 void write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision = "f32");

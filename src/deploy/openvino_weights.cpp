@@ -3,8 +3,8 @@
 //   before  FakeQuantize(Constant f32 [64, 32, 3, 3], low, high)
 //   after   Multiply(Subtract(Convert(Constant i8), zero_point), scale)      no Subtract where zero_point is 0
 //
-// At most 16 levels are stored as i4 where nothing but weights is quantised, and in tables whose rows are gathered; groups as
-// [channels, groups, group], which the plugins' weight decompression takes. Integer kernels take i8 alone.
+// At most 16 levels are stored as i4, groups as [channels, groups, group], which the plugins' weight decompression takes. Integer
+// kernels take i8 alone: where activations are integers too, a Convert to i8 lies between, which is folded on loading.
 // Leaves alone: more than 256 levels, and output ranges that differ from the input's.
 #include <ATen/ATen.h>
 
@@ -113,11 +113,14 @@ void store_as_integers(const std::shared_ptr<FakeQuantize>& node, bool weights_a
   const ov::Shape groups = shape_of_groups(*node, data->get_shape());
   const ov::Shape shape = groups.empty() ? data->get_shape() : groups;
   const ov::Shape scales = groups.empty() || range->scale_count() == 1 ? range->shape : ov::Shape{groups[0], groups[1], 1};
-  const auto type = (weights_alone || is_table(*node)) && node->get_levels() <= 16 ? ov::element::i4 : ov::element::i8;
+  const bool is_packed = node->get_levels() <= 16;
+  const auto type = is_packed ? ov::element::i4 : ov::element::i8;
   const auto* begin = weights.values.const_data_ptr<std::int8_t>();
   const auto integers = Constant::create(type, shape, std::vector<std::int8_t>(begin, begin + weights.values.numel()));
   integers->set_friendly_name(data->get_friendly_name());
-  const auto convert = std::make_shared<ov::op::v0::Convert>(integers, ov::element::f32);
+  std::shared_ptr<ov::Node> whole = integers;
+  if (is_packed && !weights_alone && !is_table(*node)) whole = std::make_shared<ov::op::v0::Convert>(integers, ov::element::i8);
+  const auto convert = std::make_shared<ov::op::v0::Convert>(whole, ov::element::f32);
   convert->set_friendly_name(data->get_friendly_name() + "/Convert");
   std::shared_ptr<ov::Node> centred = convert;
   const bool symmetric = std::all_of(weights.zero_point.begin(), weights.zero_point.end(), [](float z) { return z == 0; });
@@ -128,7 +131,7 @@ void store_as_integers(const std::shared_ptr<FakeQuantize>& node, bool weights_a
     // Zeros that keep such kernels from being chosen: the file stays small, the plugin computes the weights when it loads it.
     result = std::make_shared<ov::op::v1::Add>(scaled, Constant::create(ov::element::f32, {1, 1, 1}, {0.0F}));
   }
-  ov::copy_runtime_info(node, {convert, centred, scaled, result});
+  ov::copy_runtime_info(node, {whole, convert, centred, scaled, result});
   result->set_friendly_name(node->get_friendly_name());
   ov::replace_node(node, result);
 }

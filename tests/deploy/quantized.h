@@ -15,8 +15,8 @@ namespace dsc::test {
 
 inline const Value* tensor_argument(const Node& node, const char* name) { return node.find_value(name); }
 
-// Weights: symmetric, per channel, -127..127. Activations: affine, per tensor, 0..255, ranges of one run on `inputs`.
-inline void quantize_everything(Model& model, const std::vector<at::Tensor>& inputs) {
+// Weights: symmetric, per channel, -most..most. Activations: affine, per tensor, 0..255, ranges of one run on `inputs`.
+inline void quantize_everything(Model& model, const std::vector<at::Tensor>& inputs, std::int64_t most = 127) {
   std::vector<Node*> layers;
   std::vector<const Value*> activations;
   for (Node* node : model.graph.nodes()) {
@@ -44,7 +44,7 @@ inline void quantize_everything(Model& model, const std::vector<at::Tensor>& inp
     model.graph.set_argument(layer, "input", quantized[input]);
     Value* weight = layer->find_value("weight");
     const at::Tensor values = model.weights.get(model.graph.find_input(weight)->target);
-    const at::Tensor scale = values.detach().flatten(1).abs().amax(1) / 127;
+    const at::Tensor scale = values.detach().flatten(1).abs().amax(1) / static_cast<double>(most);
     const auto add = [&](const std::string& suffix, const at::Tensor& tensor, ScalarType dtype) {
       const std::string name = layer->name() + "_" + suffix;
       model.weights.set(name, tensor);
@@ -54,7 +54,7 @@ inline void quantize_everything(Model& model, const std::vector<at::Tensor>& inp
     Value* const zero_value = add("zero_point", at::zeros({scale.size(0)}, at::kInt), ScalarType::i32);
     Node* made = model.graph.insert(layer, "aten.fake_quantize_per_channel_affine.default",
         {{"self", weight}, {"scale", scale_value}, {"zero_point", zero_value}, {"axis", std::int64_t{0}},
-         {"quant_min", std::int64_t{-127}}, {"quant_max", std::int64_t{127}}},
+         {"quant_min", -most}, {"quant_max", most}},
         {{"fq_" + weight->name(), weight->type()}});
     model.graph.set_argument(layer, "weight", made->output());
   }
