@@ -2,11 +2,12 @@
 """Exports the quickstart's network with random weights: a residual CNN for 28x28 grey images in 10 classes.
 
     scripts/quickstart_model.py runs/quickstart.pt2
+    scripts/quickstart_model.py runs/student.pt2 --widths 8 16 32
 
 The recipe trains it from scratch. Widths are multiples of 16, which suits the vector units of CPUs; the first convolution
 halves the resolution, so that a training step takes milliseconds (10 M multiply-adds an image).
 """
-import sys
+import argparse
 from pathlib import Path
 
 import torch
@@ -50,9 +51,9 @@ class QuickstartNet(nn.Module):
         return self.classifier(self.pool(x).flatten(1))
 
 
-def main(path):
+def main(path, widths):
     torch.manual_seed(0)
-    model = QuickstartNet().eval()
+    model = QuickstartNet(widths).eval()
     program = export(model, (torch.zeros(2, 1, 28, 28),), dynamic_shapes=({0: Dim.AUTO},), strict=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.export.save(program, path)
@@ -61,6 +62,8 @@ def main(path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--widths", type=int, nargs=3, default=(32, 64, 128), help="channels of the three blocks")
+    options = parser.parse_args()
+    main(options.path, options.widths)

@@ -21,4 +21,7 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model);
 // Multiply(Subtract(Convert(Constant i8), zero_point), scale), which INT8 kernels are chosen for just the same.
 void store_integer_weights(ov::Model& model);
 
+// Lets quantisers that share a normalisation's result with a residual add fuse into a step of their own.
+void give_quantizers_own_steps(ov::Model& model);
+
 }  // namespace dsc

@@ -179,6 +179,13 @@ bool takes_everything(const Node& node) {
   return given_or("start", 0) == 0 && given_or("step", 1) == 1 && (end == kLast || (size.is_fixed() && end >= size.size));
 }
 
+// A reshape to the same sizes, known as expressions. OpenVINO, which sees no expressions, would run it, and not fuse across it.
+bool keeps_sizes(const Node& node) {
+  const std::string_view op = node.op();
+  const Value* self = op == "aten.view" || op == "aten.reshape" || op == "aten.expand" ? node.find_value("self") : nullptr;
+  return self && self->tensor().dtype == node.output()->tensor().dtype && self->tensor().sizes == node.output()->tensor().sizes;
+}
+
 const TorchRules& rules() {
   static const TorchRules table = {
       {"aten.alias", identity},
@@ -237,7 +244,7 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
     if (const auto found = composition_rules().find(key); found != composition_rules().end()) return found->second;
     if (renamed_operators().contains(key)) return rename;
   }
-  if (takes_everything(node)) return identity;
+  if (takes_everything(node) || keeps_sizes(node)) return identity;
   if (const TorchRule rule = run_time_groups_rule(node)) return rule;
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;

@@ -58,11 +58,14 @@ class Placer {
     layers_.emplace(layer.node, choice.activations);
   }
 
-  // The use at which a quantiser serves this one: higher up, where only moves lie between.
-  static Use hoist(Use use) {
+  // The use at which a quantiser serves this one: higher up, where only moves lie between. Not up to a fused attention: its
+  // kernel moves the floating-point result itself, and integers would be moved afterwards.
+  static Use hoist(const Use& from) {
+    Use use = from;
     while (true) {
       const Value* value = value_of(use);
       Node* producer = value->producer();
+      if (producer && producer->op() == "aten.scaled_dot_product_attention") return from;
       if (!producer || value->uses().size() != 1) return use;
       const Value* source = moved_value(*producer);
       if (!source || has_side_effect(*producer)) return use;

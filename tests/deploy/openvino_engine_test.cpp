@@ -80,7 +80,7 @@ Case{"EmbeddingAndPositions", R"text(graph {
   %range: i64[s0{2}] = aten.arange.start(start=0, end=%size, dtype:=i64, device:=device(cpu), pin_memory:=false)
   %column: i64[s0{2}, 1] = aten.unsqueeze.default(self=%range, dim=1)
   %shifted: i64[s0{2}, 1] = aten.add.Tensor(self=%column, other=%last)
-  %ranks: f32[s0{2}, 1, 1] = aten.to.dtype(self=%shifted, dtype=f32)
+  %ranks: f32[s0{2}, 1] = aten.to.dtype(self=%shifted, dtype=f32)
   %deep: f32[s0{2}, 1, 1] = aten.view.default(self=%ranks, size=[%size, 1, 1])
   %sum: f32[s0{2}, 3, 4] = aten.add.Tensor(self=%embedding, other=%deep)
   output %sum

@@ -122,6 +122,29 @@ TEST_F(OpenVinoInt8, QuantisedQueriesAndKeysGiveTheSameAttention) {
   EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-5)) << (found - expected).abs().max();
 }
 
+// Beside a residual add, the quantiser gets the normalisation's last step for itself and is no step of its own.
+TEST_F(OpenVinoInt8, QuantisersFuseIntoSharedNormalisations) {
+  if (!has_int8_kernels()) GTEST_SKIP() << "this CPU has no INT8 kernels";
+  const Model model = test::text_model(R"text(graph {
+  param %g "g.scale": f32[32]
+  param %b "b": f32[32]
+  param %w "w": f32[32, 32]
+  buffer %scale "s.scale": f32[32]
+  buffer %zero "zero": i32[32]
+  input %x: f32[s0{2}, 16, 32]
+  %n: f32[s0{2}, 16, 32] = aten.layer_norm.default(input=%x, normalized_shape=[32], weight=%g, bias=%b)
+  %q: f32[s0{2}, 16, 32] = aten.fake_quantize_per_tensor_affine.default(self=%n, scale=0.03, zero_point=128, quant_min=0, quant_max=255)
+  %v: f32[32, 32] = aten.fake_quantize_per_channel_affine.default(self=%w, scale=%scale, zero_point=%zero, axis=0, quant_min=-127, quant_max=127)
+  %y: f32[s0{2}, 16, 32] = aten.linear.default(input=%q, weight=%v)
+  %z: f32[s0{2}, 16, 32] = aten.add.Tensor(self=%y, other=%n)
+  output %z
+})text");
+  const auto inputs = test::example_tensors(model, 3);
+  const auto engine = make_openvino_engine(model);
+  for (const LayerReport& layer : engine->layers()) EXPECT_NE(layer.type, "FakeQuantize") << layer.name;
+  EXPECT_LT(mean_difference(engine->run(inputs)[0], Executor(model, {}).run(inputs)[0]), 0.01);
+}
+
 // Written through a slice from end to end, the product became a scatter of every element, of integers without their scale.
 TEST_F(OpenVinoInt8, ProductsThatAreChangedInPlace) {
   const Model model = test::text_model(R"text(graph {
