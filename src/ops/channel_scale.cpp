@@ -28,11 +28,21 @@ class Paths {
  public:
   explicit Paths(const Graph& graph) : graph_(graph) {}
 
-  std::optional<ScalePath> find(const Value& value) const {
-    ScalePath path{.value = &value};
-    if (!value.is_tensor() || value.uses().empty() || !add_readers(value, path)) return std::nullopt;
-    if (!add_makers(value, path) || path.makers.empty()) return std::nullopt;
+  std::optional<ScalePath> find(Value* value) const {
+    ScalePath path{.value = value};
+    if (!value->is_tensor() || value->uses().empty() || !add_readers(*value, path) || path.layers.size() != value->uses().size()) return std::nullopt;
+    if (!add_makers(*value, path) || path.makers.empty()) return std::nullopt;
     return path;
+  }
+
+  std::optional<ScalePath> find_shared_norm(Value* value) const {
+    const Node* producer = value->producer();
+    if (!producer || (producer->op() != "aten.layer_norm" && producer->op() != "aten.rms_norm")) return std::nullopt;
+    ScalePath path{.value = value};
+    const bool is_linear = add_readers(*value, path) && std::all_of(path.layers.begin(), path.layers.end(), [&](Node* layer) {
+      return find_quant_layer(graph_, layer)->kind == QuantKind::linear;
+    });
+    return is_linear && !path.layers.empty() && path.layers.size() < value->uses().size() ? std::optional(path) : std::nullopt;
   }
 
  private:
@@ -50,10 +60,11 @@ class Paths {
     return true;
   }
 
+  // The layers among the value's readers. returns: whether each of them can take factors.
   bool add_readers(const Value& value, ScalePath& path) const {
     for (const Use& use : value.uses()) {
       const auto layer = use.node ? find_quant_layer(graph_, use.node) : std::nullopt;
-      if (!layer || !layer->weight() || layer->activations.empty() || layer->activations.front().use != use) return false;
+      if (!layer || !layer->weight() || layer->activations.empty() || layer->activations.front().use != use) continue;
       const GraphInput* weight = own_weight(*use.node, use.node->arguments()[layer->weight()->argument].name);
       if (!weight || !add_reader(*layer, *weight, path)) return false;
       path.layers.push_back(use.node);
@@ -137,20 +148,47 @@ void multiply(Model& model, const ScaledWeight& weight, const at::Tensor& factor
   model.weights.set(weight.name, (tensor.to(at::kDouble) * factors.view(shape)).to(tensor.scalar_type()));
 }
 
+// A product between the value and the path's layers.
+void divide_for(Model& model, const ScalePath& path, const at::Tensor& factors) {
+  Graph& graph = model.graph;
+  std::string name = path.value->name() + "_scale";
+  while (model.weights.has(name)) name += "_";
+  model.weights.set(name, factors.reciprocal().to(model.weights.get(path.readers.front().name).scalar_type()));
+  TensorType type{.dtype = path.value->tensor().dtype, .sizes = {{.size = factors.numel()}}};
+  Value* scale = graph.add_input(InputKind::constant, graph.unique_name("c_" + name), name, std::move(type));
+  const auto uses = path.value->uses();
+  Node* product = graph.insert(path.layers.front(), "aten.mul.Tensor", {{"self", path.value}, {"other", scale}},
+                               {{graph.unique_name(path.value->name() + "_scaled"), path.value->type()}});
+  graph.copy_origin(product, path.value->producer());
+  for (const Use& use : uses) {
+    if (std::find(path.layers.begin(), path.layers.end(), use.node) != path.layers.end()) graph.replace_use(use, product->output());
+  }
+}
+
 }  // namespace
 
 std::vector<ScalePath> find_scale_paths(const Graph& graph) {
   std::vector<ScalePath> list;
   const Paths paths(graph);
   for (const Node* node : graph.nodes()) {
-    for (const Value* value : node->outputs()) {
-      if (auto path = paths.find(*value)) list.push_back(std::move(*path));
+    for (Value* value : node->outputs()) {
+      if (auto path = paths.find(value)) list.push_back(std::move(*path));
     }
   }
   return list;
 }
 
+std::vector<ScalePath> find_shared_norms(const Graph& graph) {
+  std::vector<ScalePath> list;
+  const Paths paths(graph);
+  for (const Node* node : graph.nodes()) {
+    if (auto path = node->outputs().empty() ? std::nullopt : paths.find_shared_norm(node->output(0))) list.push_back(std::move(*path));
+  }
+  return list;
+}
+
 void move_scale(Model& model, const ScalePath& path, const at::Tensor& factors) {
+  if (path.makers.empty()) divide_for(model, path, factors);
   for (const ScaledWeight& weight : path.makers) multiply(model, weight, factors.reciprocal());
   for (const ScaledWeight& weight : path.readers) multiply(model, weight, factors);
 }

@@ -22,9 +22,9 @@ struct ScaledWeight {
   std::int64_t axis = 0;
 };
 struct ScalePath {
-  const Value* value = nullptr;        // read by layers alone
+  Value* value = nullptr;              // read by layers alone, or of a shared norm
   std::int64_t channels = 0;
-  std::vector<ScaledWeight> makers;    // weights and biases
+  std::vector<ScaledWeight> makers;    // weights and biases; none of a shared norm: a product of its own divides its result
   std::vector<ScaledWeight> readers;   // weights
   std::vector<Node*> layers;           // the readers' nodes
   bool is_made_by_layer = false;       // a convolution or linear layer, not a norm
@@ -35,7 +35,10 @@ struct ScalePath {
 // users is on no path. A path's makers may be another path's readers; moves along several paths commute.
 std::vector<ScalePath> find_scale_paths(const Graph& graph);
 
-// factors: positive, f64 [channels]; makers are divided by them, readers multiplied.
+// Results of norms over their last dimension that linear layers read, and others too, as residual adds do.
+std::vector<ScalePath> find_shared_norms(const Graph& graph);
+
+// factors: positive, f64 [channels]; makers, or what readers read, are divided by them, readers multiplied.
 void move_scale(Model& model, const ScalePath& path, const at::Tensor& factors);
 
 }  // namespace dsc

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "exec/executor.h"
+#include "ir/verify.h"
 #include "ops/fold_batchnorm.h"
 #include "ops/text_model.h"
 #include "support/tiny_models.h"
@@ -12,8 +13,8 @@ namespace dsc {
 namespace {
 
 // Identity: whatever the factors, outputs stay.
-void expect_equivalent(Model& model, const std::vector<at::Tensor>& inputs, std::size_t paths) {
-  const auto found = find_scale_paths(model.graph);
+void expect_equivalent(Model& model, const std::vector<at::Tensor>& inputs, std::size_t paths, bool shared_norms = false) {
+  const auto found = shared_norms ? find_shared_norms(model.graph) : find_scale_paths(model.graph);
   ASSERT_EQ(found.size(), paths);
   const at::Tensor before = Executor(model, {}).run(inputs).at(0);
   for (const ScalePath& path : found) move_scale(model, path, at::rand({path.channels}, at::kDouble) * 3 + 0.2);
@@ -62,6 +63,39 @@ TEST(ChannelScale, MovesOutOfNormsProductsAndDepthwiseConvolutions) {
   output %c3
 )text");
   expect_equivalent(depthwise, {test::noise({2, 3, 5, 5}, 1)}, 2);
+}
+
+TEST(ChannelScale, DividesWhatLayersReadOfANormThatAResidualAddReadsToo) {
+  Model model = test::text_model(R"text(
+  param %g "g": f32[8]
+  param %gb "gb": f32[8]
+  param %a "a": f32[6, 8]
+  param %b "b": f32[8, 8]
+  input %x: f32[s0{2}, 8]
+  %n: f32[] = aten.layer_norm.default(input=%x, normalized_shape=[8], weight=%g, bias=%gb)
+  %up: f32[] = aten.linear.default(input=%n, weight=%a)
+  %side: f32[] = aten.linear.default(input=%n, weight=%b)
+  %sum: f32[] = aten.add.Tensor(self=%side, other=%n)
+  %last: f32[] = aten.linear.default(input=%sum, weight=%a)
+  %both: f32[] = aten.add.Tensor(self=%up, other=%last)
+  output %both
+)text");
+  EXPECT_TRUE(find_shared_norms(model.graph).empty()) << "a weight is shared";
+  Model own = test::text_model(R"text(
+  param %g "g": f32[8]
+  param %gb "gb": f32[8]
+  param %a "a": f32[8, 8]
+  param %b "b": f32[8, 8]
+  input %x: f32[s0{2}, 8]
+  %n: f32[] = aten.layer_norm.default(input=%x, normalized_shape=[8], weight=%g, bias=%gb)
+  %up: f32[] = aten.linear.default(input=%n, weight=%a)
+  %side: f32[] = aten.linear.default(input=%n, weight=%b)
+  %sum: f32[] = aten.add.Tensor(self=%side, other=%n)
+  %both: f32[] = aten.add.Tensor(self=%up, other=%sum)
+  output %both
+)text");
+  expect_equivalent(own, {test::noise({3, 8}, 1)}, 1, true);
+  EXPECT_TRUE(verify(own).empty());
 }
 
 TEST(ChannelScale, StopsAtActivationsThatAreNotHomogeneousAndSharedWeights) {

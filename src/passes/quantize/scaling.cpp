@@ -3,6 +3,8 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "ops/channel_scale.h"
 #include "passes/quantize/layer_inputs.h"
@@ -14,8 +16,12 @@ namespace {
 
 constexpr double kTiny = 1e-8;
 
-std::vector<ScalePath> paths_of(const Model& model, const Precisions& precisions) {
+std::vector<ScalePath> paths_of(const Model& model, const Precisions& precisions, const Options& options) {
   auto paths = find_scale_paths(model.graph);
+  if (options.scaling == Scaling::smooth) {
+    auto shared = find_shared_norms(model.graph);
+    std::move(shared.begin(), shared.end(), std::back_inserter(paths));
+  }
   std::erase_if(paths, [&](const ScalePath& path) {
     return !std::all_of(path.layers.begin(), path.layers.end(), [&](const Node* layer) {
       const auto found = precisions.find(layer->name());
@@ -107,7 +113,7 @@ void scale_by_activations(Model& model, const std::vector<ScalePath>& paths, con
 }  // namespace
 
 std::int64_t move_scales(Model& model, const Precisions& precisions, const Options& options, PassContext& context) {
-  const auto paths = paths_of(model, precisions);
+  const auto paths = paths_of(model, precisions, options);
   if (options.scaling == Scaling::equalize) {
     equalize(model, paths);
     return static_cast<std::int64_t>(std::count_if(paths.begin(), paths.end(), [](const ScalePath& path) { return path.is_made_by_layer; }));
