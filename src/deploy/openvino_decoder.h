@@ -18,7 +18,7 @@ namespace dsc {
 std::shared_ptr<ov::Model> convert_to_openvino(const Model& model);
 
 // Stores fake-quantised weights as integers: FakeQuantize(Constant f32) becomes
-// Multiply(Subtract(Convert(Constant i8), zero_point), scale), which INT8 kernels are chosen for just the same.
+// Multiply(Subtract(Convert(Constant), zero_point), scale), which INT8 kernels are chosen for just the same.
 void store_integer_weights(ov::Model& model);
 
 // Lets quantisers that share a normalisation's result with a residual add fuse into a step of their own.

@@ -13,7 +13,8 @@
 
 namespace dsc::quantize {
 
-// Folds batch norms, writes einsums with weights as linear layers and moves scales: what happens to the float model first. returns: the precisions of its layers.
+// Folds batch norms, writes einsums with weights as linear layers and moves scales: what happens to the float model first.
+// returns: the precisions of its layers.
 Precisions prepare(Model& model, const Options& options, PassContext& context);
 
 // Ranges of the placement's activations, in order.

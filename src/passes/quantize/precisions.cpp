@@ -55,7 +55,8 @@ void apply(const LayerRule& rule, LayerPrecision& layer) {
   override_with(layer.activations.symmetric, rule.activations.symmetric);
 }
 
-Problem unmatched(const std::string& text, const std::string& pointer, const std::string& glob, const std::vector<std::string>& modules) {
+Problem unmatched(const std::string& text, const std::string& pointer, const std::string& glob, std::vector<std::string> modules) {
+  std::erase(modules, "");  // operators that the model itself calls have no module to name
   return {text + " matches no module that would be quantised", {.pointer = pointer}, suggest(glob, modules)};
 }
 
@@ -101,7 +102,8 @@ std::vector<Problem> check_precisions(const Model& model, const Options& options
   }
   if (!problems.empty()) return problems;
   if (layers.empty()) {
-    problems.push_back({"the model has no convolution, linear layer, matrix product, recurrent layer or embedding that is not quantised already", {}, "remove the step"});
+    problems.push_back({"the model has no convolution, linear layer, matrix product, recurrent layer or embedding that is not quantised already", {},
+                        "remove the step"});
     return problems;
   }
   const auto precisions = resolve_precisions(model, options);
