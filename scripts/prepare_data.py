@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Prepares what tests, benchmarks and the recipes in configs/ use in a cache folder, once.
 
-    scripts/prepare_data.py [cifar10] [minilm] [stories] [resnet20]    all that the machine has what it takes for, unless named
+    scripts/prepare_data.py [cifar10] [minilm] [stsb] [squad] [stories] [resnet20]    cifar10 and minilm, where they can be, unless named
 
 From $DSCOMPRESS_DATA (default ../shared/data) to $DSCOMPRESS_CACHE (default build/cache).
   cifar10  the official binary layout: cifar10/data_batch_1.bin ... test_batch.bin
   minilm   MiniLM-L6-H384 with a new 2-class head: minilm-sst2.pt2, batch and length open, and its tokenizer; needs
            `scripts/setup zoo` and runs with .venv/bin/python
+  stsb     the same with a head of one score: minilm-stsb.pt2
+  squad    the same with a head for the first and last token of an answer: minilm-squad.pt2, and SQuAD's pieces as its JSON:
+           squad/train.json (4,253 questions), squad/eval.json (1,000)
   stories  TinyStories as ids with the next id as label: stories/train.safetensors, and stories/eval.safetensors with the last
            500 rows; runs with .venv/bin/python
   resnet20 ResNet-20 for CIFAR-10 with random weights (seed 0), to train from the start: resnet20-random.pt2; runs with
@@ -14,6 +17,7 @@ From $DSCOMPRESS_DATA (default ../shared/data) to $DSCOMPRESS_CACHE (default bui
 """
 import importlib.util
 import io
+import json
 import os
 import subprocess
 import sys
@@ -53,12 +57,46 @@ def minilm_folder():
     return Path(spec.origin).parent / "model"
 
 
-def minilm():
-    target = CACHE / "minilm-sst2.pt2"
+def export_minilm(task, *options):
+    target = CACHE / f"minilm-{task}.pt2"
     CACHE.mkdir(parents=True, exist_ok=True)
     if not target.exists() or not target.with_suffix(".tokenizer.xml").exists():
-        subprocess.run([sys.executable, str(ROOT / "scripts/export_model.py"), f"transformers:{minilm_folder()}", "--class", "BertForSequenceClassification",
-                        "--set", "num_labels=2", "--dynamic", "batch,sequence", "--tokenizer", "--out", str(target)], check=True)
+        subprocess.run([sys.executable, str(ROOT / "scripts/export_model.py"), f"transformers:{minilm_folder()}", *options,
+                        "--dynamic", "batch,sequence", "--tokenizer", "--out", str(target)], check=True)
+    print(target)
+
+
+def minilm():
+    export_minilm("sst2", "--class", "BertForSequenceClassification", "--set", "num_labels=2")
+
+
+def stsb():
+    export_minilm("stsb", "--class", "BertForSequenceClassification", "--set", "num_labels=1", "--arguments", "input_ids,attention_mask,token_type_ids")
+
+
+def squad_json(piece):
+    """SQuAD's JSON of one piece: tokens set apart by spaces, an answer as the numbers of its first and last token."""
+    rows = zip(*((DATA / f"squad/{piece}.{part}").read_text(encoding="utf-8").splitlines() for part in ("context", "question", "span", "answer")))
+    paragraphs = {}
+    for number, (context, question, span, answer) in enumerate(rows):
+        tokens = context.split()
+        first, last = map(int, span.split())
+        text = " ".join(tokens[first:last + 1])
+        if text.split() != answer.split():
+            continue  # 32 spans of the pieces are off
+        start = len(" ".join(tokens[:first])) + (first > 0)
+        paragraphs.setdefault(" ".join(tokens), []).append(
+            {"id": f"{piece}-{number}", "question": question.strip(), "answers": [{"text": text, "answer_start": start}]})
+    entries = [{"context": context, "qas": questions} for context, questions in paragraphs.items()]
+    return json.dumps({"version": "1.1", "data": [{"title": piece, "paragraphs": entries}]}).encode()
+
+
+def squad():
+    export_minilm("squad", "--class", "BertForQuestionAnswering", "--outputs", "start_logits,end_logits", "--arguments", "input_ids,attention_mask,token_type_ids")
+    target = CACHE / "squad"
+    target.mkdir(parents=True, exist_ok=True)
+    for name, piece in {"train": "val", "eval": "small"}.items():
+        write_whole(target / f"{name}.json", squad_json(piece))
     print(target)
 
 
@@ -96,7 +134,7 @@ def resnet20():
     print(target)
 
 
-DATA_SETS = {"cifar10": cifar10, "minilm": minilm, "stories": stories, "resnet20": resnet20}
+DATA_SETS = {"cifar10": cifar10, "minilm": minilm, "stsb": stsb, "squad": squad, "stories": stories, "resnet20": resnet20}
 
 
 def available():
