@@ -57,6 +57,9 @@ def minilm_folder():
     return Path(spec.origin).parent / "model"
 
 
+PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
+
+
 def export_minilm(task, *options):
     target = CACHE / f"minilm-{task}.pt2"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -71,14 +74,14 @@ def minilm():
 
 
 def stsb():
-    export_minilm("stsb", "--class", "BertForSequenceClassification", "--set", "num_labels=1", "--arguments", "input_ids,attention_mask,token_type_ids")
+    export_minilm("stsb", "--class", "BertForSequenceClassification", "--set", "num_labels=1", *PAIRS)
 
 
 def squad_json(piece):
     """SQuAD's JSON of one piece: tokens set apart by spaces, an answer as the numbers of its first and last token."""
-    rows = zip(*((DATA / f"squad/{piece}.{part}").read_text(encoding="utf-8").splitlines() for part in ("context", "question", "span", "answer")))
+    parts = ((DATA / f"squad/{piece}.{part}").read_text(encoding="utf-8").splitlines() for part in ("context", "question", "span", "answer"))
     paragraphs = {}
-    for number, (context, question, span, answer) in enumerate(rows):
+    for number, (context, question, span, answer) in enumerate(zip(*parts, strict=True)):
         tokens = context.split()
         first, last = map(int, span.split())
         text = " ".join(tokens[first:last + 1])
@@ -92,7 +95,7 @@ def squad_json(piece):
 
 
 def squad():
-    export_minilm("squad", "--class", "BertForQuestionAnswering", "--outputs", "start_logits,end_logits", "--arguments", "input_ids,attention_mask,token_type_ids")
+    export_minilm("squad", "--class", "BertForQuestionAnswering", "--outputs", "start_logits,end_logits", *PAIRS)
     target = CACHE / "squad"
     target.mkdir(parents=True, exist_ok=True)
     for name, piece in {"train": "val", "eval": "small"}.items():
