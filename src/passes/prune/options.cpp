@@ -45,7 +45,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("kinds", kinds, {.text = "Kinds of groups to cut: channels, blocks (attention heads, groups of a convolution), within_blocks (head dimensions)."});
   visit("layers", layers, {.text = "Share of channels for single layers, by module glob, in place of `reduce`.", .unit = "fraction", .minimum = 0, .maximum = 0.99});
   visit("ignore", ignore, {.text = "Module globs of layers whose output channels all stay."});
-  visit("round_to", limits.round_to, {.text = "Kept channels are a multiple of this.", .minimum = 1, .maximum = 1024});
+  visit("round_to", limits.round_to, {.text = "Kept channels are a multiple of this, in groups that have more; heads of 32 channels go by twos for 64.", .minimum = 1, .maximum = 1024});
   visit("min_channels", limits.min_channels, {.text = "Channels that every group keeps at least.", .minimum = 1});
   visit("max_share", limits.max_share, {.text = "Largest share of a group that may go.", .unit = "fraction", .minimum = 0, .maximum = 1});
   visit("steps", steps, {.text = "Cuts to do it in.", .minimum = 1, .maximum = 1000});

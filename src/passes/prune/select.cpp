@@ -10,11 +10,11 @@
 namespace dsc::prune {
 namespace {
 
-// Units to cut so that the rest is a multiple of round_to (rounded up) and no limit is broken.
-std::int64_t allowed(const Candidate& candidate, const Limits& limits, std::int64_t wanted) {
+// Units to cut so that the rest is a multiple of the step (rounded up) and no limit is broken.
+std::int64_t allowed(const Candidate& candidate, std::int64_t wanted) {
   auto size = static_cast<std::int64_t>(candidate.order.size());
   std::int64_t kept = size - std::clamp(wanted, std::int64_t{0}, candidate.most);
-  if (limits.round_to > 1) kept = std::min(size, (kept + limits.round_to - 1) / limits.round_to * limits.round_to);
+  kept = std::min(size, (kept + candidate.step - 1) / candidate.step * candidate.step);
   return size - kept;
 }
 
@@ -25,7 +25,7 @@ std::int64_t pool_count(const std::vector<Candidate>& candidates) {
 }
 
 // How many units of each candidate go when `wanted(pool size, pool original)` of each pool go, lowest scores first.
-std::vector<std::int64_t> counts_for(const std::vector<Candidate>& candidates, const Limits& limits, double override_progress,
+std::vector<std::int64_t> counts_for(const std::vector<Candidate>& candidates, double override_progress,
                                      const std::function<std::int64_t(std::int64_t, std::int64_t)>& wanted) {
   std::vector<std::int64_t> counts(candidates.size(), 0);
   std::vector<std::vector<std::size_t>> pools(static_cast<std::size_t>(pool_count(candidates)));
@@ -52,7 +52,7 @@ std::vector<std::int64_t> counts_for(const std::vector<Candidate>& candidates, c
     auto take = std::min(wanted(size, original), static_cast<std::int64_t>(ranked.size()));
     for (std::int64_t k = 0; k < take; ++k) ++counts[ranked[static_cast<std::size_t>(k)].second];
   }
-  for (std::size_t i = 0; i < candidates.size(); ++i) counts[i] = allowed(candidates[i], limits, counts[i]);
+  for (std::size_t i = 0; i < candidates.size(); ++i) counts[i] = allowed(candidates[i], counts[i]);
   return counts;
 }
 
@@ -62,6 +62,16 @@ Removal to_removal(const ChannelGroups& groups, const std::vector<Candidate>& ca
     for (std::int64_t k = 0; k < counts[i]; ++k) removed[static_cast<std::size_t>(candidates[i].order[static_cast<std::size_t>(k)])] = 1;
   }
   return removed;
+}
+
+// Indices that one unit takes, at most, in a dimension: 1 for a channel, 32 for a head of 32 positions.
+std::int64_t channels_of_unit(const ChannelGroups& groups, const ChannelGroup& group) {
+  std::int64_t most = 1;
+  for (std::size_t m : group.members) {
+    const auto holds_unit = [&](std::int32_t label) { return std::ranges::find(groups.units(label), group.units.front()) != groups.units(label).end(); };
+    most = std::max<std::int64_t>(most, std::ranges::count_if(groups.labels(groups.members()[m].axis), holds_unit));
+  }
+  return most;
 }
 
 // Groups of one shape: the same kinds of weight dimensions with the same numbers of units.
@@ -78,14 +88,14 @@ std::string shape_key(const ChannelGroups& groups, const ChannelGroup& group) {
 }
 
 // Lets the one group lose a unit more whose loss gets to the target and least beyond it; else the one that gets nearest.
-Cost take_last_step(const std::vector<Candidate>& candidates, const Limits& limits, std::vector<std::int64_t>& counts, Cost cost,
+Cost take_last_step(const std::vector<Candidate>& candidates, std::vector<std::int64_t>& counts, Cost cost,
                     const std::function<Cost(const std::vector<std::int64_t>&)>& cost_at,
                     const std::function<double(const Cost&)>& cost_of, double target) {
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     std::int64_t before = counts[i];
-    if (candidates[i].share || before + limits.round_to > candidates[i].most) continue;
-    counts[i] += limits.round_to;
+    if (candidates[i].share || before + candidates[i].step > candidates[i].most) continue;
+    counts[i] += candidates[i].step;
     Cost next = cost_at(counts);
     counts[i] = before;
     bool reaches = cost_of(next) <= target, reached = cost_of(cost) <= target;
@@ -94,27 +104,27 @@ Cost take_last_step(const std::vector<Candidate>& candidates, const Limits& limi
     best = i;
     cost = next;
   }
-  if (best) counts[*best] += limits.round_to;
+  if (best) counts[*best] += candidates[*best].step;
   return cost;
 }
 
 // Coarse steps (round_to) can leave the cost far below the target: returns what fits, each time where most is regained.
-Cost give_back(const std::vector<Candidate>& candidates, const Limits& limits, std::vector<std::int64_t>& counts, Cost cost,
+Cost give_back(const std::vector<Candidate>& candidates, std::vector<std::int64_t>& counts, Cost cost,
                const std::function<Cost(const std::vector<std::int64_t>&)>& cost_at,
                const std::function<double(const Cost&)>& cost_of, double target) {
   while (cost_of(cost) < 0.99 * target) {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (candidates[i].share || counts[i] < limits.round_to) continue;
-      counts[i] -= limits.round_to;
+      if (candidates[i].share || counts[i] < candidates[i].step) continue;
+      counts[i] -= candidates[i].step;
       Cost next = cost_at(counts);
-      counts[i] += limits.round_to;
+      counts[i] += candidates[i].step;
       if (cost_of(next) > target || cost_of(next) <= cost_of(cost)) continue;
       best = i;
       cost = next;
     }
     if (!best) break;
-    counts[*best] -= limits.round_to;
+    counts[*best] -= candidates[*best].step;
   }
   return cost;
 }
@@ -170,6 +180,7 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
     std::ranges::stable_sort(candidate.order, {}, [&](UnitId unit) { return scores[static_cast<std::size_t>(unit)]; });
     for (UnitId unit : candidate.order) candidate.scores.push_back(scores[static_cast<std::size_t>(unit)]);
     candidate.original = original.at(g);
+    candidate.step = limits.round_to / std::gcd(limits.round_to, channels_of_unit(groups, group));
     auto spared = static_cast<std::int64_t>(std::ceil(static_cast<double>(candidate.original) * (1 - limits.max_share)));
     candidate.most = std::max<std::int64_t>(0, size - std::max({limits.min_channels, spared, std::int64_t{1}}));
     auto fixed = overrides.find(g);
@@ -181,19 +192,17 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
   return candidates;
 }
 
-Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const Limits& limits, double share,
-                     double override_progress) {
+Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, double share, double override_progress) {
   auto wanted = [&](std::int64_t size, std::int64_t original) {
     return static_cast<std::int64_t>(std::llround(share * static_cast<double>(original))) - (original - size);
   };
-  return to_removal(groups, candidates, counts_for(candidates, limits, override_progress, wanted));
+  return to_removal(groups, candidates, counts_for(candidates, override_progress, wanted));
 }
 
 Selection select_cost(const ChannelGroups& groups, const CostModel& model, const std::vector<Candidate>& candidates,
-                      const Limits& limits, const std::function<double(const Cost&)>& cost_of, double target,
-                      double override_progress) {
+                      const std::function<double(const Cost&)>& cost_of, double target, double override_progress) {
   auto counts_at = [&](double share) {
-    return counts_for(candidates, limits, override_progress,
+    return counts_for(candidates, override_progress,
                       [&](std::int64_t size, std::int64_t) { return static_cast<std::int64_t>(std::floor(share * static_cast<double>(size))); });
   };
   auto cost_at = [&](const std::vector<std::int64_t>& counts) { return model.after(to_removal(groups, candidates, counts)); };
@@ -215,8 +224,8 @@ Selection select_cost(const ChannelGroups& groups, const CostModel& model, const
       cost = next;
     }
   }
-  if (cost_of(cost) <= target) cost = give_back(candidates, limits, counts, cost, cost_at, cost_of, target);
-  if (cost_of(cost) > target) cost = take_last_step(candidates, limits, counts, cost, cost_at, cost_of, target);
+  if (cost_of(cost) <= target) cost = give_back(candidates, counts, cost, cost_at, cost_of, target);
+  if (cost_of(cost) > target) cost = take_last_step(candidates, counts, cost, cost_at, cost_of, target);
   return {to_removal(groups, candidates, counts), cost};
 }
 

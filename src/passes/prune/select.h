@@ -28,7 +28,7 @@ Kind kind_of(const ChannelGroups& groups, const ChannelGroup& group);
 std::vector<std::string> modules_of(const ChannelGroups& groups, const ChannelGroup& group);
 
 struct Limits {
-  std::int64_t round_to = 1;      // what is kept is a multiple, where the group is larger than that
+  std::int64_t round_to = 1;      // kept channels are a multiple, where the group has more than that
   std::int64_t min_channels = 1;  // kept at least
   double max_share = 1;           // of the group's original size, cut at most
 };
@@ -40,6 +40,7 @@ struct Candidate {
   std::vector<double> scores;     // in that order, comparable within the pool
   std::int64_t original = 0;      // units before the first step
   std::int64_t most = 0;          // units that may go
+  std::int64_t step = 1;          // units kept are a multiple: two heads of 32 channels for a round_to of 64
   std::optional<double> share;    // fixed by an override: the share of `original` that goes
   std::size_t pool = 0;
 };
@@ -57,13 +58,11 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
                                        const std::vector<std::int64_t>& original);
 
 // `share` of every pool's original units gone, overridden groups at `override_progress` of their own share.
-Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const Limits& limits, double share,
-                     double override_progress);
+Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, double share, double override_progress);
 
 // The smallest cut with cost_of(cost) <= target: found by bisection over the share, then group by group. returns: the cut,
 // whose cost is above the target when that is out of reach.
 Selection select_cost(const ChannelGroups& groups, const CostModel& model, const std::vector<Candidate>& candidates,
-                      const Limits& limits, const std::function<double(const Cost&)>& cost_of, double target,
-                      double override_progress);
+                      const std::function<double(const Cost&)>& cost_of, double target, double override_progress);
 
 }  // namespace dsc::prune

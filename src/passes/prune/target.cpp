@@ -60,15 +60,15 @@ Removal choose(const Model& model, const ChannelGroups& groups, const Options& o
                const std::vector<double>& scores) {
   std::vector<Candidate> candidates = candidates_of(model, groups, options, base, scores);
   double share = options.reduce.share() * progress;
-  if (options.reduce.channels) return select_share(groups, candidates, options.limits, share, progress);
+  if (options.reduce.channels) return select_share(groups, candidates, share, progress);
   double target = cost_of(options.reduce, base.cost) * (1 - share);
   auto measure = [&](const Cost& cost) { return cost_of(options.reduce, cost); };
-  return select_cost(groups, CostModel(model, groups), candidates, options.limits, measure, target, progress).removed;
+  return select_cost(groups, CostModel(model, groups), candidates, measure, target, progress).removed;
 }
 
 double reachable_reduction(const Model& model, const ChannelGroups& groups, const Options& options, const Base& base) {
   std::vector<Candidate> candidates = candidates_of(model, groups, options, base, std::vector<double>(groups.unit_count(), 1));
-  Cost least = CostModel(model, groups).after(select_share(groups, candidates, options.limits, 1, 1));
+  Cost least = CostModel(model, groups).after(select_share(groups, candidates, 1, 1));
   return 1 - cost_of(options.reduce, least) / cost_of(options.reduce, base.cost);
 }
 

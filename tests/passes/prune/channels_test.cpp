@@ -6,6 +6,7 @@
 #include "passes/prune/options.h"
 #include "support/fake_context.h"
 #include "support/tiny_models.h"
+#include "support/tiny_transformer.h"
 
 namespace dsc {
 namespace {
@@ -95,6 +96,16 @@ TEST(PruneChannels, RoundsAndKeepsAtLeast) {
   options.limits.round_to = 1;
   options.limits.min_channels = 11;
   EXPECT_EQ(run_prune(test::tiny_mlp(), options).model.weights.get("fc1.weight").size(0), 11);
+}
+
+// Heads of four channels go by twos.
+TEST(PruneChannels, RoundsTheChannelsOfHeads) {
+  Options options = reduce_channels(0.4);
+  options.kinds = {prune::Kind::channels, prune::Kind::blocks};
+  options.limits.round_to = 8;
+  Pruned pruned = run_prune(test::tiny_transformer(1, {.layers = 1, .width = 32, .heads = 8}), options);
+  EXPECT_EQ(pruned.model.weights.get("encoder.layer.0.attention.query.weight").size(0), 24);  // 4.8 of 8 heads, rounded up to 6
+  EXPECT_EQ(pruned.model.weights.get("encoder.layer.0.up.weight").size(0), 40);               // 38.4 of 64
 }
 
 TEST(PruneChannels, IgnoredAndOverriddenLayersKeepTheirOwnShare) {
