@@ -168,6 +168,9 @@ struct GraphInput {
   std::string target;         // parameter, buffer or constant name in Weights; the argument name for user and literal
   bool persistent = true;     // of a buffer
   Argument literal = NoneArgument{};  // value of a literal input (None, int, float, bool, string)
+
+  // Whether `target` is a tensor in Weights, not what the user gives.
+  bool is_weight() const { return kind == InputKind::parameter || kind == InputKind::buffer || kind == InputKind::constant; }
 };
 enum class OutputKind : std::uint8_t { user, loss, buffer_mutation, parameter_mutation, input_mutation };
 struct GraphOutput {

@@ -92,7 +92,7 @@ TensorFile list_tensors(const Model& model, bool contents) {
     done.insert(weight.constants.begin(), weight.constants.end());
   }
   for (const auto& input : model.graph.inputs()) {
-    if (input.kind == InputKind::user || input.kind == InputKind::literal || done.contains(input.target)) continue;
+    if (!input.is_weight() || done.contains(input.target)) continue;
     file.tensors.emplace_back(input.target, model.weights.get(input.target));
   }
   return file;

@@ -160,7 +160,7 @@ void batch_norm(Builder& builder, const Node& node) {
 bool has_fixed_statistics(const Node& node, const Graph& graph) {
   const auto is_fixed = [&](const char* name, bool needed) {
     const Value* value = node.find_value(name);
-    return value ? !value->producer() && graph.find_input(value)->kind != InputKind::user : !needed;
+    return value ? !value->producer() && graph.find_input(value)->is_weight() : !needed;
   };
   const Value* input = node.find_value("input");
   return input && input->tensor().rank() >= 2 && is_floating(input->tensor().dtype) && is_fixed("running_mean", true) &&

@@ -9,7 +9,7 @@ namespace dsc {
 
 at::Tensor TorchProgramBuilder::weight_of(const Value* value) const {
   const GraphInput* input = value->producer() ? nullptr : model_.graph.find_input(value);
-  if (!input || input->kind == InputKind::user || input->kind == InputKind::literal) return {};
+  if (!input || !input->is_weight()) return {};
   return model_.weights.get(input->target);
 }
 

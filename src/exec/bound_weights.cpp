@@ -34,7 +34,7 @@ bool is_convolution_weight(const Value& value) {
 BoundWeights::BoundWeights(const Graph& graph, const Weights& weights, const ExecutorOptions& options, c10::Device device)
     : gradients_(options.training || options.record_gradients), device_(device) {
   for (const GraphInput& input : graph.inputs()) {
-    if (!input.value || input.kind == InputKind::user || input.kind == InputKind::literal) continue;
+    if (!input.value || !input.is_weight()) continue;
     if (by_name_.contains(input.target)) continue;
     Entry entry{input.target, input.value, input.kind};
     entry.channels_last = options.channels_last && is_convolution_weight(*input.value);

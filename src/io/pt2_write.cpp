@@ -166,8 +166,7 @@ bool is_state(const GraphInput& input) { return input.kind == InputKind::paramet
 std::vector<PayloadFacts> payload_facts(const Model& model, bool state) {
   std::unordered_map<std::string, const GraphInput*> inputs;
   for (const auto& input : model.graph.inputs()) {
-    const bool is_tensor = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
-    if (is_tensor && is_state(input) == state) inputs.emplace(input.target, &input);
+    if (input.is_weight() && is_state(input) == state) inputs.emplace(input.target, &input);
   }
   std::vector<PayloadFacts> facts;
   const auto add = [&](const std::string& name, const std::string& target) {

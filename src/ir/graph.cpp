@@ -183,8 +183,7 @@ const GraphInput* Graph::find_input(const Value* value) const {
 
 Value* Graph::find_weight(std::string_view target) const {
   for (const auto& input : inputs_) {
-    const bool is_weight = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
-    if (is_weight && input.target == target) return input.value;
+    if (input.is_weight() && input.target == target) return input.value;
   }
   return nullptr;
 }
@@ -382,8 +381,7 @@ std::vector<std::string> Graph::erase_dead_code(bool unused_weights) {
   if (!unused_weights) return removed;
   std::vector<const Value*> dead;
   for (const auto& input : inputs_) {
-    const bool is_weight = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
-    if (!is_weight || !input.value->uses().empty()) continue;
+    if (!input.is_weight() || !input.value->uses().empty()) continue;
     removed.push_back(input.target);
     dead.push_back(input.value);
   }

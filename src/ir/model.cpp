@@ -73,7 +73,7 @@ std::int64_t sum_over_weights(const Model& model, bool parameters_only, Measure 
   std::int64_t sum = 0;
   std::vector<const void*> seen;
   for (const auto& input : model.graph.inputs()) {
-    const bool counted = input.kind == InputKind::parameter || (!parameters_only && (input.kind == InputKind::buffer || input.kind == InputKind::constant));
+    const bool counted = parameters_only ? input.kind == InputKind::parameter : input.is_weight();
     if (!counted) continue;
     const auto& tensor = model.weights.get(input.target);
     const void* identity = tensor.unsafeGetTensorImpl();

@@ -14,10 +14,6 @@
 namespace dsc {
 namespace {
 
-bool is_weight(const GraphInput& input) {
-  return input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
-}
-
 std::string shape_text(const std::vector<Dim>& sizes) {
   std::string text = "[";
   for (const Dim& dim : sizes) text += (text.size() > 1 ? ", " : "") + (dim.is_fixed() ? std::to_string(dim.size) : dim.expression);
@@ -92,9 +88,9 @@ class Verifier {
     if (!input.value) return report(where, "an input has no value", "use add_input");
     if (input.value->producer()) report(where, "an input is also the output of a node", "use a value of its own");
     define(input.value, where);
-    if (is_weight(input) && !input.value->is_tensor()) report(where, "`" + input.target + "` is a weight but no tensor", "give it a tensor type");
+    if (input.is_weight() && !input.value->is_tensor()) report(where, "`" + input.target + "` is a weight but no tensor", "give it a tensor type");
     if (input.target.empty()) report(where, "the input does not say what it is fed with", "give its target, e.g. \"conv1.weight\"");
-    auto& names = is_weight(input) ? weight_names_ : argument_names_;
+    auto& names = input.is_weight() ? weight_names_ : argument_names_;
     if (!names.insert(input.target).second) {
       report(where, "a second input is called `" + input.target + "`", "let the nodes share one input");
     }
@@ -261,7 +257,7 @@ std::vector<Problem> verify(const Model& model) {
   std::vector<Problem> problems = verify(model.graph);
   std::set<std::string> used;
   for (const GraphInput& input : model.graph.inputs()) {
-    if (!is_weight(input) || !input.value) continue;
+    if (!input.is_weight() || !input.value) continue;
     used.insert(input.target);
     const Place place{.pointer = "%" + input.value->name()};
     if (!model.weights.has(input.target)) {

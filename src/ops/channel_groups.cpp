@@ -22,8 +22,7 @@ std::vector<std::pair<const Value*, const Value*>> shared_inputs(const Model& mo
   std::vector<std::pair<const Value*, const Value*>> pairs;
   std::unordered_map<const void*, const Value*> first;
   for (const GraphInput& input : model.graph.inputs()) {
-    bool is_weight = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
-    if (!is_weight || !input.value || !model.weights.has(input.target)) continue;
+    if (!input.is_weight() || !input.value || !model.weights.has(input.target)) continue;
     auto [found, is_new] = first.emplace(model.weights.get(input.target).unsafeGetTensorImpl(), input.value);
     if (!is_new) pairs.emplace_back(found->second, input.value);
   }

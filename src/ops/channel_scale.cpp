@@ -50,8 +50,7 @@ class Paths {
   const GraphInput* own_weight(const Node& node, std::string_view argument) const {
     const Value* value = node.find_value(argument);
     const GraphInput* input = value ? graph_.find_input(value) : nullptr;
-    const bool stored = input && (input->kind == InputKind::parameter || input->kind == InputKind::buffer || input->kind == InputKind::constant);
-    return stored && value->uses().size() == 1 ? input : nullptr;
+    return input && input->is_weight() && value->uses().size() == 1 ? input : nullptr;
   }
 
   static bool set_channels(ScalePath& path, std::int64_t channels) {

@@ -84,8 +84,7 @@ CostModel::CostModel(const Model& model, const ChannelGroups& groups) : model_(m
   }
   std::set<const void*> seen;  // shared tensors count once
   for (const GraphInput& input : model.graph.inputs()) {
-    bool counted = input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant;
-    if (!counted || !seen.insert(model.weights.get(input.target).unsafeGetTensorImpl()).second) continue;
+    if (!input.is_weight() || !seen.insert(model.weights.get(input.target).unsafeGetTensorImpl()).second) continue;
     Product product;
     const TensorType& type = input.value->tensor();
     for (std::int64_t d = 0; d < type.rank(); ++d) {

@@ -30,9 +30,7 @@ LayerKind kind_of(const Node& node) {
 // The name in Weights of an input tensor; none for anything computed.
 std::optional<std::string> weight_name(const Graph& graph, const Value* value) {
   const GraphInput* input = graph.find_input(value);
-  const bool stored = input && (input->kind == InputKind::parameter || input->kind == InputKind::buffer || input->kind == InputKind::constant);
-  if (!stored) return std::nullopt;
-  return input->target;
+  return input && input->is_weight() ? std::optional(input->target) : std::nullopt;
 }
 
 struct Fold {

@@ -56,7 +56,7 @@ std::optional<Use> find_use(Node* node, std::string_view name) {
 
 bool is_stored(const Graph& graph, const Value* value) {
   const GraphInput* input = graph.find_input(value);
-  return input && (input->kind == InputKind::parameter || input->kind == InputKind::buffer || input->kind == InputKind::constant);
+  return input && input->is_weight();
 }
 
 // The matrices among a list of weights; biases stay as they are.

@@ -66,8 +66,7 @@ Found find_quantizer(const Value& weight) {
 std::vector<QuantizedWeight> quantized_weights(const Model& model) {
   std::vector<QuantizedWeight> list;
   for (const GraphInput& input : model.graph.inputs()) {
-    const bool stored = input.value && (input.kind == InputKind::parameter || input.kind == InputKind::buffer || input.kind == InputKind::constant);
-    if (!stored) continue;
+    if (!input.value || !input.is_weight()) continue;
     const Found found = find_quantizer(*input.value);
     auto quantized = found.node ? read_quantizer(model, *found.node) : std::nullopt;
     if (!quantized) continue;

@@ -62,7 +62,7 @@ Reason Ties::why(const std::string& text) {
 
 Axes Ties::make_input_axes(const Value* value, bool follows_channels) {
   const GraphInput* input = graph_.find_input(value);
-  bool is_weight = input && input->kind != InputKind::user && input->kind != InputKind::literal;
+  bool is_weight = input && input->is_weight();
   const Node* running = std::exchange(node_, nullptr);  // the reason is the model, not the first operator to look
   Axes result;
   for (const Dim& dim : dims(value)) {

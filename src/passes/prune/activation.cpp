@@ -39,7 +39,7 @@ std::set<Site> sites_of(const Graph& graph, const ChannelGroups& groups, const C
       if (!use.node) continue;
       for (const Value* value : role == Role::consumes ? tensor_arguments(*use.node) : use.node->outputs()) {
         const GraphInput* input = graph.find_input(value);
-        if (!value->is_tensor() || (input && input->kind != InputKind::user)) continue;
+        if (!value->is_tensor() || (input && input->is_weight())) continue;
         for (std::int64_t dim = 0; dim < value->tensor().rank(); ++dim) {
           if (holds_group(groups, groups.axis_of(value, dim), group)) sites.insert({value, dim});
         }

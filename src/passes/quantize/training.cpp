@@ -111,7 +111,7 @@ QuantizerRow finish_learned(Model& model, Node* node) {
   const QuantRange range = range_of(*node);
   QuantizerRow row;
   const GraphInput* input = model.graph.find_input(node->find_value("self"));
-  if (input && input->kind != InputKind::user) {
+  if (input && input->is_weight()) {
     WeightGrid grid{.range = range, .scale = step, .zero_point = at::zeros_like(step, at::kInt)};
     if (axis >= 0) grid.axis = axis;
     row = become_weight_quantizer(model, node, grid);
