@@ -1,7 +1,8 @@
 // What a pass is: a function over a Model, its options struct, and a row of facts.
 //
 // A pass never prints, reads files, parses options, times itself or seeds a global generator; the runner does all that
-// around it, and PassContext offers the rest. Passes also come from shared libraries: see `dscompress_plugin` below.
+// around it, and PassContext offers the rest. JSON Pointers in its problems and errors lead into its options ("/losses/0").
+// Passes also come from shared libraries: see `dscompress_plugin` below.
 #pragma once
 
 #include <cstdint>

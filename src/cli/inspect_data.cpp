@@ -163,8 +163,8 @@ int inspect_data(const Session& session, const DataCommand& command) {
     if (!command.split.empty() && command.split != section.name) continue;
     try {
       splits.push_back(split_json(section.name, section.config, *open_dataset(section.config, recipe.data.normalize, recipe.limit), recipe, command.show));
-    } catch (Error& error) {
-      throw error.add_place(recipe.place_of(section.pointer));
+    } catch (const Error& error) {
+      throw place_below(recipe, section.pointer, error);
     }
   }
   if (splits.empty()) throw Error(ErrorCode::usage, command.split.empty() ? "the recipe has no data" : "the recipe has no data." + command.split, {.file = recipe.path});

@@ -7,18 +7,17 @@
 #include "cli/recipe_options.h"
 #include "core/file.h"
 #include "pipeline/plan.h"
-#include "pipeline/prepare.h"
 
 namespace dsc {
 namespace {
 
 int validate(const Session& session, const RecipeOptions& options, bool shallow) {
   const auto recipe = load_recipe(options, session);
-  if (!shallow) prepare_run(recipe);
+  if (!shallow) make_plan(recipe);
   if (session.json) {
     std::cout << dump_recipe_json(recipe);
   } else {
-    std::cout << options.recipe << ": " << (shallow ? "the recipe is" : "recipe, model and data are") << " fine; passes: " << recipe.passes.steps.size() << '\n';
+    std::cout << options.recipe << ": " << (shallow ? "the recipe is" : "recipe, models and data are") << " fine; passes: " << recipe.passes.steps.size() << '\n';
   }
   return 0;
 }
@@ -46,9 +45,9 @@ int init(const Session& session, const std::string& path, const StarterOptions& 
 void add_validate_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<RecipeOptions>();
   auto shallow = std::make_shared<bool>(false);
-  auto* sub = app.add_subcommand("validate", "Check a recipe, its model and its data; run nothing");
+  auto* sub = app.add_subcommand("validate", "Check a recipe, its models and its data, and rehearse its passes; train nothing");
   add_recipe_options(*sub, *options);
-  sub->add_flag("--recipe-only", *shallow, "Do not open model and data");
+  sub->add_flag("--recipe-only", *shallow, "Do not open models and data");
   sub->add_flag("--json", session.json, "Print the resolved recipe as JSON");
   sub->footer("Examples:\n  dscompress validate recipe.yaml\n  dscompress validate recipe.yaml --recipe-only --json");
   sub->callback([&session, options, shallow] { session.run = [&session, options, shallow] { return validate(session, *options, *shallow); }; });

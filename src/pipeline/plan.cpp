@@ -115,9 +115,8 @@ Plan make_plan(const Recipe& recipe) {
       auto result = step.info->run(run.model, step.options.get(), context);
       notes.insert(notes.end(), result.notes.begin(), result.notes.end());
       verify_or_throw(run.model, "the rehearsal of step " + step.name);
-    } catch (Error& error) {
-      error.add_place(recipe.place_of("/passes/" + std::to_string(i) + "/" + step.info->id));
-      throw;
+    } catch (const Error& error) {
+      throw place_below(recipe, step_pointer(recipe, i), error);
     }
     BatchReader reader;
     step.info->fields(step.options.get(), reader);

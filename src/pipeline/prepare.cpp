@@ -37,10 +37,10 @@ void open_data(const Recipe& recipe, const Model& model, RunResources& resources
       } else {
         resources.more.emplace(section.name.substr(kMore.size()), std::move(dataset));
       }
-    } catch (Error& error) {
-      if (error.code() != ErrorCode::data) throw;
-      error.add_place({.pointer = section.pointer});
-      problems.insert(problems.end(), error.problems().begin(), error.problems().end());
+    } catch (const Error& error) {
+      const Error placed = place_below(recipe, section.pointer, error);
+      if (error.code() != ErrorCode::data) throw placed;
+      problems.insert(problems.end(), placed.problems().begin(), placed.problems().end());
     }
   }
   if (!problems.empty()) throw Error(ErrorCode::data, std::move(problems));
@@ -65,7 +65,7 @@ void check_passes(const Recipe& recipe, const Model& model) {
     if (!step.info->check) continue;
     for (auto problem : step.info->check(model, step.options.get())) {
       // A pass knows its own options only.
-      problem.place.pointer = "/passes/" + std::to_string(i) + "/" + step.info->id + problem.place.pointer;
+      problem.place.pointer = step_pointer(recipe, i) + problem.place.pointer;
       problems.push_back(std::move(problem));
     }
   }

@@ -129,8 +129,15 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table);
 // on what is measured. Places are filled in from the recipe's source.
 std::vector<Problem> check_recipe(const Recipe& recipe);
 
+// JSON Pointer of a step's options: "/passes/1/distill".
+std::string step_pointer(const Recipe& recipe, std::size_t index);
+
 // Fills in file, line and column of problems that only know a JSON Pointer into the recipe.
 void add_places(const Recipe& recipe, std::vector<Problem>& problems);
+
+// An error of a part of the recipe that knows nothing of what is around it, such as a step or a data split: its pointers lead
+// into that part, which lies at `pointer`, and become pointers into the recipe. Places in files and graphs stay.
+Error place_below(const Recipe& recipe, const std::string& pointer, const Error& error);
 
 // The resolved recipe: every default written, nothing left to substitute. Loading it gives the same text again.
 std::string dump_recipe(const Recipe& recipe);

@@ -15,10 +15,6 @@ namespace {
 
 using Problems = std::vector<Problem>;
 
-std::string step_pointer(const Recipe& recipe, std::size_t index) {
-  return "/passes/" + std::to_string(index) + "/" + recipe.passes.steps[index].info->id;
-}
-
 bool contains(const std::vector<std::string>& list, const std::string& text) { return std::find(list.begin(), list.end(), text) != list.end(); }
 
 void check_metrics(const Recipe& recipe, Problems& problems) {

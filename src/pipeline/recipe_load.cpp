@@ -90,6 +90,20 @@ void add_places(const Recipe& recipe, std::vector<Problem>& problems) {
   }
 }
 
+std::string step_pointer(const Recipe& recipe, std::size_t index) {
+  return "/passes/" + std::to_string(index) + "/" + recipe.passes.steps.at(index).info->id;
+}
+
+Error place_below(const Recipe& recipe, const std::string& pointer, const Error& error) {
+  auto problems = error.problems();
+  for (auto& problem : problems) {
+    auto& place = problem.place;
+    const bool in_part = place.file.empty() && (place.pointer.empty() || place.pointer.starts_with('/'));
+    if (in_part) place = recipe.place_of(pointer + place.pointer);
+  }
+  return Error(error.code(), std::move(problems)).add_place(recipe.place_of(pointer));
+}
+
 std::string dump_recipe(const Recipe& recipe) { return to_yaml(write_fields(recipe)); }
 std::string dump_recipe_json(const Recipe& recipe) { return to_json(write_fields(recipe)); }
 

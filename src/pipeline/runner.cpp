@@ -173,19 +173,14 @@ class Run {
       StepContext context(prepared_.resources, state_, resume_, step, seed, "step " + std::to_string(index + 1) + " " + step.name);
       auto result = step.info->run(prepared_.model, step.options.get(), context);
       record_result(std::move(result));
-    } catch (Error& error) {
-      error.add_place(recipe_.place_of(step_pointer(index)));
-      throw;
+    } catch (const Error& error) {
+      throw place_below(recipe_, step_pointer(recipe_, index), error);
     }
     if (!state_.record.changed && !step.allow_empty) {
-      throw Error(ErrorCode::recipe, "the step " + step.name + " changed nothing", recipe_.place_of(step_pointer(index)),
+      throw Error(ErrorCode::recipe, "the step " + step.name + " changed nothing", recipe_.place_of(step_pointer(recipe_, index)),
                   "correct its options, remove it, or allow it with allow_empty: true");
     }
     finish_step(start);
-  }
-
-  std::string step_pointer(std::size_t index) const {
-    return "/passes/" + std::to_string(index) + "/" + recipe_.passes.steps[index].info->id;
   }
 
   void record_result(PassResult result) {

@@ -52,7 +52,7 @@ StepContext::StepContext(RunResources& resources, RunState& state, ResumePoint& 
 Dataset& StepContext::data(Split split) {
   if (Dataset* found = resources_.find_data(split, train_on_)) return *found;
   const std::string name(to_string(split));
-  throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {.pointer = "/data/" + name},
+  throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {},
               "add a `" + name + ":` section under `data:`");
 }
 
@@ -65,7 +65,7 @@ Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limi
 }
 
 std::vector<double> StepContext::latencies_ms(const std::vector<const Model*>& models) {
-  if (!resources_.latencies_ms) throw Error(ErrorCode::recipe, "this step measures latency, and the recipe does not say how", {.pointer = "/evaluate"}, "add evaluate.latency");
+  if (!resources_.latencies_ms) throw Error(ErrorCode::recipe, "this step measures latency, and the recipe does not say how", {}, "add evaluate.latency");
   return resources_.latencies_ms(models);
 }
 

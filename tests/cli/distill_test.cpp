@@ -32,6 +32,15 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"  - finetune: {lora: {}, freeze: [conv1]}\n", "lora excludes staged, freeze and train_only"},
         Mistake{"  - finetune: {lora: {select: [relu]}}\n", "`relu` matches no linear layer or convolution"}));
 
+// What the student shows, what only the teacher shows, and both below other options.
+TEST(Distill, MistakesArePlacedAmongTheStepsOptions) {
+  const auto error_of = [](const std::string& passes) { return run_program("validate " + TinyRun(recipe_with(passes)).file("recipe.yaml")).err; };
+  EXPECT_TRUE(contains(error_of("  - distill: {losses: [kd, {hidden: {layers: {conv1: layer9}}}]}\n"), "(/passes/1/distill/losses/1/hidden/layers/conv1)"));
+  EXPECT_TRUE(contains(error_of("  - distill: {losses: [kd], outputs: [3]}\n"), "(/passes/1/distill/outputs)"));
+  EXPECT_TRUE(contains(error_of("  - quantize: {mode: qat, distill: {losses: [{hidden: {layers: {conv1: layer9}}}]}}\n"),
+                       "(/passes/1/quantize/distill/losses/0/hidden/layers/conv1)"));
+}
+
 // Training on data.more gives what the same examples as data.train give, other steps keep data.train. Files are
 // compared without their headers, which hold the recipes.
 TEST(Distill, StepsTrainOnTheDataTheyName) {

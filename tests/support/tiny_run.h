@@ -75,10 +75,12 @@ struct Mistake {
 
 inline void expect_named_before_training(const Mistake& mistake) {
   const TinyRun run(recipe_with(mistake.passes));
-  const auto result = run.run("out");
-  EXPECT_EQ(result.status, 2) << result.err;
-  EXPECT_TRUE(contains(result.err, mistake.message)) << result.err;
-  EXPECT_TRUE(contains(result.err, "recipe.yaml:10:")) << result.err;
+  for (const auto& result : {run.run("out"), run_program("validate " + run.file("recipe.yaml"))}) {
+    EXPECT_EQ(result.status, 2) << result.err;
+    EXPECT_TRUE(contains(result.err, mistake.message)) << result.err;
+    EXPECT_TRUE(contains(result.err, "recipe.yaml:10:")) << result.err;
+    EXPECT_TRUE(contains(result.err, "(/passes/1/")) << result.err;
+  }
   EXPECT_FALSE(std::filesystem::exists(run.file("out")));
 }
 

@@ -81,7 +81,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   result.changed = !report.folded.empty() || dropouts > 0 || dead > 0 || !unused.empty();
   if (!report.folded.empty() || !report.kept.empty()) result.tables.push_back(table_of(report));
   if (!result.changed && !options.allow_empty) {
-    throw Error(ErrorCode::recipe, "`fuse` finds nothing to change in this model", {.pointer = "/fuse"},
+    throw Error(ErrorCode::recipe, "`fuse` finds nothing to change in this model", {},
                 "remove the step, or set allow_empty: true");
   }
   return result;

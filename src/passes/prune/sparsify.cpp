@@ -106,7 +106,7 @@ TrainResult sparsify(Model& model, const ChannelGroups& groups, const Removal& u
   hooks.before_step = [&](Executor&, std::int64_t, std::int64_t steps) { all_steps = steps; };
   hooks.after_backward = [&](Executor& executor, std::int64_t step) { penalty.add_gradient(executor, options.method, step, all_steps); };
   hooks.after_epoch = [&](Executor& executor, std::int64_t) { return std::map<std::string, double>{{"doomed_norm", penalty.mean_norm(executor)}}; };
-  return distill(model, options.training, hooks, context);
+  return distill(model, options.training, hooks, context, "/sparsify");
 }
 
 }  // namespace dsc::prune

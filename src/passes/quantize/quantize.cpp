@@ -58,7 +58,7 @@ std::vector<QuantizerRow> run_after_training(Model& model, const Options& option
 TrainResult train_quantized(Model& model, const Options& options, PassContext& context) {
   TrainHooks hooks = make_phase_hooks(options);
   if (!options.distill) return train(model, options.train, supervised_objective(options.train.label_smoothing), hooks, context);
-  return distill(model, {.train = options.train, .targets = *options.distill}, hooks, context);
+  return distill(model, {.train = options.train, .targets = *options.distill}, hooks, context, "/distill");
 }
 
 std::vector<QuantizerRow> run_qat(Model& model, const Options& options, const Assignment& assignment, PassContext& context, PassResult& result) {

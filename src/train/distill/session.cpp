@@ -74,8 +74,8 @@ std::vector<Problem> check_distillation(const Model& student, const DistillTarge
   return problems;
 }
 
-DistillSession::DistillSession(const Model& student, const DistillOptions& options, PassContext& context)
-    : options_(options), targets_(options.targets), seed_(context.seed()), student_(shared_copy(student)), layer_losses_(options.targets.losses.size()) {
+DistillSession::DistillSession(const Model& student, const DistillOptions& options, PassContext& context, const std::string& at)
+    : options_(options), targets_(options.targets), at_(at), seed_(context.seed()), student_(shared_copy(student)), layer_losses_(options.targets.losses.size()) {
   mask_input_ = find_mask(student_, targets_.mask, problems_);
   check_output_numbers(student_, "student", targets_.outputs, problems_);
   if (has_teacher(targets_)) open_teachers(context);
@@ -89,7 +89,9 @@ DistillSession::DistillSession(const Model& student, const DistillOptions& optio
 }
 
 void DistillSession::throw_problems() {
-  if (!problems_.empty()) throw Error(ErrorCode::recipe, std::move(problems_));
+  if (problems_.empty()) return;
+  for (auto& problem : problems_) problem.place.pointer = at_ + problem.place.pointer;
+  throw Error(ErrorCode::recipe, std::move(problems_));
 }
 
 void DistillSession::open_teachers(PassContext& context) {
@@ -181,17 +183,17 @@ void DistillSession::check_outputs(const Readings& student, const std::vector<Re
     for (std::size_t i = 0; i < teachers[k].outputs.size(); ++i) {
       const auto &a = student.outputs.at(static_cast<std::size_t>(targets_.outputs[i])), &b = teachers[k].outputs[i];
       if (a.sizes() == b.sizes()) continue;
-      throw Error(ErrorCode::data, "the student's output " + describe_sizes(a) + " and the teacher's " + describe_sizes(b) + " differ in shape", {.pointer = teachers_[k].pointer},
+      throw Error(ErrorCode::data, "the student's output " + describe_sizes(a) + " and the teacher's " + describe_sizes(b) + " differ in shape", {.pointer = at_ + teachers_[k].pointer},
                   "name a teacher with the same classes");
     }
   }
   const bool class_labels = batch.target.defined() && !batch.target.is_floating_point() && !is_mixed;
   for (const auto& loss : targets_.losses) {
     if (std::holds_alternative<Dkd>(loss) && !class_labels) {
-      throw Error(ErrorCode::data, "the loss dkd needs class labels, and the training data has none" + std::string(is_mixed ? ": pictures are mixed" : ""), {}, "use kd or dist");
+      throw Error(ErrorCode::data, "the loss dkd needs class labels, and the training data has none" + std::string(is_mixed ? ": pictures are mixed" : ""), {.pointer = at_ + "/losses"}, "use kd or dist");
     }
     if (std::holds_alternative<Labels>(loss) && !batch.target.defined()) {
-      throw Error(ErrorCode::data, "the loss labels needs labels, and the training data has none", {}, "leave `labels` out of `losses` to train on the teacher alone");
+      throw Error(ErrorCode::data, "the loss labels needs labels, and the training data has none", {.pointer = at_ + "/losses"}, "leave `labels` out of `losses` to train on the teacher alone");
     }
   }
 }

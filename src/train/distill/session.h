@@ -15,8 +15,8 @@ namespace dsc {
 
 class DistillSession {
  public:
-  // errors: those of distill(). The context's teachers are opened, and both sides run on two examples.
-  DistillSession(const Model& student, const DistillOptions& options, PassContext& context);
+  // errors: those of distill(), with pointers below `at`. The context's teachers are opened, and both sides run on two examples.
+  DistillSession(const Model& student, const DistillOptions& options, PassContext& context, const std::string& at = {});
 
   // What trains; its weights are the result.
   Model& student() { return student_; }
@@ -53,6 +53,7 @@ class DistillSession {
 
   const DistillOptions& options_;
   const DistillTargets& targets_;
+  std::string at_;
   std::uint64_t seed_;
   Model student_;
   TapList student_taps_;
