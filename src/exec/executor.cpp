@@ -14,6 +14,7 @@
 #include "exec/bound_weights.h"
 #include "exec/check_inputs.h"
 #include "exec/convert.h"
+#include "exec/kept_results.h"
 #include "exec/plan.h"
 
 namespace dsc {
@@ -71,6 +72,7 @@ struct Executor::State {
   c10::Device device;
   Plan plan;
   BoundWeights weights;
+  KeptResults kept;
 };
 
 void Executor::State::bind_inputs(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame) const {
@@ -127,7 +129,12 @@ std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inpu
   std::size_t mode = 0;
   for (const Step& step : watched.empty() ? plan.joined : plan.steps) {
     if (step.mode != mode) scope.enter(plan.modes[mode = step.mode]);
-    run_step(step, frame, stack);
+    // A watcher may replace a weight for one run.
+    const bool keeps = !step.made_from.empty() && watched.empty();
+    if (!keeps || !kept.put(step, frame)) {
+      run_step(step, frame, stack);
+      if (keeps) kept.keep(step, frame);
+    }
     if (!watched.empty()) {
       for (const Slot slot : step.outputs) {
         if (watched[slot]) watch(slot, frame, watcher);

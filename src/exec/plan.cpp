@@ -17,6 +17,7 @@
 #include "exec/fake_quant.h"
 #include "exec/quantized_decomposed.h"
 #include "exec/training_kernels.h"
+#include "ops/quantization.h"
 
 namespace dsc {
 namespace {
@@ -105,7 +106,8 @@ class Planner {
     graph_device_ = "cpu";
     for (const GraphInput& input : graph_.inputs()) {
       if (!input.value) continue;
-      number(input.value);
+      const Slot slot = number(input.value);
+      if (input.is_weight()) sources_[slot] = {slot};
       if (input.value->is_tensor()) graph_device_ = input.value->tensor().device.type;
     }
     plan_.modes.push_back(make_base_mode(options_, device_.type()));
@@ -143,7 +145,25 @@ class Planner {
       }
     }
     for (const Value* value : node.outputs()) step.outputs.push_back(number(value));
+    find_sources(step);
     plan_.steps.push_back(std::move(step));
+  }
+
+  // Between a weight and its quantiser there are views at most, where a row's groups have grids of their own.
+  void find_sources(Step& step) {
+    const bool quantises = is_fake_quantize(*step.node);
+    if (records_gradients() || !(quantises || only_moves_elements(*step.node))) return;
+    std::vector<Slot> sources;
+    for (const Fill& fill : step.stack.fills) {
+      for (const Operand& operand : fill.operands) {
+        if (operand.slot == kNoSlot) continue;
+        const auto found = sources_.find(operand.slot);
+        if (found == sources_.end()) return;
+        sources.insert(sources.end(), found->second.begin(), found->second.end());
+      }
+    }
+    for (const Slot slot : step.outputs) sources_[slot] = sources;
+    if (quantises && step.outputs.size() == 1) step.made_from = std::move(sources);
   }
 
   // A batch norm with a frozen weight is part of something that stays as it is, statistics included.
@@ -227,6 +247,7 @@ class Planner {
   std::string graph_device_;
   Plan plan_;
   std::unordered_map<const Region*, std::size_t> modes_;
+  std::unordered_map<Slot, std::vector<Slot>> sources_;  // of values that weights alone decide
   std::map<std::string, std::vector<const Node*>> unknown_;
   std::vector<Problem> problems_;
 };

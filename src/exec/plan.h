@@ -23,6 +23,7 @@ struct Step {
   std::vector<Slot> outputs;                 // all values made, lists flattened
   std::vector<Slot> frees;                   // values not needed after this step
   std::size_t mode = 0;                      // index into Plan::modes
+  std::vector<Slot> made_from;               // of a weight's quantiser outside training: the weights that decide its result
 };
 
 struct Plan {
