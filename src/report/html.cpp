@@ -81,13 +81,14 @@ void write_steps(std::ostream& out, const Report& report) {
   }
   write_table(out, columns, rows);
   out << bar_chart("Size after each step", sizes) << bar_chart("MACs after each step", macs);
+  const bool is_large = base.size_bytes >= 1000000;
   for (const auto& [metric, unused] : base.metrics) {
     std::vector<Dot> dots;
     for (const auto& step : report.steps) {
       const auto found = step.metrics.find(metric);
-      if (step.index >= base.index && found != step.metrics.end()) dots.push_back({step.name, static_cast<double>(step.size_bytes) / 1000, found->second});
+      if (step.index >= base.index && found != step.metrics.end()) dots.push_back({step.name, static_cast<double>(step.size_bytes) / (is_large ? 1e6 : 1e3), found->second});
     }
-    out << path_chart(metric + " against size", "size, kB", metric, dots);
+    out << path_chart(metric + " against size", is_large ? "size, MB" : "size, kB", metric, dots);
   }
   out << '\n';
 }
@@ -100,7 +101,7 @@ void write_deployment(std::ostream& out, const Report& report) {
     out << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels.</p>\n";
   }
   if (report.latency.empty()) return;
-  out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_html(report.machine) << ", " << report.threads << " threads.</p>\n";
+  out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_html(report.machine) << ", " << report.threads << (report.threads == 1 ? " thread" : " threads") << ".</p>\n";
   std::vector<std::vector<std::string>> rows;
   std::map<std::int64_t, std::vector<Bar>> bars;
   for (const auto& r : report.latency) {

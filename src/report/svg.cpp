@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::array<const char*, 8> kColours = {"#3b6fd4", "#d4643b", "#2f9e6e", "#9a57c4", "#c9a227", "#3aa6b9", "#c44f7a", "#7a7f87"};
 constexpr double kWidth = 560, kHeight = 260, kLeft = 64, kRight = 16, kTop = 34, kBottom = 44;
+constexpr double kCharacter = 6.4, kLine = 12;  // of the charts' 11 px text, on average
 
 // A range with round ticks around the data.
 struct Axis {
@@ -41,6 +42,32 @@ std::string open_chart(const std::string& title, double height) {
 std::string text_at(double x, double y, const std::string& text, const char* anchor) {
   return printed("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor) + escape_html(text) + "</text>";
 }
+
+// Where the labels of dots go, so that none covers another.
+class Labels {
+ public:
+  std::string put(double x, double y, const std::string& text) {
+    const double width = kCharacter * static_cast<double>(text.size());
+    const bool to_left = x + 8 + width > kWidth;
+    const double left = to_left ? x - 8 - width : x + 8;
+    double top = y - 7;
+    for (const double offset : {-7.0, 17.0, -20.0, 30.0, -33.0, 43.0, -46.0, 56.0}) {
+      const double at = y + offset;
+      const auto covers = [&](const Box& box) { return left < box.right && box.left < left + width && std::abs(at - box.y) < kLine; };
+      if (at < kTop - kLine || at > kHeight - kBottom || std::ranges::any_of(boxes_, covers)) continue;
+      top = at;
+      break;
+    }
+    boxes_.push_back({left, left + width, top});
+    return text_at(to_left ? x - 8 : x + 8, top, text, to_left ? "end" : "start");
+  }
+
+ private:
+  struct Box {
+    double left, right, y;
+  };
+  std::vector<Box> boxes_;
+};
 
 std::string draw_axes(const Axis& x, const Axis& y, const std::string& x_label) {
   std::string svg;
@@ -104,16 +131,21 @@ std::string line_chart(const std::string& title, const std::string& x_label, con
 
 std::string bar_chart(const std::string& title, const std::vector<Bar>& bars) {
   double high = 0;
-  for (const auto& bar : bars) high = std::max(high, bar.value);
+  std::size_t longest = 0;
+  for (const auto& bar : bars) {
+    high = std::max(high, bar.value);
+    longest = std::max(longest, bar.label.size());
+  }
   if (bars.empty() || high <= 0) return {};
-  constexpr double kRow = 24, kLabels = 190, kTexts = 90;
+  constexpr double kRow = 24, kTexts = 90;
+  const double labels = std::clamp(16 + kCharacter * static_cast<double>(longest), 100.0, 330.0);
   const double height = kRow * static_cast<double>(bars.size()) + 8;
   std::string svg = open_chart(title, height);
   for (std::size_t i = 0; i < bars.size(); ++i) {
-    const double top = 4 + kRow * static_cast<double>(i), length = bars[i].value / high * (kWidth - kLabels - kTexts);
-    svg += text_at(kLabels - 8, top + 15, bars[i].label, "end");
-    svg += printed("<rect x=\"%g\" y=\"%.1f\" width=\"%.1f\" height=\"16\" rx=\"2\" fill=\"%s\"/>", kLabels, top + 3, std::max(1.0, length), kColours[0]);
-    svg += text_at(kLabels + length + 6, top + 15, bars[i].text, "start");
+    const double top = 4 + kRow * static_cast<double>(i), length = bars[i].value / high * (kWidth - labels - kTexts);
+    svg += text_at(labels - 8, top + 15, bars[i].label, "end");
+    svg += printed("<rect x=\"%g\" y=\"%.1f\" width=\"%.1f\" height=\"16\" rx=\"2\" fill=\"%s\"/>", labels, top + 3, std::max(1.0, length), kColours[0]);
+    svg += text_at(labels + length + 6, top + 15, bars[i].text, "start");
   }
   return svg + "</svg></figure>";
 }
@@ -128,12 +160,12 @@ std::string path_chart(const std::string& title, const std::string& x_label, con
   }
   const Axis x = make_axis(x_low, x_high), y = make_axis(y_low, y_high);
   std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label) + text_at(kLeft, 20, y_label, "start"), line, marks;
+  Labels labels;
   for (const auto& dot : dots) {
     const double px = x.at(dot.x, kLeft, kWidth - kRight), py = y.at(dot.y, kHeight - kBottom, kTop);
     line += printed("%.1f,%.1f ", px, py);
     marks += printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>", px, py, kColours[0]);
-    const bool near_right = px > kWidth - 130;
-    marks += text_at(px + (near_right ? -8 : 8), py - 7, dot.label, near_right ? "end" : "start");
+    marks += labels.put(px, py, dot.label);
   }
   svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\" points=\"", kColours[0]) + line + "\"/>";
   return svg + marks + "</svg></figure>";

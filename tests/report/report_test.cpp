@@ -117,5 +117,16 @@ TEST(Charts, SurviveEmptyConstantAndNonFiniteData) {
   EXPECT_EQ(chart.find("nan"), std::string::npos);
 }
 
+TEST(Charts, LabelsOfDotsThatLieTogetherDoNotCoverEachOther) {
+  const auto chart = path_chart("t", "x", "y", {{"first", 1, 1}, {"second", 1, 1}, {"third", 1.01, 1}, {"far", 9, 2}});
+  const auto height_of = [&](const std::string& label) {
+    const auto end = chart.find(">" + label + "<"), begin = chart.rfind(" y=\"", end);
+    return std::stod(chart.substr(begin + 4));
+  };
+  EXPECT_GE(std::abs(height_of("first") - height_of("second")), 12);
+  EXPECT_GE(std::abs(height_of("first") - height_of("third")), 12);
+  EXPECT_GE(std::abs(height_of("second") - height_of("third")), 12);
+}
+
 }  // namespace
 }  // namespace dsc
