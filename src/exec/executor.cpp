@@ -65,6 +65,8 @@ struct Executor::State {
   std::vector<at::Tensor> finish(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame);
   void write_back(const GraphOutput& output, const at::Tensor& value, const std::vector<at::Tensor>& inputs);
   std::vector<bool> watch_list(const std::vector<const Value*>& values) const;
+  // The fastest steps that make every watched value.
+  const std::vector<Step>& steps_for(const std::vector<bool>& watched) const;
   void watch(Slot slot, std::vector<c10::IValue>& frame, const Watcher& watcher) const;
 
   const Graph& graph;
@@ -103,6 +105,13 @@ std::vector<bool> Executor::State::watch_list(const std::vector<const Value*>& v
   return watched;
 }
 
+const std::vector<Step>& Executor::State::steps_for(const std::vector<bool>& watched) const {
+  for (std::size_t slot = 0; slot < watched.size(); ++slot) {
+    if (watched[slot] && !plan.made_joined[slot]) return plan.steps;
+  }
+  return plan.joined;
+}
+
 void Executor::State::watch(Slot slot, std::vector<c10::IValue>& frame, const Watcher& watcher) const {
   c10::IValue& entry = frame[slot];
   if (!entry.isTensor()) return;
@@ -127,7 +136,7 @@ std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inpu
   }
   for (const Slot slot : plan.unused_inputs) frame[slot] = {};
   std::size_t mode = 0;
-  for (const Step& step : watched.empty() ? plan.joined : plan.steps) {
+  for (const Step& step : steps_for(watched)) {
     if (step.mode != mode) scope.enter(plan.modes[mode = step.mode]);
     // A watcher may replace a weight for one run.
     const bool keeps = !step.made_from.empty() && watched.empty();

@@ -90,6 +90,7 @@ class Planner {
     plan_.joined = joins_chains() ? join_chains(plan_.steps, options_.training) : plan_.steps;
     set_lifetimes(plan_.steps);
     set_lifetimes(plan_.joined);
+    find_made_joined();
     find_unused_inputs();
     return std::move(plan_);
   }
@@ -232,6 +233,16 @@ class Planner {
     }
     for (const GraphInput& input : graph_.inputs()) {
       if (input.value && !needed[plan_.slots.at(input.value)]) plan_.unused_inputs.push_back(plan_.slots.at(input.value));
+    }
+  }
+
+  void find_made_joined() {
+    plan_.made_joined.assign(plan_.values.size(), false);
+    for (const GraphInput& input : graph_.inputs()) {
+      if (input.value) plan_.made_joined[plan_.slots.at(input.value)] = true;
+    }
+    for (const Step& step : plan_.joined) {
+      for (const Slot slot : step.outputs) plan_.made_joined[slot] = true;
     }
   }
 

@@ -29,6 +29,7 @@ struct Step {
 struct Plan {
   std::vector<Step> steps;
   std::vector<Step> joined;          // as `steps`, with chains as one step (exec/chains.h); makes the same outputs, not every value
+  std::vector<bool> made_joined;     // by slot: whether `joined` makes it, or it is an input
   std::vector<Mode> modes;
   std::vector<const Value*> values;  // by slot
   SlotMap slots;

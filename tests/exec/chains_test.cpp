@@ -36,14 +36,20 @@ struct Result {
   std::map<std::string, at::Tensor> weights, gradients;
 };
 
-// With a tap the executor cannot join anything.
+// With a tap on each, chains inside included, the executor joins nothing.
+std::vector<const Value*> all_made(const Model& model) {
+  std::vector<const Value*> values;
+  for (const Node* node : model.graph.nodes()) values.push_back(node->output());
+  return values;
+}
+
 Result train(const Model& source, bool tapped) {
   const Model model = source.clone();
   Executor executor(model, kTraining);
   at::manual_seed(5);
   const at::Tensor x = at::randn({8, 11, 6, 6});
   std::vector<const Value*> watched;
-  if (tapped) watched.push_back(model.graph.nodes().front()->outputs().front());
+  if (tapped) watched = all_made(model);
   const at::Tensor output = executor.run({x}, watched, [](const Value&, const at::Tensor&) {}).front();
   output.backward(at::randn(output.sizes()).to(output.scalar_type()));
   Result result{output.detach(), {}, {}};
@@ -158,7 +164,7 @@ TEST_P(EvaluatedChains, GiveTheSameOutputs) {
   at::manual_seed(5);
   const std::vector<at::Tensor> x{at::randn({8, 11, 6, 6})};
   const at::Tensor joined = executor.run(x).front();
-  const at::Tensor plain = executor.run(x, {model.graph.nodes().back()->outputs().front()}, [](const Value&, const at::Tensor&) {}).front();
+  const at::Tensor plain = executor.run(x, all_made(model), [](const Value&, const at::Tensor&) {}).front();
   EXPECT_LE(mean_error(joined, plain), 0.01);
 }
 
@@ -197,6 +203,25 @@ INSTANTIATE_TEST_SUITE_P(All, EvaluatedChains, testing::Values(
   %s: f32[8, 11, 6, 6] = aten.add.Tensor(self=%y, other=%n)
   output %s
 )text"}));
+
+// What a chain ends in can be watched without taking it apart.
+TEST(Chains, StayJoinedWhereTheirEndsAreWatched) {
+  const Model model = model_with("  %y: f32[8, 11, 6, 6] = aten.relu.default(self=%n)\n  output %y\n");
+  const at::Tensor x = at::randn({8, 11, 6, 6});
+  const auto run = [&](const std::vector<std::string>& names, std::map<std::string, at::Tensor>& seen) {
+    Executor executor(model, kTraining);
+    std::vector<const Value*> watched;
+    for (const auto& name : names) watched.push_back(model.graph.find_value(name));
+    return executor.run({x}, watched, [&](const Value& value, const at::Tensor& tensor) { seen[value.name()] = tensor.detach().clone(); }).front();
+  };
+  std::map<std::string, at::Tensor> none, ends, all;
+  const at::Tensor joined = run({}, none), with_ends = run({"x", "c", "y"}, ends), apart = run({"c", "n", "y"}, all);
+  EXPECT_TRUE(at::equal(with_ends, joined));
+  EXPECT_TRUE(at::equal(ends.at("y"), joined));
+  EXPECT_TRUE(at::equal(ends.at("c"), all.at("c")));
+  EXPECT_EQ(ends.size(), 3U);
+  EXPECT_TRUE(at::equal(all.at("y"), all.at("n").relu()));
+}
 
 TEST(Chains, AreForImagesInBf16) {
   const Model model = model_with("  %y: f32[8, 11, 6, 6] = aten.relu.default(self=%n)\n  output %y\n");

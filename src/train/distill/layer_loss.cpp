@@ -9,6 +9,8 @@
 
 #include <cmath>
 
+#include "exec/squared_error.h"
+
 namespace dsc {
 namespace {
 
@@ -64,6 +66,7 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& weight, std::int64_t d
 }
 
 at::Tensor state_loss(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
+  if (!mask.defined()) return mean_squared_error(student, teacher);
   return weighted_mean(squared_difference(student, teacher), along(mask, 1, student.dim()));
 }
 
