@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.h"
+#include "core/printed.h"
 #include "core/random.h"
 #include "deploy/artifact.h"
 #include "exec/executor.h"
@@ -137,7 +138,7 @@ Plan make_plan(const Recipe& recipe) {
 std::string plan_text(const Plan& plan) {
   std::string text;
   const auto& base = plan.steps.front();
-  const auto ratio = [](double from, double to) { return to > 0 ? " (" + std::to_string(from / to).substr(0, 4) + "x)" : std::string(); };
+  const auto ratio = [](double from, double to) { return to > 0 ? printed(" (%.2fx)", from / to) : std::string(); };
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const auto& step = plan.steps[i];
     text += std::to_string(i) + "  " + step.name + ": " + step.summary + "\n     " + format_count(step.macs) + " MACs" + ratio(base.macs, step.macs) + ", " +
