@@ -81,6 +81,20 @@ TEST_F(KeptResultsTest, DoNotHideReplacedWeights) {
   EXPECT_TRUE(at::equal(run(), quantised(model.weights.get("w"), model)));
 }
 
+TEST(KeptResults, AreMadeAnewWhereTheGraphWritesOnThem) {
+  Model model = model_of(R"text(graph {
+  param %w "w": f32[8]
+  %q: f32[8] = aten.fake_quantize_per_tensor_affine.default(self=%w, scale=0.1, zero_point=0, quant_min=-7, quant_max=7)
+  %y: f32[8] = aten.mul_.Scalar(self=%q, other=2)
+  output %y
+}
+)text");
+  model.weights.set("w", at::linspace(-1, 1, 8));
+  Executor executor(model, {});
+  const at::Tensor expected = at::fake_quantize_per_tensor_affine(model.weights.get("w"), 0.1, 0, -7, 7) * 2;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(executor.run({})[0], expected)) << i;
+}
+
 TEST_F(KeptResultsTest, AreNoneWhileTraining) {
   Executor training(model, {.training = true});
   EXPECT_FALSE(training.run({x})[0].is_same(training.run({x})[0]));
