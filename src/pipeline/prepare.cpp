@@ -63,13 +63,11 @@ void check_passes(const Recipe& recipe, const Model& model) {
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
     if (!step.info->check) continue;
-    for (auto problem : step.info->check(model, step.options.get())) {
-      // A pass knows its own options only.
-      problem.place.pointer = step_pointer(recipe, i) + problem.place.pointer;
-      problems.push_back(std::move(problem));
-    }
+    auto found = step.info->check(model, step.options.get());
+    if (found.empty()) continue;
+    const Error placed = place_below(recipe, step_pointer(recipe, i), Error(ErrorCode::recipe, std::move(found)));
+    problems.insert(problems.end(), placed.problems().begin(), placed.problems().end());
   }
-  add_places(recipe, problems);
   if (!problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
 }
 

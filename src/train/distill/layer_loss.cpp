@@ -34,7 +34,10 @@ at::Tensor along(const at::Tensor& mask, std::int64_t dim, std::int64_t rank) {
 
 at::Tensor pairs(const at::Tensor& mask) { return mask.defined() ? along(mask, 2, 4) * along(mask, 3, 4) : at::Tensor(); }
 
-at::Tensor squared_difference(const at::Tensor& a, const at::Tensor& b) { return (a.to(at::kFloat) - b.to(at::kFloat)).square(); }
+at::Tensor squared_error(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& weights) {
+  if (!weights.defined()) return mean_squared_error(student, teacher);
+  return weighted_mean((student.to(at::kFloat) - teacher.to(at::kFloat)).square(), weights);
+}
 
 at::Tensor without_hidden(const at::Tensor& scores) {
   const auto floats = scores.to(at::kFloat);
@@ -66,16 +69,15 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& weight, std::int64_t d
 }
 
 at::Tensor state_loss(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
-  if (!mask.defined()) return mean_squared_error(student, teacher);
-  return weighted_mean(squared_difference(student, teacher), along(mask, 1, student.dim()));
+  return squared_error(student, teacher, along(mask, 1, student.dim()));
 }
 
 at::Tensor attention_score_loss(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
-  return weighted_mean(squared_difference(without_hidden(student), without_hidden(teacher)), pairs(mask));
+  return squared_error(without_hidden(student), without_hidden(teacher), pairs(mask));
 }
 
 at::Tensor attention_probability_loss(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
-  return weighted_mean(squared_difference(student, teacher), pairs(mask));
+  return squared_error(student, teacher, pairs(mask));
 }
 
 at::Tensor attention_divergence(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
@@ -87,7 +89,7 @@ at::Tensor value_relation_loss(const at::Tensor& student, const at::Tensor& teac
 }
 
 at::Tensor spatial_attention_loss(const at::Tensor& student, const at::Tensor& teacher) {
-  return (spatial_map(student) - spatial_map(teacher)).square().mean();
+  return mean_squared_error(spatial_map(student), spatial_map(teacher));
 }
 
 }  // namespace dsc
