@@ -13,6 +13,7 @@
 #include "cli/session.h"
 #include "core/log.h"
 #include "deploy/openvino_engine.h"
+#include "exec/pointwise_convolution.h"
 #include "pipeline/version.h"
 
 namespace dsc {
@@ -40,6 +41,7 @@ nlohmann::ordered_json collect() {
   json["machine"] = machine_description();
   json["threads"] = at::get_num_threads();
   json["cpu_features"] = low_precision_features();
+  json["workarounds"] = {kPointwiseWorkaround};
   json["cuda"] = at::globalContext().hasCUDA();
   json["openvino"] = openvino_available() ? openvino_version() : "not built in";
   json["openvino_devices"] = openvino_available() ? openvino_devices() : std::vector<std::string>{};

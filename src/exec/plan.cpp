@@ -15,6 +15,7 @@
 #include "dscompress/error.h"
 #include "exec/chains.h"
 #include "exec/fake_quant.h"
+#include "exec/pointwise_convolution.h"
 #include "exec/quantized_decomposed.h"
 #include "exec/training_kernels.h"
 #include "ops/quantization.h"
@@ -186,6 +187,7 @@ class Planner {
     set_training(step.op->schema(), step.stack, options_for(*step.node));
     if (records_gradients()) step.builtin = find_training_kernel(step.node->target());
     if (step.node->is("aten.masked_fill.Scalar") || step.node->is("aten.masked_fill_.Scalar")) step.prepare = limit_fill;
+    if (records_gradients() && is_convolution(*step.node)) step.prepare = subsample_before_pointwise;
     // Strides differ from the example's in NHWC memory, and a plain view may then be impossible: copy in that case.
     const bool is_view = step.node->is("aten.view.default") || step.node->is("aten._unsafe_view.default");
     if (options_.channels_last && is_view) step.op = dispatcher.findSchemaOrThrow("aten::reshape", "");
