@@ -21,6 +21,9 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model);
 // Multiply(Subtract(Convert(Constant), zero_point), scale), which INT8 kernels are chosen for just the same.
 void store_integer_weights(ov::Model& model);
 
+// Gives quantisers of activations with fewer than 256 levels all of them, and clamps in front: integer kernels take bytes.
+void widen_quantizers(ov::Model& model);
+
 // Lets quantisers that share a normalisation's result with a residual add fuse into a step of their own.
 void give_quantizers_own_steps(ov::Model& model);
 

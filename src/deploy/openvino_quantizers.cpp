@@ -6,12 +6,19 @@
 //
 // The CPU plugin fuses a quantiser into the step before it only where nothing else reads that step; alone it is a pass over the
 // tensor, two where the rest is bf16. The factor of 2 changes no rounding and keeps the two steps from being merged again.
+//
+// And activations of fewer levels than a byte has, which the CPU plugin would leave in floating point:
+//
+//   before  FakeQuantize(x, -64 s, 63 s, levels 128)      after  FakeQuantize(Clamp(x, -64 s, 63 s), -128 s, 127 s, levels 256)
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <openvino/core/graph_util.hpp>
 #include <openvino/core/model.hpp>
 #include <openvino/core/rt_info.hpp>
 #include <openvino/op/add.hpp>
+#include <openvino/op/clamp.hpp>
 #include <openvino/op/constant.hpp>
 #include <openvino/op/fake_quantize.hpp>
 #include <openvino/op/multiply.hpp>
@@ -55,7 +62,42 @@ void give_own_step(FakeQuantize& quantize) {
   quantize.input(2).replace_source_output(twice(*high));
 }
 
+constexpr std::size_t kLevels = 256;
+
+// Grids of bytes that hold the integers first .. first + levels - 1: with a sign where those are symmetric.
+std::int64_t first_byte(std::int64_t first, std::size_t levels) {
+  const auto half = static_cast<std::int64_t>(levels / 2);
+  return first == -half ? -static_cast<std::int64_t>(kLevels / 2) : first;
+}
+
+void take_all_levels(FakeQuantize& quantize) {
+  const auto low = float_constant(quantize, 1), high = float_constant(quantize, 2);
+  const auto out_low = float_constant(quantize, 3), out_high = float_constant(quantize, 4);
+  if (!low || !high || !out_low || !out_high || ov::shape_size(low->get_shape()) != 1 || ov::shape_size(high->get_shape()) != 1) return;
+  const float from = low->cast_vector<float>()[0], to = high->cast_vector<float>()[0];
+  if (out_low->cast_vector<float>()[0] != from || out_high->cast_vector<float>()[0] != to || !(to > from)) return;
+  const double step = (static_cast<double>(to) - from) / static_cast<double>(quantize.get_levels() - 1);
+  const std::int64_t first = first_byte(std::llround(from / step), quantize.get_levels());
+  const auto clamp = std::make_shared<ov::op::v0::Clamp>(quantize.input_value(0), from, to);
+  clamp->set_friendly_name(quantize.get_friendly_name() + "/Clamp");
+  ov::copy_runtime_info(quantize.shared_from_this(), clamp);
+  const auto bound = [](double value) { return Constant::create(ov::element::f32, {}, {static_cast<float>(value)}); };
+  const double lowest = step * static_cast<double>(first), highest = step * static_cast<double>(first + static_cast<std::int64_t>(kLevels) - 1);
+  quantize.input(0).replace_source_output(clamp);
+  for (const std::size_t i : {1, 3}) quantize.input(i).replace_source_output(bound(lowest));
+  for (const std::size_t i : {2, 4}) quantize.input(i).replace_source_output(bound(highest));
+  quantize.set_levels(kLevels);
+}
+
 }  // namespace
+
+void widen_quantizers(ov::Model& model) {
+  for (const auto& node : model.get_ordered_ops()) {
+    const auto quantize = std::dynamic_pointer_cast<FakeQuantize>(node);
+    const bool is_weight = quantize && std::dynamic_pointer_cast<Constant>(quantize->get_input_node_shared_ptr(0));
+    if (quantize && !is_weight && quantize->get_levels() < kLevels) take_all_levels(*quantize);
+  }
+}
 
 void give_quantizers_own_steps(ov::Model& model) {
   for (const auto& node : model.get_ordered_ops()) {

@@ -18,6 +18,7 @@
 #include "exec/fake_quant_memory.h"
 #include "exec/learned_fake_quant.h"
 #include "exec/live_batch_norm.h"
+#include "ops/pair_sums.h"
 
 namespace dsc {
 namespace {
@@ -89,9 +90,10 @@ class RoundToGrid : public torch::autograd::Function<RoundToGrid> {
 class RoundChannels : public torch::autograd::Function<RoundChannels> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& weight, std::int64_t channels,
-                            std::int64_t quant_min, std::int64_t quant_max, bool symmetric, double share) {
+                            std::int64_t quant_min, std::int64_t quant_max, bool symmetric, const std::optional<at::Tensor>& reach, double share) {
     const at::Tensor block = dense(weight);
     at::Tensor y = at::empty_like(block);
+    const float* least_high = reach ? reach->const_data_ptr<float>() : nullptr;
     const auto size = static_cast<std::size_t>(block.numel() / std::max<std::int64_t>(channels, 1));
     const QuantRange range{quant_min, quant_max};
     for_type(block, [&](auto tag) {
@@ -101,6 +103,7 @@ class RoundChannels : public torch::autograd::Function<RoundChannels> {
         for (auto channel = static_cast<std::size_t>(begin); channel < static_cast<std::size_t>(end); ++channel) {
           float low = 0, high = 0;
           kernels::min_max(read<T>(block) + channel * size, size, low, high);
+          if (least_high) high = std::max(high, least_high[channel]);
           const kernels::Grid grid = grid_of(choose_quant_params(low, high, range, symmetric), range);
           const T* from = read<T>(block) + channel * size;
           T* to = write<T>(y) + channel * size;
@@ -112,7 +115,7 @@ class RoundChannels : public torch::autograd::Function<RoundChannels> {
     return y;
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext*, torch::autograd::variable_list gradients) {
-    return {gradients.at(0), {}, {}, {}, {}, {}};
+    return {gradients.at(0), {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -145,26 +148,36 @@ at::Tensor observe_fake_quant(const at::Tensor& self, const at::Tensor& range, c
   return blended(self, at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, quant_min, quant_max), now.share);
 }
 
-at::Tensor fake_quant_weight_elsewhere(const at::Tensor& self, std::int64_t axis, QuantRange range, bool symmetric) {
+// What grids have to reach beside their own extremes: f32 [C], or [1] for one grid; none: nothing.
+std::optional<at::Tensor> find_reach(const at::Tensor& self, std::int64_t axis, std::int64_t paired_axis) {
+  if (paired_axis < 0) return std::nullopt;
+  const std::int64_t channel_axis = axis >= 0 ? axis : paired_axis == 0 ? 1 : 0;
+  const at::Tensor sums = largest_pair_sums(self, channel_axis, paired_axis).contiguous();
+  return axis >= 0 ? sums : sums.max().view({1});
+}
+
+at::Tensor fake_quant_weight_elsewhere(const at::Tensor& self, std::int64_t axis, QuantRange range, bool symmetric, const std::optional<at::Tensor>& reach) {
   if (axis == kOneGrid) {
     const auto [low, high] = min_max(self);
-    const QuantParams params = choose_quant_params(low, high, range, symmetric);
+    const QuantParams params = choose_quant_params(low, reach ? std::max(high, reach->item<double>()) : high, range, symmetric);
     return at::fake_quantize_per_tensor_affine(self, static_cast<double>(params.scale), params.zero_point, range.minimum, range.maximum);
   }
-  const auto [scale, zero_point] = choose_channel_params(self.cpu(), axis, range, symmetric);
+  auto [scale, zero_point] = choose_channel_params(self.cpu(), axis, range, symmetric);
+  if (reach) scale = at::maximum(scale, reach->cpu() / static_cast<double>(range.maximum));
   return at::fake_quantize_per_channel_affine(self, scale.to(self.device()), zero_point.to(self.device()), axis, range.minimum, range.maximum);
 }
 
 at::Tensor fake_quant_weight(const at::Tensor& self, const at::Tensor& phase, std::int64_t axis, std::int64_t quant_min,
-                             std::int64_t quant_max, bool symmetric) {
+                             std::int64_t quant_max, bool symmetric, std::int64_t paired_axis) {
   const double share = read_phase(phase).share;
   if (share <= 0) return self;
-  if (axis == kRowGrids) return fake_quant_weight(self.reshape({-1, self.size(-1)}), phase, 0, quant_min, quant_max, symmetric).view(self.sizes());
-  if (!has_kernels(self)) return blended(self, fake_quant_weight_elsewhere(self, axis, {quant_min, quant_max}, symmetric), share);
-  if (axis == kOneGrid) return RoundChannels::apply(self, 1, quant_min, quant_max, symmetric, share);
-  if (axis == 0 && has_blocks(self)) return RoundChannels::apply(self, self.size(0), quant_min, quant_max, symmetric, share);
+  if (axis == kRowGrids) return fake_quant_weight(self.reshape({-1, self.size(-1)}), phase, 0, quant_min, quant_max, symmetric, -1).view(self.sizes());
+  const auto reach = find_reach(self, axis, paired_axis);
+  if (!has_kernels(self)) return blended(self, fake_quant_weight_elsewhere(self, axis, {quant_min, quant_max}, symmetric, reach), share);
+  if (axis == kOneGrid) return RoundChannels::apply(self, 1, quant_min, quant_max, symmetric, reach, share);
+  if (axis == 0 && has_blocks(self)) return RoundChannels::apply(self, self.size(0), quant_min, quant_max, symmetric, reach, share);
   const at::Tensor first = self.movedim(axis, 0).contiguous();
-  return RoundChannels::apply(first, first.size(0), quant_min, quant_max, symmetric, share).movedim(0, axis);
+  return RoundChannels::apply(first, first.size(0), quant_min, quant_max, symmetric, reach, share).movedim(0, axis);
 }
 
 }  // namespace
@@ -186,7 +199,7 @@ void register_fake_quant_operators() {
     torch::Library made(torch::Library::DEF, "dscompress", std::nullopt, __FILE__, __LINE__);
     made.def("observe_fake_quant(Tensor self, Tensor(a!) range, Tensor phase, float momentum, int quant_min, int quant_max, "
              "bool symmetric, bool train=False) -> Tensor", observe_fake_quant);
-    made.def("fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor",
+    made.def("fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric, int paired_axis=-1) -> Tensor",
              fake_quant_weight);
     made.def("learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor",
              learned_fake_quant);

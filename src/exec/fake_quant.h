@@ -41,9 +41,9 @@ inline constexpr const char* kLearnedFakeQuant = "dscompress.learned_fake_quant.
 //                      bool symmetric, bool train=False) -> Tensor
 //     With `train`, moves the ranges: range = momentum * range + (1 - momentum) * the batch's, the first batch sets them.
 //     Then rounds to the integers' grid; the gradient passes where nothing was clamped (straight-through estimator).
-//   fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric) -> Tensor
+//   fake_quant_weight(Tensor self, Tensor phase, int axis, int quant_min, int quant_max, bool symmetric, int paired_axis=-1) -> Tensor
 //     Rounds each channel to the grid of its own smallest and largest value; axis kOneGrid: one grid for all; kRowGrids: one
-//     for each row along the last dimension. The gradient passes.
+//     for each row along the last dimension. With paired_axis grids reach as far as ops/pair_sums.h asks. The gradient passes.
 //   learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor
 //     Rounds to a grid whose step is trained: exec/learned_fake_quant.h.
 //   batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] shape) -> Tensor

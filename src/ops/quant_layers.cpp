@@ -40,6 +40,20 @@ constexpr Rule kRules[] = {
     {"aten.rnn_relu", QuantKind::recurrent, "", "params", 0},
 };
 
+// The other one of the two axes that channels and products take; a kernel's axes come behind them.
+std::optional<std::int64_t> reduced_axis(QuantKind kind, std::int64_t channel_axis, std::int64_t rank) {
+  switch (kind) {
+    case QuantKind::convolution:
+    case QuantKind::transposed_convolution: return 1 - channel_axis;
+    case QuantKind::linear: return channel_axis == rank - 1 && rank > 1 ? rank - 2 : rank - 1;
+    case QuantKind::product:
+    case QuantKind::attention:
+    case QuantKind::recurrent:
+    case QuantKind::table: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 const Rule* find_rule(const Node& node) {
   const auto* found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& rule) { return rule.op == node.op(); });
   return found == std::end(kRules) ? nullptr : found;
@@ -125,6 +139,7 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
     layer.kind = QuantKind::transposed_convolution;
     layer.channel_axis = 1;
   }
+  layer.reduced_axis = reduced_axis(layer.kind, layer.channel_axis, value->tensor().rank());
   // Channels of a grouped transposed convolution repeat along the axis: one scale for all.
   return layer;
 }

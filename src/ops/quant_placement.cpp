@@ -47,15 +47,21 @@ class Placer {
     if (choice.activations < 0 && !has_weights) return;
     if (choice.activations >= 0) {
       for (const QuantLayer::Activation& activation : layer.activations) {
-        const ZeroPoint zero_point = target_.product_zero_points ? ZeroPoint::any : activation.zero_point;
-        add_activation(activation.use, zero_point, choice.activations, layer.node);
+        add_activation(activation.use, zero_point_of(layer, activation), choice.activations, layer.node);
       }
     }
     if (has_weights) {
-      for (const Use& use : layer.weights) add_weight(layer, use);
+      for (const Use& use : layer.weights) add_weight(layer, use, choice.activations >= 0);
     }
     placement_.layers.push_back(layer.node);
     layers_.emplace(layer.node, choice.activations);
+  }
+
+  // Of a product of two activations the second is the one that keeps to half of its integers.
+  ZeroPoint zero_point_of(const QuantLayer& layer, const QuantLayer::Activation& activation) const {
+    const bool is_second = layer.activations.size() == 2 && activation.use == layer.activations.back().use;
+    if (is_second && target_.adds_in_pairs) return ZeroPoint::narrow;
+    return target_.product_zero_points ? ZeroPoint::any : activation.zero_point;
   }
 
   // The use at which a quantiser serves this one: higher up, where only moves lie between. Not up to a fused attention: its
@@ -91,14 +97,16 @@ class Placer {
     if (std::find(quantizer.uses.begin(), quantizer.uses.end(), use) == quantizer.uses.end()) quantizer.uses.push_back(use);
   }
 
-  void add_weight(const QuantLayer& layer, const Use& use) {
+  void add_weight(const QuantLayer& layer, const Use& use, bool has_integer_inputs) {
     Value* value = value_of(use);
     const auto [entry, added] = weights_.emplace(value, placement_.weights.size());
     if (added) {
       placement_.weights.push_back({.value = value, .name = graph_.find_input(value)->target, .channel_axis = layer.channel_axis,
                                     .layer = layer.node, .place = place_of(*layer.node)});
     }
-    placement_.weights[entry->second].uses.push_back(use);
+    WeightQuantizer& quantizer = placement_.weights[entry->second];
+    if (target_.adds_in_pairs && has_integer_inputs && !quantizer.paired_axis) quantizer.paired_axis = layer.reduced_axis;
+    quantizer.uses.push_back(use);
   }
 
   // The convolution in low precision that makes the value for this add alone, and so can do the add itself; null: none.

@@ -37,6 +37,7 @@ struct WeightQuantizer {
   std::string name;              // in Weights
   std::vector<Use> uses;
   std::int64_t channel_axis = 0;
+  std::optional<std::int64_t> paired_axis = {};  // its integers must fit kernels that add in pairs along it (ops/pair_sums.h)
   Node* layer = nullptr;
   std::string place;
 };

@@ -13,6 +13,7 @@
 namespace dsc {
 
 QuantRange activation_quant_range(std::int64_t bits, ZeroPoint zero_point) {
+  if (zero_point == ZeroPoint::narrow) return weight_quant_range(std::min<std::int64_t>(bits, 7), false);
   if (zero_point == ZeroPoint::middle) return weight_quant_range(bits, false);
   return {0, (std::int64_t{1} << bits) - 1};
 }

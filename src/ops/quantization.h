@@ -27,6 +27,7 @@ enum class ZeroPoint : std::uint8_t {
   any,
   symmetric,  // the middle of the integers, or their end for values that are never negative
   middle,     // integers with a sign, whatever the values
+  narrow,     // as middle, but half of the integers: of two activations, one must fit kernels that add in pairs (ops/pair_sums.h)
 };
 QuantRange activation_quant_range(std::int64_t bits, ZeroPoint zero_point = ZeroPoint::any);  // 0 .. 2^bits - 1, or with a sign
 QuantRange weight_quant_range(std::int64_t bits, bool symmetric);      // -127 .. 127, or -128 .. 127 for affine
@@ -83,6 +84,7 @@ struct QuantLayer {
   std::vector<Activation> activations;  // none of a table
   std::vector<Use> weights;       // the arguments that are stored tensors: one, several of a recurrent layer, none of a product
   std::int64_t channel_axis = 0;  // of the weights: one scale for each of its indices
+  std::optional<std::int64_t> reduced_axis = {};  // of the weight: along which products with activations are added
 
   const Use* weight() const { return weights.size() == 1 ? &weights.front() : nullptr; }
 };

@@ -10,12 +10,13 @@
 
 #include "dscompress/model.h"
 #include "exec/executor.h"
+#include "ops/pair_sums.h"
 
 namespace dsc::test {
 
 inline const Value* tensor_argument(const Node& node, const char* name) { return node.find_value(name); }
 
-// Weights: symmetric, per channel, -most..most. Activations: affine, per tensor, 0..255, ranges of one run on `inputs`.
+// Weights: symmetric, per channel, -most..most, grids as long as kernels that add in pairs ask. Activations: affine, per tensor, 0..255, ranges of one run on `inputs`.
 inline void quantize_everything(Model& model, const std::vector<at::Tensor>& inputs, std::int64_t most = 127) {
   std::vector<Node*> layers;
   std::vector<const Value*> activations;
@@ -44,7 +45,8 @@ inline void quantize_everything(Model& model, const std::vector<at::Tensor>& inp
     model.graph.set_argument(layer, "input", quantized[input]);
     Value* weight = layer->find_value("weight");
     const at::Tensor values = model.weights.get(model.graph.find_input(weight)->target);
-    const at::Tensor scale = values.detach().flatten(1).abs().amax(1) / static_cast<double>(most);
+    const at::Tensor own = values.detach().flatten(1).abs().amax(1);
+    const at::Tensor scale = (most > 63 ? at::maximum(own, largest_pair_sums(values, 0, 1)) : own) / static_cast<double>(most);
     const auto add = [&](const std::string& suffix, const at::Tensor& tensor, ScalarType dtype) {
       const std::string name = layer->name() + "_" + suffix;
       model.weights.set(name, tensor);

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "ops/pair_sums.h"
 #include "ops/quantization.h"
 #include "support/tiny_models.h"
 
@@ -28,10 +29,11 @@ at::Tensor observe_fake_quant(const at::Tensor& x, at::Tensor state, double mome
   return stack.at(0).toTensor();
 }
 
-at::Tensor fake_quant_weight(const at::Tensor& x, std::int64_t axis, QuantRange range, bool symmetric, const at::Tensor& phase = make_quant_phase()) {
+at::Tensor fake_quant_weight(const at::Tensor& x, std::int64_t axis, QuantRange range, bool symmetric, const at::Tensor& phase = make_quant_phase(),
+                             std::int64_t paired_axis = -1) {
   register_fake_quant_operators();
   static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::fake_quant_weight", "");
-  std::vector<c10::IValue> stack{x, phase, axis, range.minimum, range.maximum, symmetric};
+  std::vector<c10::IValue> stack{x, phase, axis, range.minimum, range.maximum, symmetric, paired_axis};
   op.callBoxed(stack);
   return stack.at(0).toTensor();
 }
@@ -142,6 +144,25 @@ TEST(FakeQuantWeight, EqualsLibTorchPerChannelOnAnyAxis) {
   }
   const QuantParams p = choose_quant_params(w.min().item<float>(), w.max().item<float>(), range, true);
   EXPECT_TRUE(fake_quant_weight(w, -1, range, true).equal(at::fake_quantize_per_tensor_affine(w, p.scale, 0, -127, 127)));
+}
+
+// In every layout and type that has a path of its own: grids are those of fake_quantize_per_channel_affine with steps that reach
+// the largest sum of two neighbours.
+TEST(FakeQuantWeight, ReachesSumsOfNeighboursAlongThePairedAxis) {
+  at::manual_seed(6);
+  const at::Tensor weight = at::randn({6, 8, 3, 3});
+  for (const std::int64_t axis : {0, 1}) {
+    for (const at::Tensor& w : {weight, weight.contiguous(at::MemoryFormat::ChannelsLast), weight.to(at::kDouble)}) {
+      const at::Tensor reach = at::maximum(largest_pair_sums(weight, axis, 1 - axis), weight.movedim(axis, 0).flatten(1).abs().amax(1));
+      const at::Tensor zero = at::zeros({reach.size(0)}, at::kInt);
+      const at::Tensor expected = at::fake_quantize_per_channel_affine(weight, reach / 127, zero, axis, -127, 127);
+      const at::Tensor found = fake_quant_weight(w, axis, {-127, 127}, true, make_quant_phase(), 1 - axis);
+      EXPECT_TRUE(at::allclose(found.to(at::kFloat), expected, 1e-5, 1e-6)) << axis << " " << w.scalar_type();
+    }
+  }
+  const at::Tensor one = fake_quant_weight(weight, kOneGrid, {-127, 127}, true, make_quant_phase(), 1);
+  const double most = std::max(largest_pair_sums(weight, 0, 1).max().item<double>(), weight.abs().max().item<double>());
+  EXPECT_TRUE(at::allclose(one, at::fake_quantize_per_tensor_affine(weight, most / 127, 0, -127, 127), 1e-5, 1e-6));
 }
 
 TEST(FakeQuantWeight, PassesTheWholeGradient) {

@@ -126,8 +126,40 @@ TEST(QuantPlacement, QuantisesQueriesAndKeysOfFusedAttentionWhereTheKernelTakesT
 })text");
   const auto placement = place_quantizers(graph);
   EXPECT_EQ(users_of(placement), (std::map<std::string, std::vector<std::string>>{{"q", {"attention"}}, {"k", {"attention"}}}));
-  for (const auto& quantizer : placement.activations) EXPECT_EQ(quantizer.zero_point, ZeroPoint::middle) << quantizer.value->name();
+  for (const auto& quantizer : placement.activations) {
+    EXPECT_EQ(quantizer.zero_point, quantizer.value->name() == "k" ? ZeroPoint::narrow : ZeroPoint::middle) << quantizer.value->name();
+  }
   EXPECT_TRUE(place_quantizers(graph, *find_quant_target("onnxruntime_cpu")).activations.empty());
+}
+
+// Along its input channels, where there are products to add and integers on both sides.
+TEST(QuantPlacement, WeightsThatMustFitPairsOfProductsSayAlongWhichAxis) {
+  Graph graph = parse_graph(R"text(graph {
+  param %w "w": f32[8, 4, 1, 1]
+  param %t "t": f32[8, 6, 2, 2]
+  param %m "m": f32[6, 5]
+  param %e "e": f32[10, 5]
+  input %x: f32[2, 4, 4, 4]
+  input %ids: i64[2]
+  %a: f32[2, 8, 4, 4] = aten.conv2d.default(input=%x, weight=%w)
+  %b: f32[2, 6, 8, 8] = aten.conv_transpose2d.input(input=%a, weight=%t, bias=None, stride=[2, 2])
+  %p: f32[2, 8, 8, 6] = aten.permute.default(self=%b, dims=[0, 2, 3, 1])
+  %c: f32[2, 8, 8, 5] = aten.matmul.default(self=%p, other=%m)
+  %d: f32[2, 5] = aten.embedding.default(weight=%e, indices=%ids)
+  output %c
+  output %d
+})text");
+  const auto axes_of = [](const QuantPlacement& placement) {
+    std::map<std::string, std::optional<std::int64_t>> axes;
+    for (const auto& quantizer : placement.weights) axes[quantizer.name] = quantizer.paired_axis;
+    return axes;
+  };
+  using Axes = std::map<std::string, std::optional<std::int64_t>>;
+  const Axes none{{"w", {}}, {"t", {}}, {"m", {}}, {"e", {}}};
+  EXPECT_EQ(axes_of(place_quantizers(graph)), (Axes{{"w", 1}, {"t", 0}, {"m", 0}, {"e", {}}}));
+  EXPECT_EQ(axes_of(place_quantizers(graph, *find_quant_target("openvino_vnni"))), none);
+  const auto weights_alone = [](const Node&) -> std::optional<LayerChoice> { return LayerChoice{.activations = -1}; };
+  EXPECT_EQ(axes_of(place_quantizers(graph, quant_targets().front(), weights_alone)), none);
 }
 
 TEST(QuantPlacement, InsertsBeforeTheFirstUser) {

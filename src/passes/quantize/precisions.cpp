@@ -114,7 +114,7 @@ std::vector<Problem> check_precisions(const Model& model, const Options& options
 
 QuantPlacement place(Model& model, const Precisions& precisions, const Options& options) {
   std::vector<ActivationOptions> kinds;
-  return place_quantizers(model.graph, target_of(options), [&](const Node& node) -> std::optional<LayerChoice> {
+  QuantPlacement placement = place_quantizers(model.graph, target_of(options), [&](const Node& node) -> std::optional<LayerChoice> {
     const auto layer = precisions.find(node.name());
     if (layer == precisions.end() || layer->second.precision != Precision::integer) return std::nullopt;
     if (!has_activation_ranges(options.mode)) return LayerChoice{.activations = -1};
@@ -123,6 +123,10 @@ QuantPlacement place(Model& model, const Precisions& precisions, const Options& 
     if (found == kinds.end()) kinds.push_back(layer->second.activations);
     return LayerChoice{.activations = kind};
   });
+  for (WeightQuantizer& quantizer : placement.weights) {  // smaller activations fit whatever the weights are
+    if (precision_of(precisions, *quantizer.layer).activations.bits < 8) quantizer.paired_axis = std::nullopt;
+  }
+  return placement;
 }
 
 const LayerPrecision& precision_of(const Precisions& precisions, const Node& layer) {

@@ -13,6 +13,7 @@
 // Order: last of the passes that change structure; pruning after it would cut scales too.
 // Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -113,6 +114,11 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   };
   result.statistics.push_back({"quantized_weights", count("weight"), ""});
   result.statistics.push_back({"activation_quantizers", count("activation"), ""});
+  const auto sum = [&](auto member) {
+    return static_cast<double>(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}, [&](std::int64_t n, const auto& row) { return n + row.*member; }));
+  };
+  result.statistics.push_back({"weight_grids", sum(&QuantizerRow::grids), ""});
+  result.statistics.push_back({"narrowed_grids", sum(&QuantizerRow::narrowed), ""});
   result.statistics.push_back({"stored_size", static_cast<double>(stored_bytes(model)), "bytes"});
   result.tables.push_back(table_of(rows));
   result.statistics.insert(result.statistics.end(), assignment.statistics.begin(), assignment.statistics.end());

@@ -7,6 +7,7 @@
 
 #include "exec/convert.h"
 #include "ops/arguments.h"
+#include "passes/quantize/weight_grid.h"
 
 namespace dsc::quantize {
 namespace {
@@ -42,11 +43,15 @@ QuantizerRow activation_row(const std::string& module, const Value& value, const
           .granularity = "tensor"};
 }
 
-QuantizerRow weight_row(const Model& model, const std::string& module, const std::string& name, const WeightGrid& grid) {
-  const auto [low, high] = at::aminmax(model.weights.get(name).detach());
+QuantizerRow weight_row(const Model& model, const std::string& module, const std::string& name, const WeightGrid& grid,
+                        std::optional<std::int64_t> paired_axis) {
+  const at::Tensor weight = model.weights.get(name).detach();
+  const auto [low, high] = at::aminmax(weight);
   const std::string granularity = grid.group > 0 ? "group " + std::to_string(grid.group) : grid.axis ? "channel" : "tensor";
+  const bool is_limited = paired_axis && quant_bits(grid.range) == 8;
   return {.module = module, .tensor = name, .kind = "weight", .bits = quant_bits(grid.range),
-          .range = Range{low.item<double>(), high.item<double>()}, .granularity = granularity};
+          .range = Range{low.item<double>(), high.item<double>()}, .granularity = granularity, .grids = grid.scale.numel(),
+          .narrowed = is_limited ? narrowed_grids(weight, grid, *paired_axis) : 0};
 }
 
 TensorType type_of(const at::Tensor& tensor, ScalarType dtype) {
@@ -112,7 +117,7 @@ QuantizerRow insert_weight_quantizer(Model& model, const WeightQuantizer& quanti
   Form form = weight_form(model, quantizer.name, grid);
   if (grid.group > 0) insert_group_quantizer(model, quantizer, grid, std::move(form));
   else insert_quantizer(model.graph, quantizer.value, quantizer.uses, form.target, std::move(form.arguments), quantizer.value->name() + "_quantized");
-  return weight_row(model, quantizer.place, quantizer.name, grid);
+  return weight_row(model, quantizer.place, quantizer.name, grid, quantizer.paired_axis);
 }
 
 QuantizerRow become_activation_quantizer(Model& model, Node* node, const QuantParams& params, QuantRange range) {
@@ -120,10 +125,10 @@ QuantizerRow become_activation_quantizer(Model& model, Node* node, const QuantPa
   return activation_row(place_of(*node), *node->find_value("self"), params, range);
 }
 
-QuantizerRow become_weight_quantizer(Model& model, Node* node, const WeightGrid& grid) {
+QuantizerRow become_weight_quantizer(Model& model, Node* node, const WeightGrid& grid, std::optional<std::int64_t> paired_axis) {
   const std::string name = model.graph.find_input(node->find_value("self"))->target;
   become(model.graph, node, weight_form(model, name, grid));
-  return weight_row(model, place_of(*node), name, grid);
+  return weight_row(model, place_of(*node), name, grid, paired_axis);
 }
 
 }  // namespace dsc::quantize

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "ops/arguments.h"
+#include "ops/pair_sums.h"
 #include "passes/quantize/layer_inputs.h"
 #include "passes/quantize/rewrite.h"
 #include "passes/quantize/rounding.h"
@@ -68,10 +69,20 @@ class Rounder {
       rounded.push_back(round_matrix(matrix[g], moments.gram[g], own));
     }
     const at::Tensor quantized = at::stack(rounded);
-    if (options_.rounding != Rounding::nearest) model_.weights.set(quantizer.name, weight_from_matrix(layer, quantized, weight));
+    if (options_.rounding != Rounding::nearest) {
+      const at::Tensor on_grid = weight_from_matrix(layer, quantized, weight);
+      model_.weights.set(quantizer.name, quantizer.paired_axis && quant_bits(grid.range) == 8 ? with_limited_pairs(on_grid, grid, *quantizer.paired_axis) : on_grid);
+    }
     if (options_.bias_correction && quantizer.uses.size() == 1) {
       correct_bias(layer, (matrix - quantized).matmul(moments.mean.unsqueeze(-1)).flatten());
     }
+  }
+
+  static at::Tensor with_limited_pairs(const at::Tensor& on_grid, const WeightGrid& grid, std::int64_t paired_axis) {
+    const at::Tensor integers = integers_on_grid(on_grid.to(at::kFloat), grid), limited = limit_pair_sums(integers, paired_axis);
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(on_grid.dim()), 1);
+    if (grid.axis) shape[static_cast<std::size_t>(*grid.axis)] = grid.scale.numel();
+    return at::where(limited == integers, on_grid, (limited.to(at::kFloat) * grid.scale.view(shape)).to(on_grid.scalar_type()));
   }
 
   at::Tensor round_matrix(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid) const {
@@ -110,7 +121,8 @@ std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placem
                                       PassContext& context) {
   std::vector<WeightGrid> grids;
   for (const WeightQuantizer& quantizer : placement.weights) {
-    grids.push_back(choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, precision_of(precisions, *quantizer.layer).weights));
+    const WeightOptions& own = precision_of(precisions, *quantizer.layer).weights;
+    grids.push_back(choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
   }
   if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids).run();
   return grids;

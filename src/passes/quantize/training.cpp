@@ -48,13 +48,22 @@ QuantizerRow finish_observing(Model& model, Node* node) {
   return row;
 }
 
+constexpr std::int64_t kUnpaired = -1;
+
+std::optional<std::int64_t> paired_axis_of(const Node& node) {
+  const std::int64_t axis = int_or(node, "paired_axis", kUnpaired);
+  return axis == kUnpaired ? std::nullopt : std::optional(axis);
+}
+
 WeightGrid extremes_of(const at::Tensor& weight, std::int64_t axis, const Node& node) {
-  return choose_weight_grid(weight, axis, {.bits = quant_bits(range_of(node)), .per_channel = axis >= 0, .symmetric = bool_or(node, "symmetric", true)});
+  const WeightOptions options{.bits = quant_bits(range_of(node)), .per_channel = axis >= 0, .symmetric = bool_or(node, "symmetric", true)};
+  return choose_weight_grid(weight, axis, options, paired_axis_of(node));
 }
 
 QuantizerRow finish_weight(Model& model, Node* node) {
   const at::Tensor weight = model.weights.get(weight_name(model, *node, "self"));
-  return become_weight_quantizer(model, node, extremes_of(weight, int_or(*node, "axis", 0), *node));
+  const auto paired_axis = paired_axis_of(*node);
+  return become_weight_quantizer(model, node, extremes_of(weight, int_or(*node, "axis", 0), *node), paired_axis);
 }
 
 // An embedding whose rows are quantised where they are read: the numbers of a quantised table, at the cost of the rows in
@@ -73,10 +82,13 @@ std::vector<Use> in_execution_order(const Graph& graph, std::vector<Use> uses) {
   return uses;
 }
 
-void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quantizer, const WeightOptions& options, Value* phase) {
+void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quantizer, WeightOptions options, Value* phase) {
+  if (quantizer.paired_axis && !options.symmetric) options = in_seven_bits(options);
+  const bool is_limited = quantizer.paired_axis && options.bits == 8;
   const QuantRange range = weight_quant_range(options.bits, options.symmetric);
   const auto arguments = [&](std::int64_t axis) {
-    return std::vector<NamedArgument>{{"phase", phase}, {"axis", axis}, {"quant_min", range.minimum}, {"quant_max", range.maximum}, {"symmetric", options.symmetric}};
+    return std::vector<NamedArgument>{{"phase", phase}, {"axis", axis}, {"quant_min", range.minimum}, {"quant_max", range.maximum}, {"symmetric", options.symmetric},
+                                      {"paired_axis", is_limited ? *quantizer.paired_axis : kUnpaired}};
   };
   if (!quantizes_rows(quantizer, options)) {
     return insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight, arguments(options.per_channel ? quantizer.channel_axis : std::int64_t{kOneGrid}));
@@ -114,7 +126,7 @@ QuantizerRow finish_learned(Model& model, Node* node) {
   if (input && input->is_weight()) {
     WeightGrid grid{.range = range, .scale = step, .zero_point = at::zeros_like(step, at::kInt)};
     if (axis >= 0) grid.axis = axis;
-    row = become_weight_quantizer(model, node, grid);
+    row = become_weight_quantizer(model, node, grid, std::nullopt);
   } else {
     row = become_activation_quantizer(model, node, {step.item<float>(), zero_point}, range);
   }
@@ -158,6 +170,7 @@ void insert_learned_quantizers(Model& model, const QuantPlacement& placement, co
       insert_observing_weight_quantizer(model, quantizer, options, phase);
       continue;
     }
+    if (quantizer.paired_axis) options = in_seven_bits(options);
     options.observer = WeightObserver::mse;
     const WeightGrid grid = choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, options);
     Value* step = add_tensor(model, InputKind::parameter, numbered("quant_step", steps++), grid.scale);

@@ -1,10 +1,11 @@
 #include "passes/quantize/weight_grid.h"
 
-#include <ATen/ops/full.h>
-#include <ATen/ops/where.h>
+#include <ATen/Functions.h>
 
 #include <algorithm>
 #include <vector>
+
+#include "ops/pair_sums.h"
 
 namespace dsc::quantize {
 namespace {
@@ -59,6 +60,12 @@ void choose_least_error(WeightGrid& best, const at::Tensor& rows, bool symmetric
   }
 }
 
+// sums: of each channel.
+void lengthen_steps(WeightGrid& grid, const at::Tensor& sums) {
+  const at::Tensor least = (grid.axis ? sums : sums.max()) / static_cast<double>(grid.range.maximum);
+  grid.scale = at::maximum(grid.scale, least);
+}
+
 }  // namespace
 
 std::int64_t group_length(std::int64_t row, std::int64_t group_size) {
@@ -67,7 +74,23 @@ std::int64_t group_length(std::int64_t row, std::int64_t group_size) {
   return length;
 }
 
-WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options) {
+WeightOptions in_seven_bits(WeightOptions options) {
+  options.bits = std::min<std::int64_t>(options.bits, 7);
+  return options;
+}
+
+std::int64_t narrowed_grids(const at::Tensor& weight, const WeightGrid& grid, std::int64_t paired_axis) {
+  const std::int64_t channel_axis = grid.axis.value_or(paired_axis == 0 ? 1 : 0);
+  const at::Tensor sums = largest_pair_sums(weight, channel_axis, paired_axis);
+  const at::Tensor own = weight.detach().to(at::kFloat).movedim(channel_axis, 0).flatten(1).abs().amax(1);
+  if (!grid.axis) return sums.max().item<float>() > own.max().item<float>() ? 1 : 0;
+  return (sums > own).sum().item<std::int64_t>();
+}
+
+WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
+                              std::optional<std::int64_t> paired_axis) {
+  const bool is_limited = paired_axis && options.bits == 8;  // fewer bits always fit
+  if (is_limited && !options.symmetric) return choose_weight_grid(weight, channel_axis, in_seven_bits(options));
   const at::Tensor values = weight.detach().to(at::kFloat).contiguous();
   WeightGrid grid{.range = weight_quant_range(options.bits, options.symmetric)};
   if (options.group_size > 0 && channel_axis == 0 && values.dim() >= 2) {
@@ -79,6 +102,7 @@ WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axi
   const at::Tensor rows = grid_view(values, grid);
   if (options.observer == WeightObserver::mse) choose_least_error(grid, rows, options.symmetric);
   else set_grids(grid, rows, 1, options.symmetric);
+  if (is_limited) lengthen_steps(grid, largest_pair_sums(values, channel_axis, *paired_axis));
   return grid;
 }
 

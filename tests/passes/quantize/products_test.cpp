@@ -59,9 +59,9 @@ TEST_F(QuantizeProducts, OperandsHaveTheGridsThatKernelsTake) {
     FakeContext context(model, {.train = &data});
     quantize(options).run(copy, context);
     EXPECT_EQ(grid_of(copy, "scores", "self"), (Grid{128, 0, 255})) << "of both signs: " << options;
-    EXPECT_EQ(grid_of(copy, "scores", "other"), (Grid{0, -128, 127})) << options;
+    EXPECT_EQ(grid_of(copy, "scores", "other"), (Grid{0, -64, 63})) << options;
     EXPECT_EQ(grid_of(copy, "y", "self"), (Grid{128, 0, 255})) << options;
-    EXPECT_EQ(grid_of(copy, "y", "other"), (Grid{0, -128, 127})) << "probabilities: " << options;
+    EXPECT_EQ(grid_of(copy, "y", "other"), (Grid{0, -64, 63})) << "probabilities: " << options;
   }
 }
 
@@ -77,6 +77,40 @@ TEST_F(QuantizeProducts, ProductsRunInInt8KernelsWithTheSameOutputs) {
   EXPECT_EQ(report.int8(), report.total()) << (report.others.empty() ? "" : report.others.front());
   EXPECT_LT(distance(engine->run({x}).at(0), run_model(model, x)), 0.01);
   EXPECT_LT(distance(run_model(model, x), plain), 0.05);
+}
+
+// Values on their grids already, at the ends of their ranges: integer kernels that add two products in 16 bits would saturate,
+// and nothing lies on a rounding edge, so the engine's numbers are the graph's.
+TEST_F(QuantizeProducts, LargestIntegersGiveTheGraphsNumbersOnAnyProcessor) {
+  if (!openvino_available()) GTEST_SKIP() << "built without OpenVINO";
+  Model large{.graph = parse_graph(R"text(graph {
+    param %w "w": f32[16, 32]
+    param %c "c": f32[8, 16, 1]
+    input %x: f32[s0{8}, 8, 32]
+    %y: f32[s0{8}, 8, 16] = aten.linear.default(input=%x, weight=%w)
+    %t: f32[s0{8}, 16, 8] = aten.transpose.int(self=%y, dim0=1, dim1=2)
+    %z: f32[s0{8}, 8, 8] = aten.conv1d.default(input=%t, weight=%c, bias=None)
+    %p: f32[s0{8}, 8, 8] = aten.matmul.default(self=%z, other=%z)
+    %m: f32[s0{8}, 8] = aten.mean.dim(self=%p, dim=[2])
+    output %m
+  })text")};
+  large.weights.set("w", at::ones({16, 32}));
+  large.weights.set("c", at::ones({8, 16, 1}));
+  test::MemoryDataset ones(at::ones({16, 8, 32}), at::zeros({16}, at::kLong));
+  for (const char* options : {"{mode: ptq, activations: {observer: minmax}}", "{mode: qat, epochs: 1, batch: 8, optimizer: {sgd: {lr: 0}}}"}) {
+    Model copy = large.clone();
+    FakeContext context(large, {.train = &ones});
+    quantize(options).run(copy, context);
+    const at::Tensor x = at::ones({4, 8, 32});
+    EXPECT_LT(distance(make_openvino_engine(copy)->run({x}).at(0), run_model(copy, x)), 1e-5) << options;
+  }
+}
+
+TEST_F(QuantizeProducts, TargetsWithVnniKeepAllIntegers) {
+  FakeContext context(model, {.train = &data});
+  const auto result = quantize("{mode: ptq, target: openvino_vnni}").run(model, context);
+  EXPECT_EQ(test::statistic(result, "narrowed_grids"), 0);
+  EXPECT_EQ(grid_of(model, "scores", "other"), (Grid{0, -128, 127}));
 }
 
 }  // namespace

@@ -61,9 +61,9 @@ TEST_F(QuantizeTables, RowsThatAreReadEqualThoseOfAQuantisedTable) {
   const auto grid = choose_channel_params(weight, 0, weight_quant_range(4, true), true);
   const at::Tensor wanted = at::fake_quantize_per_channel_affine(weight, grid.scale, grid.zero_point, 0, -7, 7).index_select(0, ids.flatten());
   const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::fake_quant_weight", "");
-  const auto round = op.typed<at::Tensor(const at::Tensor&, const at::Tensor&, std::int64_t, std::int64_t, std::int64_t, bool)>();
+  const auto round = op.typed<at::Tensor(const at::Tensor&, const at::Tensor&, std::int64_t, std::int64_t, std::int64_t, bool, std::int64_t)>();
   const at::Tensor rows = weight.index_select(0, ids.flatten()).view({ids.size(0), ids.size(1), -1}).requires_grad_();
-  const at::Tensor found = round.call(rows, make_quant_phase(), kRowGrids, -7, 7, true);
+  const at::Tensor found = round.call(rows, make_quant_phase(), kRowGrids, -7, 7, true, -1);
   EXPECT_TRUE(found.view_as(wanted).equal(wanted));
   found.sum().backward();
   EXPECT_TRUE(rows.grad().equal(at::ones_like(rows)));
