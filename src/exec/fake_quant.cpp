@@ -203,7 +203,7 @@ void register_fake_quant_operators() {
              fake_quant_weight);
     made.def("learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor",
              learned_fake_quant);
-    made.def("batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] shape) -> Tensor", batch_norm_scale);
+    made.def("batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] weight_sizes, int axis, int groups) -> Tensor", batch_norm_scale);
     made.def("live_batch_norm(Tensor input, Tensor? weight, Tensor bias, Tensor(a!) running_mean, Tensor(b!) running_var, Tensor phase, "
              "float momentum, float eps, bool training=False) -> Tensor", live_batch_norm);
     return made;

@@ -46,7 +46,7 @@ inline constexpr const char* kLearnedFakeQuant = "dscompress.learned_fake_quant.
 //     for each row along the last dimension. With paired_axis grids reach as far as ops/pair_sums.h asks. The gradient passes.
 //   learned_fake_quant(Tensor self, Tensor step, Tensor phase, int axis, int zero_point, int quant_min, int quant_max) -> Tensor
 //     Rounds to a grid whose step is trained: exec/learned_fake_quant.h.
-//   batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] shape) -> Tensor
+//   batch_norm_scale(Tensor? weight, Tensor running_var, float eps, int[] weight_sizes, int axis, int groups) -> Tensor
 //   live_batch_norm(Tensor input, Tensor? weight, Tensor bias, Tensor(a!) running_mean, Tensor(b!) running_var, Tensor phase,
 //                   float momentum, float eps, bool training=False) -> Tensor
 //     Batch norm behind a layer whose weight is quantised in its folded form: exec/live_batch_norm.h.

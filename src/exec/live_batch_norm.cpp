@@ -5,6 +5,7 @@
 #include <ATen/ops/where.h>
 
 #include "exec/fake_quant.h"
+#include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
@@ -13,11 +14,12 @@ constexpr double kLeastScale = 1e-6;
 
 }  // namespace
 
-at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::Tensor& running_var, double eps, at::IntArrayRef shape) {
+at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::Tensor& running_var, double eps, at::IntArrayRef weight_sizes,
+                            std::int64_t axis, std::int64_t groups) {
   const at::NoGradGuard no_grad;
   at::Tensor scale = (running_var + eps).rsqrt();
   if (weight && weight->defined()) scale = scale * weight->detach();
-  return at::where(scale.abs() < kLeastScale, at::full_like(scale, kLeastScale), scale).view(shape);
+  return spread_over_weight(at::where(scale.abs() < kLeastScale, at::full_like(scale, kLeastScale), scale), weight_sizes, {axis, groups});
 }
 
 BatchNorm live_batch_norm_arguments(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,

@@ -22,9 +22,11 @@ namespace dsc {
 inline constexpr const char* kBatchNormScale = "dscompress.batch_norm_scale.default";
 inline constexpr const char* kLiveBatchNorm = "dscompress.live_batch_norm.default";
 
-// weight (gamma, none: ones), running_var: [C]. returns: the scale in the given shape, kept away from zero so that dividing
-// by it is safe; no gradient flows through it (gamma has its own in the batch norm).
-at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::Tensor& running_var, double eps, at::IntArrayRef shape);
+// weight (gamma, none: ones), running_var: [C]. returns: the scale in a shape that multiplies the layer's weight, whose sizes
+// and channels are given (ops/weight_channels.h), kept away from zero so that dividing by it is safe; no gradient flows
+// through it (gamma has its own in the batch norm).
+at::Tensor batch_norm_scale(const std::optional<at::Tensor>& weight, const at::Tensor& running_var, double eps, at::IntArrayRef weight_sizes,
+                            std::int64_t axis, std::int64_t groups);
 
 // Batch norm that uses and moves its statistics as long as the phase (exec/fake_quant.h) says so.
 BatchNorm live_batch_norm_arguments(const at::Tensor& input, const std::optional<at::Tensor>& weight, const at::Tensor& bias,

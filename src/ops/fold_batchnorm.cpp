@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "ops/arguments.h"
+#include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
@@ -16,14 +16,14 @@ bool is_batch_norm(const Node& node) {
   return node.is("aten.batch_norm.default") || node.is("aten._native_batch_norm_legit_no_training.default");
 }
 
-enum class LayerKind { other, linear, convolution, transposed };
+enum class LayerKind { other, linear, convolution };
 
 LayerKind kind_of(const Node& node) {
   const std::string_view op = node.op();
   if (op == "aten.linear") return LayerKind::linear;
   if (op == "aten.conv1d" || op == "aten.conv2d" || op == "aten.conv3d") return LayerKind::convolution;
-  if (op == "aten.conv_transpose1d" || op == "aten.conv_transpose2d" || op == "aten.conv_transpose3d") return LayerKind::transposed;
-  if (op == "aten.convolution") return bool_or(node, "transposed", false) ? LayerKind::transposed : LayerKind::convolution;
+  if (op == "aten.conv_transpose1d" || op == "aten.conv_transpose2d" || op == "aten.conv_transpose3d") return LayerKind::convolution;
+  if (op == "aten.convolution") return LayerKind::convolution;
   return LayerKind::other;
 }
 
@@ -108,18 +108,6 @@ Affine affine_of(const Model& model, const Node& batch_norm) {
   return {scale, shift};
 }
 
-// Multiplies each output channel of a weight. shapes: weight [O, I, ...], transposed [I, O/groups, ...]; scale [O].
-at::Tensor scale_channels(const at::Tensor& weight, const at::Tensor& scale, const Fold& fold) {
-  if (fold.kind != LayerKind::transposed) {
-    std::vector<std::int64_t> shape(static_cast<std::size_t>(weight.dim()), 1);
-    shape[0] = scale.numel();
-    return weight * scale.view(shape);
-  }
-  const std::int64_t groups = int_or(*fold.layer, "groups", 1);
-  const std::int64_t inputs = weight.size(0), outputs = weight.size(1);
-  return (weight.reshape({groups, inputs / groups, outputs, -1}) * scale.view({groups, 1, outputs, 1})).reshape(weight.sizes());
-}
-
 std::string bias_name(const Model& model, const std::string& weight) {
   const std::string end = "weight";
   std::string wish = weight.ends_with(end) ? weight.substr(0, weight.size() - end.size()) + "bias" : weight + "_bias";
@@ -167,7 +155,8 @@ void apply(Model& model, const Fold& fold) {
   const auto [scale, shift] = affine_of(model, *fold.batch_norm);
   const std::string weight = *weight_name(graph, fold.layer->find_value("weight"));
   const at::Tensor before = model.weights.get(weight);
-  model.weights.set(weight, scale_channels(before.detach().to(at::kDouble), scale, fold).to(before.scalar_type()));
+  const at::Tensor factors = spread_over_weight(scale, before.sizes(), weight_channels(*fold.layer));
+  model.weights.set(weight, (before.detach().to(at::kDouble) * factors).to(before.scalar_type()));
   Value* old_bias = fold.layer->find_value("bias");
   const at::Tensor bias = (old_bias ? in_double(model, old_bias) * scale + shift : shift).to(before.scalar_type());
   if (old_bias && old_bias->uses().size() == 1) {

@@ -6,6 +6,7 @@
 #include "ops/arguments.h"
 #include "ops/einsum.h"
 #include "ops/quantization.h"
+#include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
@@ -15,16 +16,16 @@ struct Rule {
   std::string_view op;
   QuantKind kind;
   std::string_view activation, weight;  // no activation: none is quantised
-  std::int64_t channel_axis;  // -1: the last
+  std::int64_t channel_axis;  // -1: the last; of convolutions weight_channels() says it
 };
 constexpr Rule kRules[] = {
     {"aten.conv1d", QuantKind::convolution, "input", "weight", 0},
     {"aten.conv2d", QuantKind::convolution, "input", "weight", 0},
     {"aten.conv3d", QuantKind::convolution, "input", "weight", 0},
     {"aten.convolution", QuantKind::convolution, "input", "weight", 0},
-    {"aten.conv_transpose1d", QuantKind::transposed_convolution, "input", "weight", 1},
-    {"aten.conv_transpose2d", QuantKind::transposed_convolution, "input", "weight", 1},
-    {"aten.conv_transpose3d", QuantKind::transposed_convolution, "input", "weight", 1},
+    {"aten.conv_transpose1d", QuantKind::transposed_convolution, "input", "weight", 0},
+    {"aten.conv_transpose2d", QuantKind::transposed_convolution, "input", "weight", 0},
+    {"aten.conv_transpose3d", QuantKind::transposed_convolution, "input", "weight", 0},
     {"aten.linear", QuantKind::linear, "input", "weight", 0},
     {"aten.matmul", QuantKind::product, "self", "other", -1},
     {"aten.mm", QuantKind::product, "self", "mat2", -1},
@@ -135,12 +136,12 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   layer.weights = {*weight};
   layer.channel_axis = rule->channel_axis < 0 ? value->tensor().rank() - 1 : rule->channel_axis;
   if (rule->kind == QuantKind::product) layer.kind = QuantKind::linear;  // by a stored matrix
-  if (node->op() == "aten.convolution" && bool_or(*node, "transposed", false)) {
-    layer.kind = QuantKind::transposed_convolution;
-    layer.channel_axis = 1;
+  if (layer.kind == QuantKind::convolution || layer.kind == QuantKind::transposed_convolution) {
+    // Channels of a grouped transposed convolution repeat along the axis: one scale for all of them.
+    layer.channel_axis = weight_channels(*node).axis;
+    if (layer.channel_axis == 1) layer.kind = QuantKind::transposed_convolution;
   }
   layer.reduced_axis = reduced_axis(layer.kind, layer.channel_axis, value->tensor().rank());
-  // Channels of a grouped transposed convolution repeat along the axis: one scale for all.
   return layer;
 }
 

@@ -8,6 +8,7 @@
 #include "exec/live_batch_norm.h"
 #include "ops/arguments.h"
 #include "ops/fold_batchnorm.h"
+#include "ops/weight_channels.h"
 #include "passes/quantize/rewrite.h"
 #include "passes/quantize/training.h"
 
@@ -37,16 +38,6 @@ FoldedNorm read_norm(const Model& model, const Node& layer, const Node& norm) {
   return read;
 }
 
-// The shape in which a scale per channel multiplies the weight; none: groups share channels.
-std::optional<std::vector<std::int64_t>> scale_shape(const Graph& graph, Node* node, std::int64_t channels) {
-  const auto layer = find_quant_layer(graph, node);
-  const std::int64_t axis = layer ? layer->channel_axis : 0;
-  std::vector<std::int64_t> shape(static_cast<std::size_t>(node->find_value("weight")->tensor().rank()), 1);
-  if (axis == 1 && int_or(*node, "groups", 1) != 1) return std::nullopt;
-  shape.at(static_cast<std::size_t>(axis)) = channels;
-  return shape;
-}
-
 Node* node_after(const Graph& graph, const Node* node) {
   const auto nodes = graph.nodes();
   const auto next = std::next(std::find(nodes.begin(), nodes.end(), node));
@@ -62,12 +53,15 @@ Node* insert_like(Graph& graph, Node* before, std::string target, std::vector<Na
 IntList int_list_of(const std::vector<std::int64_t>& numbers) { return {numbers.begin(), numbers.end()}; }
 
 // weight -> quantiser -> layer  becomes  weight * scale -> quantiser -> / scale -> layer
-void scale_around(Graph& graph, Node* quantizer, Node* layer, const FoldedNorm& norm, Value* gamma, Value* variance, const std::vector<std::int64_t>& shape) {
+void scale_around(Graph& graph, Node* quantizer, Node* layer, const FoldedNorm& norm, Value* gamma, Value* variance) {
   Value* weight = quantizer->find_value("self");
+  const WeightChannels channels = weight_channels(*layer);
   TensorType type{.dtype = weight->tensor().dtype};
-  for (const std::int64_t size : shape) type.sizes.push_back({.size = size});
+  for (const std::int64_t size : spread_over_weight(norm.variance.value, norm.weight.sizes(), channels).sizes()) type.sizes.push_back({.size = size});
   const Argument given = gamma ? Argument{gamma} : Argument{NoneArgument{}};
-  Node* scale = insert_like(graph, quantizer, kBatchNormScale, {{"weight", given}, {"running_var", variance}, {"eps", norm.eps}, {"shape", int_list_of(shape)}},
+  Node* scale = insert_like(graph, quantizer, kBatchNormScale,
+                            {{"weight", given}, {"running_var", variance}, {"eps", norm.eps}, {"weight_sizes", int_list_of(norm.weight.sizes().vec())},
+                             {"axis", channels.axis}, {"groups", channels.groups}},
                             weight->name() + "_scale", type, layer);
   Node* scaled = insert_like(graph, quantizer, "aten.mul.Tensor", {{"self", weight}, {"other", scale->output()}}, weight->name() + "_folded", weight->type(), layer);
   graph.set_argument(quantizer, "self", scaled->output());
@@ -77,7 +71,7 @@ void scale_around(Graph& graph, Node* quantizer, Node* layer, const FoldedNorm& 
 }
 
 // The folded layer's bias becomes the norm's, so that folding again needs no new tensor.
-void bring_back(Model& model, Node* layer, const FoldedNorm& norm, const std::vector<std::int64_t>& shape) {
+void bring_back(Model& model, Node* layer, const FoldedNorm& norm) {
   Graph& graph = model.graph;
   Value* bias = layer->find_value("bias");
   model.weights.set(weight_name(model, bias), norm.beta ? norm.beta->value : at::zeros_like(norm.mean.value));
@@ -90,7 +84,7 @@ void bring_back(Model& model, Node* layer, const FoldedNorm& norm, const std::ve
   Value* weight = layer->find_value("weight");
   Node* quantizer = weight->producer();
   model.weights.set(weight_name(model, quantizer ? quantizer->find_value("self") : weight), norm.weight);
-  if (quantizer) scale_around(graph, quantizer, layer, norm, gamma, running_var, shape);
+  if (quantizer) scale_around(graph, quantizer, layer, norm, gamma, running_var);
   Value* output = layer->output();
   const Argument given = gamma ? Argument{gamma} : Argument{NoneArgument{}};
   Node* live = insert_like(graph, node_after(graph, layer), kLiveBatchNorm,
@@ -119,7 +113,8 @@ void fold_scale(Model& model, Node* layer) {
   const Value* gamma = scale->find_value("weight");
   const auto tensor = [&](const Value* value) { return model.weights.get(weight_name(model, value)).detach(); };
   const at::Tensor by = batch_norm_scale(gamma ? std::optional(tensor(gamma)) : std::nullopt, tensor(scale->find_value("running_var")),
-                                         number_or(*scale, "eps", 1e-5), ints_or(*scale, "shape", {}));
+                                         number_or(*scale, "eps", 1e-5), ints_or(*scale, "weight_sizes", {}), int_or(*scale, "axis", 0),
+                                         int_or(*scale, "groups", 1));
   model.weights.set(weight_name(model, weight), tensor(weight) * by);  // the product that training quantised
   graph.set_argument(quantizer, "self", weight);
   graph.set_argument(layer, "weight", quantizer->output());
@@ -141,8 +136,8 @@ void fold_norm(Model& model, Node* live) {
   } else {
     const std::string& name = weight_name(model, weight);
     const at::Tensor now = model.weights.get(name).detach();
-    const auto shape = *scale_shape(graph, layer, scale.numel());
-    model.weights.set(name, (now.to(at::kDouble) * scale.view(shape)).to(now.scalar_type()));
+    const at::Tensor factors = spread_over_weight(scale, now.sizes(), weight_channels(*layer));
+    model.weights.set(name, (now.to(at::kDouble) * factors).to(now.scalar_type()));
   }
   graph.set_argument(layer, "bias", bias);
   graph.replace_uses(live->output(), layer->output());
@@ -167,8 +162,7 @@ void bring_back_norms(Model& model, const std::vector<FoldedNorm>& norms, const 
     const auto precision = precisions.find(norm.layer);
     const bool is_cast = precision != precisions.end() && (precision->second.precision == Precision::bf16 || precision->second.precision == Precision::f16);
     Node* layer = model.graph.find_node(norm.layer);
-    const auto shape = scale_shape(model.graph, layer, norm.mean.value.numel());
-    if (!is_cast && shape) bring_back(model, layer, norm, *shape);
+    if (!is_cast) bring_back(model, layer, norm);
   }
 }
 

@@ -36,8 +36,8 @@ struct FoldedNorm {
 
 // Folds all batch norms that can be.
 std::vector<FoldedNorm> fold_and_remember(Model& model);
-// Brings them back behind layers that compute in integers or f32, once the quantisers are in place. Those of grouped
-// transposed convolutions, whose groups share scales, and of rows that were joined first stay folded.
+// Brings them back behind layers that compute in integers or f32, once the quantisers are in place. Those of rows that were
+// joined first stay folded.
 void bring_back_norms(Model& model, const std::vector<FoldedNorm>& norms, const Precisions& precisions);
 // Folds what was brought back, by the scales that training quantised with.
 void fold_live_norms(Model& model);

@@ -4,8 +4,13 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+#include <vector>
+
 #include "exec/fake_quant.h"
 #include "exec/live_batch_norm.h"
+#include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/quantize/trained_network.h"
 #include "passes/quantize/training.h"
@@ -85,6 +90,63 @@ TEST_F(LiveNorms, FollowTheStatisticsOfTheQuantisedLayerUntilFrozen) {
   executor.store_weights(model);
   EXPECT_TRUE(model.weights.get("bn1.running_mean").allclose(expected, 1e-4, 1e-5));
 }
+
+// Weight [I, O/G, 2, 2] of a transposed convolution: channel c = g * O/G + o scales the rows of group g, by plain loops.
+class TransposedNorms : public testing::TestWithParam<std::vector<std::int64_t>> {};
+
+TEST_P(TransposedNorms, ScaleTheChannelsOfEveryGroup) {
+  const std::int64_t inputs = GetParam()[0], outputs = GetParam()[1], groups = GetParam()[2], columns = outputs / groups;
+  const auto dims = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + ", " + std::to_string(b); };
+  const std::string o = std::to_string(outputs);
+  Model model;
+  model.graph = parse_graph("graph {\n  param %w \"t.weight\": f32[" + dims(inputs, columns) + ", 2, 2] grad\n  param %g \"bn.weight\": f32[" + o +
+                            "] grad\n  param %b \"bn.bias\": f32[" + o + "] grad\n  buffer %m \"bn.running_mean\": f32[" + o +
+                            "]\n  buffer %v \"bn.running_var\": f32[" + o + "]\n  input %x: f32[s0{2}, " + std::to_string(inputs) +
+                            ", 3, 3]\n  %y: f32[s0{2}, " + o + ", 4, 4] = aten.conv_transpose2d.input(input=%x, weight=%w, bias=None, stride=[1, 1], padding=[0, 0], "
+                            "output_padding=[0, 0], groups=" + std::to_string(groups) + ") @t\n  %z: f32[s0{2}, " + o +
+                            ", 4, 4] = aten.batch_norm.default(input=%y, weight=%g, bias=%b, running_mean=%m, running_var=%v, training=false, momentum=0.1, "
+                            "eps=1e-05, cudnn_enabled=false) @bn\n  output %z\n}");
+  model.weights.set("t.weight", test::noise({inputs, columns, 2, 2}, 1));
+  model.weights.set("bn.weight", test::noise({outputs}, 2).abs() + 0.3);
+  model.weights.set("bn.bias", test::noise({outputs}, 3));
+  model.weights.set("bn.running_mean", test::noise({outputs}, 4));
+  model.weights.set("bn.running_var", test::noise({outputs}, 5).abs() + 0.3);
+  const at::Tensor x = test::noise({2, inputs, 3, 3}, 6);
+  const Model before = model.clone();
+  quantize::Options options;
+  options.mode = quantize::Mode::qat;
+  const auto norms = quantize::fold_and_remember(model);
+  ASSERT_EQ(norms.size(), 1U);
+  const auto precisions = quantize::resolve_precisions(model, options);
+  quantize::insert_observing_quantizers(model, quantize::place(model, precisions, options), precisions);
+  quantize::bring_back_norms(model, norms, precisions);
+  EXPECT_EQ(test::count(model, kLiveBatchNorm), 1);
+  EXPECT_TRUE(verify(model).empty());
+  EXPECT_TRUE(model.weights.get("t.weight").equal(before.weights.get("t.weight")));
+  model.weights.get(quantize::kPhase)[kBatchStatistics].fill_(0);
+  Executor executor(model, {.training = true});
+  executor.run({x});  // sees the ranges
+  executor.store_weights(model);
+  // 8 bits change little: the live network is the original one.
+  EXPECT_LT(distance(run_model(model, x), run_model(before, x)), 0.03);
+
+  quantize::fold_live_norms(model);
+  const at::Tensor folded = model.weights.get("t.weight"), w = before.weights.get("t.weight");
+  for (std::int64_t row = 0; row < inputs; ++row) {
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const std::int64_t channel = row / (inputs / groups) * columns + column;
+      const double scale = before.weights.get("bn.weight")[channel].item<double>() / std::sqrt(before.weights.get("bn.running_var")[channel].item<double>() + 1e-5);
+      EXPECT_TRUE(folded[row][column].allclose(w[row][column] * scale, 1e-5, 1e-6)) << row << " " << column;
+    }
+  }
+  quantize::finish_training_quantizers(model);
+  EXPECT_LT(distance(run_model(model, x), run_model(before, x)), 0.03);
+}
+
+// Inputs, outputs, groups: as many inputs as outputs, more, fewer, in groups, one a channel, one a channel of several outputs.
+INSTANTIATE_TEST_SUITE_P(Shapes, TransposedNorms, testing::Values(std::vector<std::int64_t>{6, 6, 1}, std::vector<std::int64_t>{4, 6, 1}, std::vector<std::int64_t>{8, 4, 1},
+                                                                  std::vector<std::int64_t>{6, 6, 2}, std::vector<std::int64_t>{4, 6, 2},
+                                                                  std::vector<std::int64_t>{4, 4, 4}, std::vector<std::int64_t>{4, 8, 4}));
 
 TEST_F(LiveNorms, QatTrainsThemAndDeploysWhatItValidated) {
   for (const std::string more : {"", ", learned_steps: true, calibration: {samples: 64}"}) {
