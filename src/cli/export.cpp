@@ -17,7 +17,11 @@ struct ExportOptions {
 };
 
 int export_model(const Session& session, const ExportOptions& options) {
-  const Model model = open_model(options.model, options.weights, options.inputs);
+  Model model = open_model(options.model, options.weights, options.inputs);
+  // A .pt2 stays the program that it was.
+  if (options.to.ends_with(".xml")) {
+    for (const auto& note : bring_into_form(model, false)) log_warning(note);
+  }
   const auto artifact = write_artifact(model, options.to, {{"source", options.model}});
   if (session.json) {
     const nlohmann::ordered_json json{{"path", artifact.path}, {"format", artifact.format}, {"size_bytes", artifact.size_bytes}, {"check", artifact.check}};

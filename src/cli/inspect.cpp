@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/names.h"
 #include "ir/describe.h"
+#include "ir/shared_copy.h"
 #include "ir/text.h"
 #include "ops/cost.h"
 #include "pipeline/open_model.h"
@@ -132,11 +133,18 @@ void print_operators(const Model& model) {
   std::cout << format_table(rows);
 }
 
+// What can be pruned is asked of the form that passes work on.
+Model as_passes_see(const Model& model) {
+  Model formed = shared_copy(model);
+  bring_into_form(formed, true);
+  return formed;
+}
+
 int inspect(const Session& session, const InspectOptions& options) {
   const Model model = open_model(options.model, options.weights, options.inputs);
   if (session.json) {
     auto json = to_json(model, options);
-    if (options.groups || options.members) json.update(groups_json(model));
+    if (options.groups || options.members) json.update(groups_json(as_passes_see(model)));
     std::cout << json.dump(2) << '\n';
     return 0;
   }
@@ -147,7 +155,7 @@ int inspect(const Session& session, const InspectOptions& options) {
   print_overview(model, options);
   if (options.modules || !options.select.empty()) print_modules(model, options);
   if (options.operators) print_operators(model);
-  if (options.groups || options.members) std::cout << groups_text(model, options.members);
+  if (options.groups || options.members) std::cout << groups_text(as_passes_see(model), options.members);
   return 0;
 }
 

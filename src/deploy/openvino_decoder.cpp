@@ -21,10 +21,13 @@
 #include <openvino/runtime/properties.hpp>
 #include <utility>
 
+#include "deploy/openvino_states.h"
 #include "deploy/openvino_types.h"
 #include "deploy/torch_program.h"
 #include "deploy/torch_program_builder.h"
 #include "exec/convert.h"
+#include "ir/shared_copy.h"
+#include "ops/evaluation_form.h"
 
 namespace dsc {
 namespace {
@@ -287,7 +290,8 @@ void name_results(const std::shared_ptr<ov::Model>& converted, const TorchProgra
     }
     const auto source = results[i]->input_value(0);
     const bool is_input = dynamic_cast<const ov::op::v0::Parameter*>(source.get_node()) != nullptr;
-    if (!is_input) results[i]->get_output_tensor(0).set_names({program.output_names[i]});
+    const bool is_state = i >= results.size() - program.states.size();
+    if (!is_input && !is_state) results[i]->get_output_tensor(0).set_names({program.output_names[i]});
   }
   converted->validate_nodes_and_infer_types();
 }
@@ -301,9 +305,7 @@ std::int64_t run_time_group(const Graph& graph) {
   return group;
 }
 
-}  // namespace
-
-std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
+std::shared_ptr<ov::Model> convert_evaluated(const Model& model) {
   const auto program = std::make_shared<const TorchProgram>(make_torch_program(model));
   return translating([&] {
     const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
@@ -313,6 +315,7 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
     check_converted(*converted, model);
     converted = restore_inputs(converted, *program);
     name_results(converted, *program);
+    keep_states(*converted, program->states);
     const std::size_t named = name_the_nameless(*converted, 0);
     ov::pass::Manager manager;
     manager.register_pass<ov::pass::ConstantFolding>();
@@ -326,6 +329,14 @@ std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
     converted->set_rt_info(std::to_string(run_time_group(model.graph)), {"runtime_options", ov::hint::dynamic_quantization_group_size.name()});
     return converted;
   });
+}
+
+}  // namespace
+
+std::shared_ptr<ov::Model> convert_to_openvino(const Model& model) {
+  Model evaluated = shared_copy(model);
+  put_into_evaluation_form(evaluated);
+  return convert_evaluated(evaluated);
 }
 
 }  // namespace dsc

@@ -12,6 +12,8 @@ class Model;
 
 namespace dsc {
 
+// Weights that the graph writes into (a streaming cache) become variables of these names: ReadValue and Assign. What the user
+// gives stays as it is, also where the graph writes into its inputs. The network is taken in evaluation form.
 // Inputs and outputs have the graph's names and types, sizes are open where they are symbolic. Weights share the
 // model's memory. FakeQuantize ranges are Constants, and fake-quantised weights integers of 4 or 8 bits.
 // errors: unsupported, naming every operator that cannot be converted, with node and source line.

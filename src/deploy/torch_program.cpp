@@ -1,6 +1,5 @@
 #include "deploy/torch_program.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/function_schema.h>
 
 #include <algorithm>
@@ -9,6 +8,8 @@
 
 #include "deploy/torch_program_builder.h"
 #include "exec/convert.h"
+#include "ops/schema.h"
+#include "ops/writes.h"
 
 namespace dsc {
 namespace {
@@ -38,16 +39,6 @@ Argument fit(const Argument& argument, const c10::Argument& wanted) {
   if (type->kind() == c10::TypeKind::FloatType) return static_cast<double>(*integer);
   if (type->kind() == c10::TypeKind::ListType) return IntList{*integer};
   return argument;
-}
-
-const c10::FunctionSchema* find_schema(const Node& node) {
-  const std::string op(node.op());
-  const auto dot = op.find('.');
-  if (dot == std::string::npos) return nullptr;
-  std::string overload = node.target().size() > op.size() ? node.target().substr(op.size() + 1) : "";
-  if (overload == "default") overload.clear();
-  const auto handle = c10::Dispatcher::singleton().findSchema({op.substr(0, dot) + "::" + op.substr(dot + 1), overload});
-  return handle ? &handle->schema() : nullptr;
 }
 
 bool writes_first_argument(const c10::FunctionSchema& schema) {
@@ -101,7 +92,7 @@ Problem operator_problem(const Node& node, const std::string& reason) {
 
 TorchProgram make_torch_program(const Model& model) { return TorchProgramBuilder(model).build(); }
 
-TorchProgramBuilder::TorchProgramBuilder(const Model& model) : model_(model) { program_.values.emplace_back(); }
+TorchProgramBuilder::TorchProgramBuilder(const Model& model) : model_(model), written_(written_inputs(model.graph)) { program_.values.emplace_back(); }
 
 TorchProgram TorchProgramBuilder::build() {
   const auto nodes = model_.graph.nodes();
@@ -110,17 +101,18 @@ TorchProgram TorchProgramBuilder::build() {
   for (const GraphInput& input : model_.graph.inputs()) {
     if (input.kind == InputKind::user) add_input(input);
   }
+  for (const GraphInput& input : model_.graph.inputs()) {
+    if (input.is_weight() && written_.contains(input.value)) add_state_input(input);
+  }
   for (const Node* node : nodes) add_node(*node);
   if (!problems_.empty()) throw Error(ErrorCode::unsupported, std::move(problems_));
   node_ = nullptr;
   for (const GraphOutput& output : model_.graph.outputs()) {
     if (output.kind != OutputKind::user) continue;
     auto* const* value = std::get_if<Value*>(&output.value);
-    if (!value || !*value || !(*value)->is_tensor()) continue;
-    program_.outputs.push_back(id_of(*value));
-    program_.output_names.push_back((*value)->name());
-    program_.output_types.push_back((*value)->tensor().dtype);
+    if (value && *value && (*value)->is_tensor()) add_output(*value, (*value)->name());
   }
+  add_state_outputs();
   return std::move(program_);
 }
 
@@ -134,6 +126,31 @@ void TorchProgramBuilder::add_input(const GraphInput& input) {
   bind(input.value, new_value(input.value));
   program_.inputs.push_back(id_of(input.value));
   program_.input_names.push_back(input.target.empty() ? input.value->name() : input.target);
+}
+
+void TorchProgramBuilder::add_state_input(const GraphInput& input) {
+  bind(input.value, new_value(input.value));
+  program_.inputs.push_back(id_of(input.value));
+  program_.input_names.push_back("state " + input.target);  // no argument has a space in its name
+  program_.states.push_back({input.target, model_.weights.get(input.target)});
+}
+
+void TorchProgramBuilder::add_output(const Value* value, std::string name) {
+  program_.outputs.push_back(id_of(value));
+  program_.output_names.push_back(std::move(name));
+  program_.output_types.push_back(value->tensor().dtype);
+}
+
+// What was written in place keeps its number, and so is what the input is bound to by now.
+void TorchProgramBuilder::add_state_outputs() {
+  for (const TorchState& state : program_.states) {
+    const Value* left = model_.graph.find_weight(state.name);
+    for (const GraphOutput& output : model_.graph.outputs()) {
+      const bool is_its = (output.kind == OutputKind::buffer_mutation || output.kind == OutputKind::parameter_mutation) && output.target == state.name;
+      if (is_its) left = std::get<Value*>(output.value);
+    }
+    add_output(left, state.name);
+  }
 }
 
 void TorchProgramBuilder::add_node(const Node& node) {

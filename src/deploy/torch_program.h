@@ -48,14 +48,21 @@ struct TorchCall {
   bool may_alias = false;         // a change of output 0 is to be written through to input 0
 };
 
+// A weight that the graph writes into: one of the inputs and one of the outputs, behind those of the user.
+struct TorchState {
+  std::string name;
+  at::Tensor initial;
+};
+
 struct TorchProgram {
   std::vector<TorchCall> calls;
   std::vector<TorchValue> values;      // by id; [0] is unused
-  std::vector<ValueId> inputs;         // user inputs that are tensors
+  std::vector<ValueId> inputs;         // user inputs that are tensors, then the states as a run finds them
   std::vector<std::string> input_names;
-  std::vector<ValueId> outputs;        // user outputs that are tensors
+  std::vector<ValueId> outputs;        // user outputs that are tensors, then the states as a run leaves them
   std::vector<std::string> output_names;
   std::vector<ScalarType> output_types;
+  std::vector<TorchState> states;
 };
 
 // errors: unsupported, naming each node whose operator has no schema and no rule here.

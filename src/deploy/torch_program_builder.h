@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -48,6 +49,9 @@ class TorchProgramBuilder {
   };
 
   void add_input(const GraphInput& input);
+  void add_state_input(const GraphInput& input);
+  void add_output(const Value* value, std::string name);
+  void add_state_outputs();
   void add_node(const Node& node);
   void add_operator(const Node& node, const c10::FunctionSchema& schema);
   void cast_operands(const Node& node, const std::string& op, std::vector<ValueId>& inputs);
@@ -71,6 +75,7 @@ class TorchProgramBuilder {
   std::vector<Problem> problems_;
   const Node* node_ = nullptr;   // the one being written
   bool changes_in_place_ = false;
+  std::set<const Value*> written_;  // inputs that a run writes into
 };
 
 // Arguments by name, or by position where the exporter gives no names. errors: unsupported, when absent or of another kind.

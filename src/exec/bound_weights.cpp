@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dscompress/error.h"
+#include "ops/writes.h"
 
 namespace dsc {
 namespace {
@@ -32,12 +33,15 @@ bool is_convolution_weight(const Value& value) {
 }  // namespace
 
 BoundWeights::BoundWeights(const Graph& graph, const Weights& weights, const ExecutorOptions& options, c10::Device device)
-    : gradients_(options.training || options.record_gradients), device_(device) {
+    : gradients_(options.training || options.record_gradients), training_(options.training), device_(device) {
+  // Training counts up counters of batches; evaluation leaves the model as it is.
+  const std::set<const Value*> written = options.training ? state_inputs(graph) : written_inputs(graph);
   for (const GraphInput& input : graph.inputs()) {
     if (!input.value || !input.is_weight()) continue;
     if (by_name_.contains(input.target)) continue;
     Entry entry{input.target, input.value, input.kind};
     entry.channels_last = options.channels_last && is_convolution_weight(*input.value);
+    entry.is_state = written.contains(input.value);
     entry.same_as = entries_.size();
     by_name_.emplace(entry.name, entries_.size());
     entries_.push_back(std::move(entry));
@@ -67,6 +71,7 @@ at::Tensor BoundWeights::prepare(const Entry& entry, const at::Tensor& tensor) c
   at::Tensor out = tensor.detach();
   if (out.device() != device_) out = out.to(device_);
   if (entry.channels_last) out = out.contiguous(c10::MemoryFormat::ChannelsLast);
+  if (entry.is_state && out.is_alias_of(tensor)) out = out.clone();
   // Even where nothing is recorded some kernels are chosen by this flag, so evaluation keeps it as exported.
   const bool differentiable = out.is_floating_point() || out.is_complex();
   if (differentiable && (gradients_ ? entry.kind == InputKind::parameter : entry.value->tensor().requires_grad)) {
@@ -83,6 +88,12 @@ std::size_t BoundWeights::index(const std::string& name) const {
 
 void BoundWeights::put(std::vector<c10::IValue>& frame, const SlotMap& slots) const {
   for (const Entry& entry : entries_) frame[slots.at(entry.value)] = entries_[entry.same_as].tensor;
+}
+
+void BoundWeights::detach_states() {
+  for (Entry& entry : entries_) {
+    if (entry.is_state && entry.tensor.defined() && entry.tensor.requires_grad()) entry.tensor = entry.tensor.detach();
+  }
 }
 
 at::Tensor BoundWeights::get(const std::string& name) const {
@@ -108,6 +119,7 @@ void BoundWeights::store(Weights& weights) const {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> stored(entries_.size());
   for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (training_ && entries_[i].is_state) continue;  // what batches left there is no weight
     at::Tensor& tensor = stored[entries_[i].same_as];
     if (!tensor.defined()) tensor = entries_[entries_[i].same_as].tensor.detach().to(c10::kCPU).contiguous();
     weights.set(entries_[i].name, tensor);

@@ -16,6 +16,7 @@
 #include "exec/convert.h"
 #include "exec/kept_results.h"
 #include "exec/plan.h"
+#include "ops/writes.h"
 
 namespace dsc {
 namespace {
@@ -55,15 +56,15 @@ struct Executor::State {
         options(std::move(executor_options)),
         device(find_device(options.device)),
         plan(make_plan(graph, options, device)),
-        weights(graph, model_weights, options, device) {
+        weights(graph, model_weights, options, device),
+        written(written_inputs(graph)) {
     keep_freed_memory();
   }
 
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs, const std::vector<const Value*>& values,
                               const Watcher& watcher);
   void bind_inputs(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame) const;
-  std::vector<at::Tensor> finish(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame);
-  void write_back(const GraphOutput& output, const at::Tensor& value, const std::vector<at::Tensor>& inputs);
+  std::vector<at::Tensor> finish(std::vector<c10::IValue>& frame);
   std::vector<bool> watch_list(const std::vector<const Value*>& values) const;
   // The fastest steps that make every watched value.
   const std::vector<Step>& steps_for(const std::vector<bool>& watched) const;
@@ -75,6 +76,7 @@ struct Executor::State {
   Plan plan;
   BoundWeights weights;
   KeptResults kept;
+  std::set<const Value*> written;  // inputs that a run writes into
 };
 
 void Executor::State::bind_inputs(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame) const {
@@ -82,7 +84,8 @@ void Executor::State::bind_inputs(const std::vector<at::Tensor>& inputs, std::ve
   std::size_t next = 0;
   for (const GraphInput& input : graph.inputs()) {
     if (input.kind != InputKind::user || !input.value) continue;
-    at::Tensor tensor = inputs[next++];
+    const at::Tensor& given = inputs[next++];
+    at::Tensor tensor = given;
     c10::IValue& entry = frame[plan.slots.at(input.value)];
     if (!input.value->is_tensor()) {
       const c10::Scalar number = tensor.item();
@@ -91,6 +94,7 @@ void Executor::State::bind_inputs(const std::vector<at::Tensor>& inputs, std::ve
     }
     if (tensor.device() != device) tensor = tensor.to(device);
     if (options.channels_last && tensor.dim() == 4) tensor = tensor.contiguous(c10::MemoryFormat::ChannelsLast);
+    if (written.contains(input.value) && tensor.is_alias_of(given)) tensor = tensor.clone();  // the caller's stays as it is
     entry = std::move(tensor);
   }
 }
@@ -152,33 +156,22 @@ std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inpu
     for (const Slot slot : step.frees) frame[slot] = {};
   }
   if (mode != 0) scope.enter(plan.modes.front());
-  return finish(inputs, frame);
+  return finish(frame);
 }
 
-std::vector<at::Tensor> Executor::State::finish(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame) {
+std::vector<at::Tensor> Executor::State::finish(std::vector<c10::IValue>& frame) {
   std::vector<at::Tensor> outputs;
   for (const GraphOutput& output : graph.outputs()) {
     Value* const* value = std::get_if<Value*>(&output.value);
     if (!value || !*value || !frame[plan.slots.at(*value)].isTensor()) continue;
     const at::Tensor& tensor = frame[plan.slots.at(*value)].toTensor();
     if (output.kind == OutputKind::user || output.kind == OutputKind::loss) outputs.push_back(tensor);
-    else write_back(output, tensor, inputs);
+    if (output.kind != OutputKind::buffer_mutation && output.kind != OutputKind::parameter_mutation) continue;
+    const at::NoGradGuard no_grad;
+    weights.get(output.target).copy_(tensor.detach());
   }
+  if (options.training || options.record_gradients) weights.detach_states();
   return outputs;
-}
-
-void Executor::State::write_back(const GraphOutput& output, const at::Tensor& value, const std::vector<at::Tensor>& inputs) {
-  const at::NoGradGuard no_grad;
-  if (output.kind != OutputKind::input_mutation) {
-    weights.get(output.target).copy_(value.detach());
-    return;
-  }
-  std::size_t next = 0;
-  for (const GraphInput& input : graph.inputs()) {
-    if (input.kind != InputKind::user || !input.value) continue;
-    if (input.target == output.target) at::Tensor(inputs[next]).copy_(value.detach());
-    ++next;
-  }
 }
 
 Executor::Executor(const Model& model, ExecutorOptions options)

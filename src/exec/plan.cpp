@@ -202,7 +202,6 @@ class Planner {
     }
     for (const GraphOutput& output : graph_.outputs()) {
       for (const Value* value : values_of(output.value)) needed[plan_.slots.at(value)] = true;
-      if (output.kind == OutputKind::input_mutation) pin_input(output.target, needed);
     }
     return needed;
   }
@@ -245,12 +244,6 @@ class Planner {
     }
     for (const Step& step : plan_.joined) {
       for (const Slot slot : step.outputs) plan_.made_joined[slot] = true;
-    }
-  }
-
-  void pin_input(const std::string& name, std::vector<bool>& needed) {
-    for (const GraphInput& input : graph_.inputs()) {
-      if (input.value && input.kind == InputKind::user && input.target == name) needed[plan_.slots.at(input.value)] = true;
     }
   }
 

@@ -1,13 +1,17 @@
 #include "pipeline/open_model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "deploy/decomposed_form.h"
 #include "dscompress/error.h"
+#include "exec/plain_weights.h"
 #include "io/pt2.h"
 #include "io/safetensors.h"
 #include "io/torchscript.h"
 #include "ir/verify.h"
+#include "ops/evaluation_form.h"
+#include "ops/linear_form.h"
 
 namespace dsc {
 namespace {
@@ -32,7 +36,25 @@ Model read_model(const std::string& path, const std::vector<std::string>& inputs
   return model;
 }
 
+std::string note_of(const std::vector<PlainWeight>& weights) {
+  constexpr std::size_t kShown = 3;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kShown, weights.size()); ++i) names += (i ? ", " : "") + weights[i].name;
+  if (weights.size() > kShown) names += " and " + std::to_string(weights.size() - kShown) + " more";
+  return "weights that were computed from parameters (weight norm, spectral norm and the like) are plain parameters now: " + names;
+}
+
 }  // namespace
+
+std::vector<std::string> bring_into_form(Model& model, bool for_passes) {
+  auto notes = notes_of(put_into_evaluation_form(model));
+  if (!for_passes) return notes;
+  recompose_norms_and_dropout(model.graph);
+  recompose_linear_layers(model.graph);
+  if (const auto weights = make_weights_plain(model); !weights.empty()) notes.push_back(note_of(weights));
+  verify_or_throw(model, "bringing " + model.source + " into the form that passes work on");
+  return notes;
+}
 
 Model open_model(const std::string& path, const std::string& weights, const std::vector<std::string>& inputs) {
   Model model = read_model(path, inputs);

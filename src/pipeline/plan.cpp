@@ -28,8 +28,17 @@ class RehearsalContext final : public PassContext {
   bool has_data(Split split) const override { return resources_.find_data(split, train_on_) != nullptr; }
   Dataset& data(Split split) override { return *resources_.find_data(split, train_on_); }
   const Model& base() override { return *resources_.base; }
-  Model load_model(const std::string& path, const std::string& weights) override { return open_model(path, weights); }
-  Metrics evaluate(const Model&, Split, std::int64_t) override { return {}; }
+  Model load_model(const std::string& path, const std::string& weights) override {
+    Model model = open_model(path, weights);
+    for (const auto& text : bring_into_form(model, false)) note(path + ": " + text);
+    return model;
+  }
+  // Every metric of the recipe, as zero: which of them decides is known before anything is measured.
+  Metrics evaluate(const Model&, Split, std::int64_t) override {
+    Metrics names;
+    for (const auto& name : resources_.metrics) names[name] = 0;
+    return names;
+  }
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override { return std::vector<double>(models.size(), 1); }
   void note(std::string text) override { notes_.push_back(std::move(text)); }
   void curve(const CurvePoint&) override {}
@@ -104,7 +113,8 @@ Plan make_plan(const Recipe& recipe) {
   const Model base = run.model.clone();
   run.resources.base = &base;
   Plan plan;
-  plan.notes = run.resources.data_notes;
+  plan.notes = run.resources.model_notes;
+  plan.notes.insert(plan.notes.end(), run.resources.data_notes.begin(), run.resources.data_notes.end());
   plan.steps.push_back(measure_step("base", nullptr, run.model));
   const double weights = static_cast<double>(weight_bytes(base)), activations = activation_bytes(base);
   plan.memory_bytes = static_cast<std::int64_t>(weights + activations * static_cast<double>(recipe.evaluate.batch));

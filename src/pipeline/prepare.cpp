@@ -97,6 +97,7 @@ PreparedRun prepare_run(const Recipe& recipe) {
   PreparedRun run;
   run.model = open_model(recipe.model.path.path, recipe.model.weights.path, recipe.model.inputs);
   auto& resources = run.resources;
+  resources.model_notes = bring_into_form(run.model, !recipe.passes.steps.empty());
   resources.metrics = recipe.evaluate.metrics;
   resources.evaluation_batch = recipe.evaluate.batch;
   resources.device = recipe.device;

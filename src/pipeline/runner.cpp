@@ -62,6 +62,10 @@ class Run {
     report.started_at = utc_time("%Y-%m-%dT%H:%M:%SZ");
     for (const auto& entry : recipe_.overrides) report.overrides.push_back({entry.path, entry.value, entry.origin});
     report.notes = recipe_.notes;
+    for (const auto& note : prepared_.resources.model_notes) {
+      log_warning(note);
+      report.notes.push_back(note);
+    }
     for (const auto& note : prepared_.resources.data_notes) {
       log_info(note);
       report.notes.push_back(note);

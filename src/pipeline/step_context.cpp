@@ -64,6 +64,12 @@ Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limi
   });
 }
 
+Model StepContext::load_model(const std::string& path, const std::string& weights) {
+  Model model = open_model(path, weights);
+  for (const auto& text : bring_into_form(model, false)) note(path + ": " + text);
+  return model;
+}
+
 std::vector<double> StepContext::latencies_ms(const std::vector<const Model*>& models) {
   if (!resources_.latencies_ms) throw Error(ErrorCode::recipe, "this step measures latency, and the recipe does not say how", {}, "add evaluate.latency");
   return resources_.latencies_ms(models);

@@ -20,6 +20,7 @@ namespace dsc {
 struct RunResources {
   std::map<Split, std::unique_ptr<Dataset>> data;
   std::map<std::string, std::unique_ptr<Dataset>> more;  // data.more
+  std::vector<std::string> model_notes;      // how the model was brought into form
   std::vector<std::string> data_notes;       // what was cut, how much is padding
   std::vector<std::string> metrics;
   std::int64_t evaluation_batch = 250;
@@ -45,7 +46,7 @@ class StepContext : public PassContext {
   bool has_data(Split split) const override { return resources_.find_data(split, train_on_) != nullptr; }
   Dataset& data(Split split) override;
   const Model& base() override { return *resources_.base; }
-  Model load_model(const std::string& path, const std::string& weights) override { return open_model(path, weights); }
+  Model load_model(const std::string& path, const std::string& weights) override;
   Metrics evaluate(const Model& model, Split split, std::int64_t limit) override;
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override;
   void note(std::string text) override;

@@ -1,6 +1,7 @@
 #include "report/report.h"
-#include "core/printed.h"
 
+#include "core/metric_kind.h"
+#include "core/printed.h"
 
 namespace dsc {
 
@@ -110,8 +111,7 @@ void Report::fields(FieldVisitor& visit) {
 bool larger_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "perplexity" && metric != "kl"; }
 
 std::string format_metric(const std::string& metric, double value) {
-  const bool is_share = metric.starts_with("top") || metric == "accuracy" || metric == "agreement" || metric.ends_with("f1") || metric == "exact_match";
-  return is_share ? printed("%.2f %%", 100 * value) : printed("%.4f", value);
+  return is_share(metric) ? printed("%.2f %%", 100 * value) : printed("%.4f", value);
 }
 
 const StepRecord& baseline_step(const Report& report) {

@@ -57,7 +57,7 @@ void check_monitor(const Model& model, const TrainOptions& options, const TrainH
                 "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
   }
   if (context.data(Split::valid).size() == 0) throw Error(ErrorCode::data, what + " needs a validation split, and data.valid is empty");
-  if (!context.dry_run()) choose_monitor(context.evaluate(model, Split::valid, 1), options.monitor);
+  choose_monitor(context.evaluate(model, Split::valid, 1), options.monitor);  // a rehearsal knows the names
 }
 
 std::string to_text(const TrainProgress& p) {

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "core/random.h"
+#include "data/move_batch.h"
 
 namespace dsc {
 namespace {
@@ -88,7 +89,7 @@ void Trainer::accumulate_gradients(BatchLoader& loader, LossLog& losses, std::in
   for (std::int64_t i = 0; i < batches; ++i) {
     auto next = loader.next();
     if (!next) throw Error(ErrorCode::internal, "the loader ended before its epoch");
-    const auto batch = on_device(std::move(*next));
+    const auto batch = move_batch(std::move(*next), context_.device());
     const auto loss = objective_(forward(batch), batch);
     losses.add(loss, progress_.step, lr);
     differentiate(batches == 1 ? loss : loss / batches);
@@ -99,15 +100,6 @@ void Trainer::accumulate_gradients(BatchLoader& loader, LossLog& losses, std::in
 std::vector<at::Tensor> Trainer::forward(const Batch& batch) {
   if (taps_.empty()) return executor_->run(batch.inputs);
   return executor_->run(batch.inputs, taps_, [&](const Value& value, const at::Tensor& tensor) { hooks_.tap(value.name(), tensor); });
-}
-
-Batch Trainer::on_device(Batch batch) const {
-  if (context_.device() == "cpu") return batch;
-  const c10::Device device(context_.device());
-  for (auto& input : batch.inputs) input = input.to(device, /*non_blocking=*/true);
-  for (auto& other : batch.others) other = other.to(device, /*non_blocking=*/true);
-  if (batch.target.defined()) batch.target = batch.target.to(device, /*non_blocking=*/true);
-  return batch;
 }
 
 void Trainer::update_weights(double lr) {

@@ -58,7 +58,6 @@ class Trainer {
   void accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr);
   void update_weights(double lr);
   std::vector<at::Tensor> forward(const Batch& batch);
-  Batch on_device(Batch batch) const;
   double learning_rate_now() const;
   void finish_epoch();
   void validate(double epoch);

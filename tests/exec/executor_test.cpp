@@ -68,11 +68,82 @@ TEST(Executor, BuffersChangeAsInPyTorch) {
   }
 }
 
-TEST(Executor, CountsCallsInTheModelsOwnBuffer) {
+// An evaluation is no part of a model's life: what it counted would be in the file that is written next.
+TEST(Executor, CountsCallsAndLeavesTheModelsOwnBufferAsItIs) {
   const Fixture fixture("structures");
+  const auto before = fixture.model.weights.get("calls").item<std::int64_t>();
   Executor executor(fixture.model, {});
   for (int i = 0; i < 3; ++i) executor.run(fixture.list("input"));
-  EXPECT_EQ(fixture.model.weights.get("calls").item<std::int64_t>(), 3);
+  EXPECT_EQ(executor.weight("calls").item<std::int64_t>(), before + 3);
+  EXPECT_EQ(fixture.model.weights.get("calls").item<std::int64_t>(), before);
+}
+
+// x[:, 2:] = 0; x *= 2; return x + 1, once in place and once as the exporter declares it.
+TEST(Executor, WritesIntoACopyOfItsInputs) {
+  const char* in_place = R"text(graph {
+    input %x: f32[s0{2}, 3]
+    %part: f32[s0{2}, 1] = aten.slice.Tensor(self=%x, dim=1, start=2, end=9)
+    %gone: f32[s0{2}, 1] = aten.zero_.default(self=%part)
+    %twice: f32[s0{2}, 3] = aten.mul_.Tensor(self=%x, other=2)
+    %y: f32[s0{2}, 3] = aten.add.Tensor(self=%twice, other=1)
+    output %y
+  })text";
+  const char* declared = R"text(graph {
+    input %x: f32[s0{2}, 3]
+    %part: f32[s0{2}, 1] = aten.slice.Tensor(self=%x, dim=1, start=2, end=9)
+    %none: f32[s0{2}, 1] = aten.mul.Tensor(self=%part, other=0)
+    %less: f32[s0{2}, 3] = aten.slice_scatter.default(self=%x, src=%none, dim=1, start=2, end=9)
+    %twice: f32[s0{2}, 3] = aten.mul.Tensor(self=%less, other=2)
+    %y: f32[s0{2}, 3] = aten.add.Tensor(self=%twice, other=1)
+    mutate_input "x" = %twice
+    output %y
+  })text";
+  for (const char* text : {in_place, declared}) {
+    const Model model = model_of(text);
+    for (const bool gradients : {false, true}) {
+      Executor executor(model, {.record_gradients = gradients});
+      const at::Tensor x = at::arange(6, at::kFloat).view({2, 3}), before = x.clone();
+      const at::Tensor expected = at::tensor({1.f, 3.f, 1.f, 7.f, 9.f, 1.f}).view({2, 3});
+      for (int run = 0; run < 2; ++run) EXPECT_TRUE(executor.run({x}).at(0).equal(expected));
+      EXPECT_TRUE(x.equal(before));
+    }
+  }
+}
+
+constexpr const char* kSum = R"text(graph {
+  param %w "w": f32[3] grad
+  buffer %sum "sum": f32[3]
+  buffer %calls "bn.num_batches_tracked": i64[]
+  input %x: f32[3]
+  %scaled: f32[3] = aten.mul.Tensor(self=%x, other=%w)
+  %now: f32[3] = aten.add_.Tensor(self=%sum, other=%scaled)
+  %counted: i64[] = aten.add_.Tensor(self=%calls, other=1)
+  %y: f32[3] = aten.mul.Tensor(self=%now, other=2)
+  output %y
+})text";
+
+Model running_sum() {
+  return model_of(kSum, [](const std::string& name, at::IntArrayRef sizes) { return name == "w" ? at::ones(sizes) : at::zeros(sizes, name == "sum" ? at::kFloat : at::kLong); });
+}
+
+// Outputs 2x, 4x, 6x: each run goes on from the one before, each executor starts as the model does.
+TEST(Executor, KeepsStateFromRunToRunButNotInTheModel) {
+  const Model model = running_sum();
+  for (int time = 0; time < 2; ++time) {
+    Executor executor(model, {});
+    for (int run = 1; run <= 3; ++run) EXPECT_TRUE(executor.run({at::ones({3})}).at(0).equal(at::full({3}, 2.0 * run)));
+  }
+  EXPECT_TRUE(model.weights.get("sum").equal(at::zeros({3})));
+}
+
+TEST(Executor, TrainsThroughOneRunOfAStateAndStoresCountersAlone) {
+  Model model = running_sum();
+  Executor executor(model, {.training = true});
+  for (int run = 0; run < 3; ++run) executor.run({at::ones({3})}).at(0).sum().backward();  // a second backward through the first run would throw
+  EXPECT_TRUE(executor.weight("w").grad().equal(at::full({3}, 6.0)));
+  executor.store_weights(model);
+  EXPECT_TRUE(model.weights.get("sum").equal(at::zeros({3})));
+  EXPECT_EQ(model.weights.get("bn.num_batches_tracked").item<std::int64_t>(), 3);
 }
 
 TEST(Executor, DoesNotRecordGradientsInEvaluation) {

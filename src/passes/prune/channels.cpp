@@ -36,12 +36,6 @@ namespace {
 
 using namespace prune;
 
-// How much of the metric was lost, as a fraction (pp) or relative to `base` (%).
-double drop_of(const Metrics& metrics, double base, const std::string& metric, const std::string& unit) {
-  double lost = smaller_is_better(metric) ? metrics.at(metric) - base : base - metrics.at(metric);
-  return unit == "%" ? lost / base : lost;
-}
-
 // Which optimiser trains after a cut; null: none does.
 const OptimizerConfig* recovery_optimizer(const Options& options) {
   return options.finetune_each ? &options.finetune_each->optimizer : options.distill_each ? &options.distill_each->train.optimizer : nullptr;
@@ -90,15 +84,13 @@ class Pruning {
   // What is measured or trained before the first step.
   void prepare(Model& model) {
     if (options_.of == Of::base) check_reach(model);
-    bool measures = options_.max_drop || options_.scope == Scope::sensitivity;
-    if (measures && !context_.has_data(Split::valid)) {
-      throw Error(ErrorCode::recipe, "max_drop and scope: sensitivity need a validation split, and the recipe has none", {},
+    if (options_.scope == Scope::sensitivity && !context_.has_data(Split::valid)) {
+      throw Error(ErrorCode::recipe, "scope: sensitivity needs a validation split, and the recipe has none", {},
                   "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
     }
-    if (options_.max_drop && !context_.dry_run()) {
-      base_metrics_ = nlohmann::json::parse(context_.stage("base", model, [&] {
-        return nlohmann::json(context_.evaluate(model, Split::valid)).dump();
-      })).get<Metrics>();
+    if (options_.max_drop) measure_before(model);
+    if (options_.scope == Scope::sensitivity && options_.sensitivity.table.empty() && context_.dry_run()) {
+      choose_deciding_metric(context_.evaluate(model, Split::valid, 1), "scope: sensitivity");
     }
     if (options_.scope == Scope::sensitivity && !context_.dry_run()) {
       base_.sensitivity = parse_sense_table(context_.stage("sense", model, [&] {
@@ -106,6 +98,15 @@ class Pruning {
       }));
     }
     if (options_.sparsify) context_.stage("sparsify", model, [&] { return train_sparse(model); });
+  }
+
+  // What a step may lose is measured from here.
+  void measure_before(Model& model) {
+    require_validation(context_, "/max_drop");
+    base_metrics_ = nlohmann::json::parse(context_.stage("base", model, [&] {
+      return nlohmann::json(context_.evaluate(model, Split::valid)).dump();
+    })).get<Metrics>();
+    metric_ = choose_loss_metric(base_metrics_, options_.max_drop->unit, "/max_drop");
   }
 
   // Of the base's cost, which the check before a run cannot know.
@@ -155,10 +156,9 @@ class Pruning {
     if (options_.recalibrate_batches > 0 && !context_.dry_run()) recalibrate_batch_norm(model, options_.recalibrate_batches, seed_of(step), context_);
     recover(model, options_, "step" + std::to_string(step) + "/", context_);
     if (!options_.max_drop || context_.dry_run()) return false;
-    std::string metric = choose_monitor(base_metrics_, "");
-    Metrics metrics = context_.evaluate(model, Split::valid);
-    context_.curve({"prune_valid", static_cast<double>(step), metrics.at(metric)});
-    if (drop_of(metrics, base_metrics_.at(metric), metric, options_.max_drop->unit) <= options_.max_drop->value / 100) return false;
+    const double value = context_.evaluate(model, Split::valid).at(metric_);
+    context_.curve({"prune_valid", static_cast<double>(step), value});
+    if (lost(metric_, base_metrics_.at(metric_), value, options_.max_drop->unit) <= options_.max_drop->value) return false;
     model = std::move(*before);
     return true;
   }
@@ -190,6 +190,7 @@ class Pruning {
   Base base_;
   double parameters_before_ = base_.cost.parameters;
   Metrics base_metrics_;
+  std::string metric_;  // of max_drop
   std::optional<Model> original_;
   double macs_for_latency_ = 0;
   PassResult result_;

@@ -54,7 +54,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("finetune_each", finetune_each, {.text = "Training after each step, on labels."});
   visit("distill_each", distill_each, {.text = "Training after each step, towards the base model's scores; in place of `finetune_each`."});
   visit("recalibrate_batches", recalibrate_batches, {.text = "Training batches to re-estimate batch-norm statistics with after each cut; 0: none.", .minimum = 0});
-  visit("max_drop", max_drop, {.text = "Largest loss of the first metric on the valid split; a step beyond it is undone and is the last.", .minimum = 0, .units = {"pp", "%"}});
+  visit("max_drop", max_drop, {.text = "Largest loss on the valid split, of top1 or the only metric; a step beyond it is undone and is the last.", .minimum = 0, .units = {"pp", "%"}});
   visit("allow_empty", allow_empty, {.text = "Accept patterns that match nothing and a cut of nothing."});
   visit.check(finetune_each && distill_each ? "finetune_each and distill_each exclude each other" : "");
   visit.check(of == Of::base && (reduce.channels || reduce.latency) ? "`of: base` goes with macs, parameters and bytes" : "");

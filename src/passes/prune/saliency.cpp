@@ -4,6 +4,7 @@
 
 #include "core/random.h"
 #include "data/dataset.h"
+#include "data/move_batch.h"
 #include "dscompress/error.h"
 #include "exec/executor.h"
 #include "train/train.h"
@@ -17,9 +18,10 @@ Saliencies measure_saliencies(const Model& model, const ImportanceOptions& optio
                                                   .limit = options.batches * options.batch});
   Objective objective = supervised_objective(0);
   Saliencies result;
-  while (std::optional<Batch> batch = loader.next()) {
+  while (std::optional<Batch> next = loader.next()) {
     context.check_cancelled();
-    at::Tensor loss = objective(executor.run(batch->inputs), *batch);
+    const Batch batch = move_batch(std::move(*next), context.device());
+    at::Tensor loss = objective(executor.run(batch.inputs), batch);
     if (!std::isfinite(loss.item<double>())) throw Error(ErrorCode::numeric, "the loss is not finite while measuring importance");
     loss.backward();
     for (const std::string& name : executor.parameter_names()) {
@@ -32,6 +34,9 @@ Saliencies measure_saliencies(const Model& model, const ImportanceOptions& optio
       second = second.defined() ? second + term.square() : term.square();
       weight.mutable_grad() = at::Tensor();
     }
+  }
+  for (auto* terms : {&result.first_order, &result.second_order}) {
+    for (auto& [name, term] : *terms) term = term.cpu();
   }
   return result;
 }

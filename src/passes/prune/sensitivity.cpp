@@ -40,7 +40,7 @@ void SensitivityOptions::fields(FieldVisitor& visit) {
 
 SenseTable measure_sensitivity(const Model& model, const Options& options, PassContext& context) {
   Metrics base = context.evaluate(model, Split::valid, options.sensitivity.examples);
-  SenseTable table{.setting = "share cut", .metric = choose_monitor(base, "")};
+  SenseTable table{.setting = "share cut", .metric = choose_deciding_metric(base, "the sensitivity of channels")};
   table.base = base.at(table.metric);
   ChannelGroups groups(model);
   Scoped scoped = scope_groups(groups, options);

@@ -183,8 +183,7 @@ class Search {
   }
 
   double drop_of(const Widths& chosen) const {
-    const Metrics after = context_.evaluate(quantized(chosen), Split::valid);
-    return (smaller_is_better(metric_) ? -1 : 1) * (base_ - after.at(metric_));
+    return lost(metric_, base_, context_.evaluate(quantized(chosen), Split::valid).at(metric_), mixed_.budget.drop->unit);
   }
 
   Widths within_drop() {
@@ -198,14 +197,16 @@ class Search {
       most += high->cost;
     }
     Widths best = *find_least_loss(by_bytes, least);
-    if (context_.dry_run()) return best;
+    const std::string& unit = mixed_.budget.drop->unit;
+    require_validation(context_, "/mixed/budget/drop");
     const Metrics before = context_.evaluate(prepared_, Split::valid);
-    metric_ = choose_monitor(before, "");
+    metric_ = choose_loss_metric(before, unit, "/mixed/budget/drop");
+    if (context_.dry_run()) return best;
     base_ = before.at(metric_);
-    const double allowed = mixed_.budget.drop->value / 100;
+    const double allowed = mixed_.budget.drop->value;
     double drop = drop_of(best);
     if (drop > allowed) {
-      throw Error(ErrorCode::recipe, "a drop of " + printed("%.2f", 100 * allowed) + " pp cannot be kept: with the least error it is " + printed("%.2f", 100 * drop) + " pp",
+      throw Error(ErrorCode::recipe, "a drop of " + printed("%.2f ", allowed) + unit + " cannot be kept: with the least error it is " + printed("%.2f ", drop) + unit,
                   {.pointer = "/mixed/budget/drop"}, "raise the budget, or add wider `bits`, 32 for floating point");
     }
     constexpr int kSteps = 8;
@@ -223,7 +224,7 @@ class Search {
       best = chosen;
       drop = now;
     }
-    measured_.push_back({"measured_drop", 100 * drop, "pp"});
+    measured_.push_back({"measured_drop", drop, unit});
     return best;
   }
 

@@ -80,7 +80,7 @@ SenseTable measure_sensitivity(const Model& model, const Options& options, PassC
   const Precisions precisions = prepare(prepared, options, context);
   if (options.mixed) return measure_output_errors(prepared, precisions, options, context);
   const Metrics base = context.evaluate(prepared, Split::valid);
-  SenseTable table{.setting = "bits", .metric = choose_monitor(base, "")};
+  SenseTable table{.setting = "bits", .metric = choose_deciding_metric(base, "the sensitivity of layers")};
   table.base = base.at(table.metric);
   add_points(table, prepared, precisions, options, {8, 4, 2},
              [&](const Model& changed) { return context.evaluate(changed, Split::valid).at(table.metric); }, context);
@@ -102,17 +102,17 @@ SenseTable measure_output_errors(const Model& prepared, const Precisions& precis
 }
 
 std::vector<std::string> keep_within_drop(const Model& prepared, Precisions& precisions, const Options& options, PassContext& context) {
-  if (context.dry_run()) return {};
+  require_validation(context, "/max_drop");
   const Metrics base = context.evaluate(prepared, Split::valid);
-  const std::string metric = choose_monitor(base, "");
-  const double sign = smaller_is_better(metric) ? -1 : 1;
-  const auto drop = [&](double value) { return sign * (base.at(metric) - value); };
+  const std::string metric = choose_loss_metric(base, options.max_drop->unit, "/max_drop");
+  if (context.dry_run()) return {};
+  const auto drop = [&](double value) { return lost(metric, base.at(metric), value, options.max_drop->unit); };
   const auto drop_now = [&] {
     Model copy = prepared.clone();
     quantize_prepared(copy, precisions, options, context);
     return drop(context.evaluate(copy, Split::valid).at(metric));
   };
-  const double allowed = options.max_drop->value / 100;
+  const double allowed = options.max_drop->value;
   std::vector<std::string> modules;
   if (drop_now() <= allowed) return modules;
   const Measure measure = [&](const Model& changed) { return context.evaluate(changed, Split::valid).at(metric); };

@@ -111,7 +111,7 @@ std::vector<double> influences(const Model& model, const std::vector<ResidualBlo
 
 std::vector<double> ablation_losses(const Model& model, const std::vector<ResidualBlock>& blocks, const Options& options, PassContext& context) {
   Metrics base = context.evaluate(model, Split::valid, options.examples);
-  std::string metric = choose_monitor(base, "");
+  std::string metric = choose_deciding_metric(base, "importance: ablation");
   std::vector<double> losses;
   for (const ResidualBlock& block : blocks) {
     context.check_cancelled();
@@ -130,6 +130,7 @@ std::vector<double> measure(Model& model, const std::vector<ResidualBlock>& bloc
     throw Error(ErrorCode::recipe, "importance: ablation needs a validation split, and the recipe has none", {.pointer = "/importance"},
                 "add data.valid, or use importance: influence");
   }
+  if (by_ablation && context.dry_run()) choose_deciding_metric(context.evaluate(model, Split::valid, 1), "importance: ablation");
   if (context.dry_run()) return std::vector<double>(blocks.size(), 0);
   return nlohmann::json::parse(context.stage("importance", model, [&] {
     return nlohmann::json(by_ablation ? ablation_losses(model, blocks, options, context) : influences(model, blocks, options, context)).dump();

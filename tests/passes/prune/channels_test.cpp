@@ -174,6 +174,27 @@ TEST(PruneChannels, UndoesTheStepThatLosesTooMuch) {
   EXPECT_NE(result.notes.front().find("step 2 of 3"), std::string::npos);
 }
 
+// Found before anything is cut or trained.
+TEST(PruneChannels, RehearsesWhichMetricDecides) {
+  test::MemoryDataset valid = test::synthetic_classes(64);
+  Options options = reduce_channels(0.5);
+  options.max_drop = Quantity{1, "pp"};
+  for (const Metrics& metrics : {Metrics{{"f1", 0}, {"loss", 0}}, Metrics{{"perplexity", 0}}}) {
+    Model model = test::tiny_mlp(1, {.hidden = 32});
+    test::FakeContext context(model, {.valid = &valid});
+    context.rehearsal = true;
+    context.metrics = [&](const Model&, const Dataset&, std::int64_t) { return metrics; };
+    try {
+      prune_pass().run(model, &options, context);
+      ADD_FAILURE() << metrics.begin()->first;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::recipe);
+      EXPECT_EQ(error.problems().front().place.pointer, "/max_drop");
+    }
+    EXPECT_EQ(model.weights.get("fc1.weight").size(0), 32);
+  }
+}
+
 TEST(PruneChannels, ReportsEveryGroupAndWhatIsPinned) {
   Pruned pruned = run_prune(test::tiny_residual_cnn(), reduce_channels(0.5));
   ASSERT_EQ(pruned.result.tables.size(), 1U);
