@@ -118,6 +118,10 @@ void print_modules(const Model& model, const InspectOptions& options) {
     rows.push_back({path.empty() ? "(root)" : path, row.type.substr(row.type.rfind('.') + 1), format_count(row.macs),
                     format_count(static_cast<double>(row.parameters))});
   }
+  if (rows.size() == 1 && options.select.empty()) {
+    std::cout << "no modules: the program has neither operators nor parameters\n";
+    return;
+  }
   if (rows.size() == 1) {
     throw Error(ErrorCode::usage, "no module matches `" + options.select + "`", {}, "`*` stays within one component, `**` crosses dots");
   }

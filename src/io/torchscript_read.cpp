@@ -38,6 +38,12 @@ torch::jit::Module load(const std::string& path) {
     const std::string text = error.what_without_backtrace();
     throw Error(ErrorCode::model_file, "LibTorch cannot load the program: " + text.substr(0, text.find('\n')), {.file = path},
                 "save it again with the torch version that dscompress was built with, and without custom operators");
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // LibTorch's parser has exceptions of its own
+    const std::string text = error.what();
+    throw Error(ErrorCode::model_file, "LibTorch cannot load the program: " + text.substr(0, text.find('\n')), {.file = path},
+                "save it again with torch.jit.save");
   }
 }
 
