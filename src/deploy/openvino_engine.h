@@ -37,10 +37,10 @@ std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoO
 // Reads a .xml with its .bin beside it.
 std::unique_ptr<Engine> read_openvino_ir(const std::string& xml_path, const OpenVinoOptions& options = {});
 
-// Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as integers of 4 or 8 bits;
-// reads the pair back and compares its outputs with the converted model's on example inputs before it takes its name.
-// errors: numeric, when they differ.
-void write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision = "f32");
+// Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as integers of 4 or 8 bits.
+// Before it takes its name the pair is read back, compared with the converted model node by node, and its outputs with
+// LibTorch's on example inputs (deploy/agreement.h). returns: what the check found. errors: numeric, when something differs.
+std::string write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision = "f32");
 
 // Which of the layers that INT8 can speed up do run in INT8.
 struct Int8Report {

@@ -17,6 +17,6 @@ std::string openvino_version() { refuse(); }
 std::vector<std::string> openvino_devices() { return {}; }
 std::unique_ptr<Engine> make_openvino_engine(const Model&, const OpenVinoOptions&) { refuse(); }
 std::unique_ptr<Engine> read_openvino_ir(const std::string&, const OpenVinoOptions&) { refuse(); }
-void write_openvino_ir(const Model&, const std::string&, const std::string&) { refuse(); }
+std::string write_openvino_ir(const Model&, const std::string&, const std::string&) { refuse(); }
 
 }  // namespace dsc

@@ -32,26 +32,6 @@ std::vector<std::int64_t> read_integers(const Json& list) {
   return numbers;
 }
 
-// One past the last element that a strided tensor touches; none on negative or overflowing geometry.
-std::optional<std::uint64_t> extent(const Geometry& geometry) {
-  if (geometry.sizes.size() != geometry.strides.size() || geometry.offset < 0) return std::nullopt;
-  constexpr auto kLimit = static_cast<unsigned __int128>(std::numeric_limits<std::int64_t>::max());
-  auto last = static_cast<unsigned __int128>(geometry.offset);
-  unsigned __int128 elements = 1;
-  bool is_empty = false;
-  for (std::size_t i = 0; i < geometry.sizes.size(); ++i) {
-    const auto size = geometry.sizes[i];
-    if (size < 0 || geometry.strides[i] < 0) return std::nullopt;
-    is_empty |= size == 0;
-    if (size > 0) {
-      elements *= static_cast<unsigned __int128>(size);
-      last += static_cast<unsigned __int128>(size - 1) * static_cast<unsigned __int128>(geometry.strides[i]);
-    }
-    if (last > kLimit || elements > kLimit) return std::nullopt;
-  }
-  return is_empty ? 0 : static_cast<std::uint64_t>(last) + 1;
-}
-
 class PayloadReader {
  public:
   PayloadReader(const ZipArchive& archive, std::string_view folder, std::string_view config) : archive_(archive), folder_(folder), config_(config) {}
@@ -94,7 +74,7 @@ class PayloadReader {
       if (other == geometry) return tensor;
     }
     const auto& entry = archive_.get(folder_ + path);
-    const auto elements = extent(geometry);
+    const auto elements = elements_spanned(geometry.sizes, geometry.strides, geometry.offset);
     const auto width = static_cast<std::uint64_t>(byte_size(geometry.dtype));
     if (!elements || *elements > entry.size / width) {
       throw Error(ErrorCode::model_file,
@@ -141,7 +121,7 @@ struct Stretch {
 
 std::pair<const char*, const char*> range_of(const at::Tensor& tensor) {
   const auto* begin = static_cast<const char*>(tensor.const_data_ptr());
-  const auto elements = extent({ScalarType::u8, tensor.sizes().vec(), tensor.strides().vec(), 0}).value_or(0);
+  const auto elements = elements_spanned(tensor.sizes().vec(), tensor.strides().vec(), 0).value_or(0);
   return {begin, begin + elements * tensor.element_size()};
 }
 
@@ -232,6 +212,25 @@ class PayloadWriter {
 };
 
 }  // namespace
+
+std::optional<std::uint64_t> elements_spanned(const std::vector<std::int64_t>& sizes, const std::vector<std::int64_t>& strides, std::int64_t offset) {
+  if (sizes.size() != strides.size() || offset < 0) return std::nullopt;
+  constexpr auto kLimit = static_cast<unsigned __int128>(std::numeric_limits<std::int64_t>::max());
+  auto last = static_cast<unsigned __int128>(offset);
+  unsigned __int128 elements = 1;
+  bool is_empty = false;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const auto size = sizes[i];
+    if (size < 0 || strides[i] < 0) return std::nullopt;
+    is_empty |= size == 0;
+    if (size > 0) {
+      elements *= static_cast<unsigned __int128>(size);
+      last += static_cast<unsigned __int128>(size - 1) * static_cast<unsigned __int128>(strides[i]);
+    }
+    if (last > kLimit || elements > kLimit) return std::nullopt;
+  }
+  return is_empty ? 0 : static_cast<std::uint64_t>(last) + 1;
+}
 
 std::vector<Payload> read_payloads(const ZipArchive& archive, std::string_view folder, std::string_view config_entry) {
   try {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ struct Payload {
   std::string name;  // "layer1.0.conv1.weight"
   at::Tensor tensor;
 };
+
+// One past the last element of its storage that a strided tensor touches; none on negative or overflowing geometry.
+std::optional<std::uint64_t> elements_spanned(const std::vector<std::int64_t>& sizes, const std::vector<std::int64_t>& strides, std::int64_t offset);
 
 // All tensors of one folder ("data/weights/") in the order of its configuration. Names with the same bytes, sizes and
 // strides are one tensor; tensors over the same bytes share storage. Each payload is read once, straight into its storage.

@@ -107,7 +107,14 @@ ZipArchive::ZipArchive(std::string path) : path_(std::move(path)) {
   }
 }
 
-ZipArchive::~ZipArchive() { ::close(file_); }
+ZipArchive::ZipArchive(std::string shown, std::string bytes) : path_(std::move(shown)), bytes_(std::move(bytes)) {
+  file_size_ = bytes_.size();
+  read_directory();
+}
+
+ZipArchive::~ZipArchive() {
+  if (file_ >= 0) ::close(file_);
+}
 
 void ZipArchive::fail(std::uint64_t offset, const std::string& what) const {
   throw Error(ErrorCode::model_file, what, {.file = path_, .pointer = "offset " + std::to_string(offset)},
@@ -117,6 +124,10 @@ void ZipArchive::fail(std::uint64_t offset, const std::string& what) const {
 void ZipArchive::read_at(std::uint64_t offset, void* to, std::size_t size) const {
   if (offset > file_size_ || size > file_size_ - offset) {
     fail(offset, "the archive ends too early: " + std::to_string(size) + " bytes expected, the file has " + std::to_string(file_size_));
+  }
+  if (file_ < 0) {
+    bytes_.copy(static_cast<char*>(to), size, static_cast<std::size_t>(offset));
+    return;
   }
   auto* out = static_cast<char*>(to);
   while (size > 0) {

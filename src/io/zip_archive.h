@@ -28,6 +28,8 @@ class ZipArchive {
  public:
   // errors: io (cannot be opened), model_file (not a zip file, or its directory is damaged).
   explicit ZipArchive(std::string path);
+  // An archive in memory; `shown` is what messages call it.
+  ZipArchive(std::string shown, std::string bytes);
   ~ZipArchive();
   ZipArchive(const ZipArchive&) = delete;
   ZipArchive& operator=(const ZipArchive&) = delete;
@@ -48,6 +50,7 @@ class ZipArchive {
 
   std::string path_;
   int file_ = -1;
+  std::string bytes_;  // without a file
   std::uint64_t file_size_ = 0;
   std::vector<ZipEntry> entries_;
   std::unordered_map<std::string, std::size_t> index_;

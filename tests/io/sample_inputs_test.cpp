@@ -1,0 +1,70 @@
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "io/files.h"
+#include "io/pickle.h"
+#include "io/pt2.h"
+#include "io/sample_inputs.h"
+
+namespace dsc {
+namespace {
+
+// Numbers as Python's torch.export.load shows them.
+TEST(SampleInputs, OfIntegersAreReadExactly) {
+  const auto inputs = read_sample_inputs(read_pt2(fixture("regions.pt2")));
+  ASSERT_TRUE(inputs);
+  ASSERT_EQ(inputs->size(), 1u);
+  EXPECT_TRUE(inputs->at(0).equal(at::tensor({4, 5, 1, 7, 7, 4, 1, 6, 4, 1}, at::kLong).view({2, 5})));
+}
+
+TEST(SampleInputs, InTuplesAndDictionariesComeInTheOrderOfTheInputs) {
+  const auto inputs = read_sample_inputs(read_pt2(fixture("calls.pt2")));
+  ASSERT_TRUE(inputs);
+  ASSERT_EQ(inputs->size(), 4u);
+  const double firsts[] = {-0.3698, -0.6094, -1.6203, -0.7463};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(inputs->at(i).flatten()[0].item<double>(), firsts[i], 1e-4) << i;
+  EXPECT_EQ(inputs->at(3).sizes(), at::IntArrayRef({3}));
+}
+
+TEST(SampleInputs, OfAnotherCallingConventionAreLeftAlone) {
+  auto model = read_pt2(fixture("tiny.pt2"));
+  EXPECT_TRUE(read_sample_inputs(model));
+  model.graph.add_literal_input("flag", true);
+  EXPECT_FALSE(read_sample_inputs(model));
+}
+
+TEST(SampleInputs, DamagedOnesAreLeftAlone) {
+  auto model = read_pt2(fixture("calls.pt2"));
+  const auto whole = model.archive.sample_inputs;
+  for (std::size_t size = 0; size < whole.size(); size += 37) {
+    model.archive.sample_inputs = whole.substr(0, size);
+    EXPECT_FALSE(read_sample_inputs(model)) << size;
+  }
+}
+
+at::Tensor no_storage(const std::string&) { return at::empty({0}, at::kByte); }
+
+TEST(Pickle, ReadsPlainData) {
+  // pickle.dumps((None, True, -3, 2 ** 40, 0.5, [1, "x"], {"k": 300}), protocol=2)
+  const std::string bytes("\x80\x02(N\x88J\xfd\xff\xff\xff\x8a\x06\x00\x00\x00\x00\x00\x01G?\xe0\x00\x00\x00\x00\x00\x00]q\x00(K\x01X\x01\x00\x00\x00xq\x01"
+                          "e}q\x02X\x01\x00\x00\x00kq\x03M,\x01stq\x04.", 61);
+  const pickle::Pickle read(bytes, no_storage);
+  const auto& items = std::get<pickle::Sequence>(read.root().value).items;
+  ASSERT_EQ(items.size(), 7u);
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(items[0]->value));
+  EXPECT_EQ(std::get<bool>(items[1]->value), true);
+  EXPECT_EQ(std::get<std::int64_t>(items[2]->value), -3);
+  EXPECT_EQ(std::get<std::int64_t>(items[3]->value), std::int64_t{1} << 40);
+  EXPECT_EQ(std::get<double>(items[4]->value), 0.5);
+  EXPECT_EQ(std::get<std::string>(std::get<pickle::Sequence>(items[5]->value).items[1]->value), "x");
+  EXPECT_EQ(std::get<std::int64_t>(std::get<pickle::Dictionary>(items[6]->value).entries[0].second->value), 300);
+}
+
+TEST(Pickle, CallsNothing) {
+  // pickle.dumps of an object whose __reduce__ gives (os.system, ("true",))
+  const std::string bytes("\x80\x02" "cposix\nsystem\nX\x04\x00\x00\x00true\x85R.", 28);
+  EXPECT_THROW(pickle::Pickle(bytes, no_storage), pickle::Unreadable);
+}
+
+}  // namespace
+}  // namespace dsc
