@@ -61,11 +61,20 @@ class Calls(nn.Module):
 
 
 class ControlFlow(nn.Module):
-    """Two constructs that no Graph holds."""
+    """Branches, one after the other."""
 
     def forward(self, x):
         y = torch.cond(x.sum() > 0, lambda v: v + 1, lambda v: v - 1, (x,))
         return torch.cond(y.sum() > 0, lambda v: v * 2, lambda v: v / 2, (y,))
+
+
+class Loop(nn.Module):
+    """What no Graph holds, twice."""
+
+    def forward(self, x):
+        for _ in range(2):
+            _, x = torch.while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * 2), (torch.tensor(0), x))
+        return x
 
 
 def without_machine_paths(program):
@@ -94,6 +103,7 @@ def main():
         "regions": export(Regions(), (torch.randint(8, (2, 5)),), dynamic_shapes={"ids": {0: batch, 1: length}}),
         "calls": export(Calls(), (torch.randn(2, 3), (torch.randn(2, 3), torch.randn(2, 3))), {"options": {"gain": torch.randn(3)}}),
         "control_flow": export(ControlFlow(), (torch.randn(3),)),
+        "loop": export(Loop(), (torch.randn(3),)),
     }
     for name, program in programs.items():
         path = folder / f"{name}.pt2"

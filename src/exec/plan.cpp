@@ -13,11 +13,13 @@
 
 #include "core/names.h"
 #include "dscompress/error.h"
+#include "exec/branches.h"
 #include "exec/chains.h"
 #include "exec/fake_quant.h"
 #include "exec/pointwise_convolution.h"
 #include "exec/quantized_decomposed.h"
 #include "exec/training_kernels.h"
+#include "ir/control_flow.h"
 #include "ops/quantization.h"
 
 namespace dsc {
@@ -137,7 +139,8 @@ class Planner {
       step.mode = mode_of(node.region());
       if (node.is("aten.detach_.default") && !records_gradients()) step.builtin = identity;
       else step.builtin = find_builtin(node.target());
-      if (step.builtin) step.stack = make_stack(node, plan_.slots);
+      if (is_control_flow(node)) step.branches = std::make_shared<Branches>(node, options_);
+      if (step.builtin || step.branches) step.stack = make_stack(node, plan_.slots);
       else if (!bind_operator(step)) unknown_[node.target()].push_back(&node);
     } catch (const Error& error) {
       for (Problem problem : error.problems()) {
@@ -298,7 +301,8 @@ void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10
   try {
     fill_stack(step.stack, frame, stack);
     if (step.prepare) step.prepare(stack);
-    if (step.builtin) step.builtin(stack);
+    if (step.branches) step.branches->run(stack);
+    else if (step.builtin) step.builtin(stack);
     else step.op->callBoxed(stack);
     store_results(step, frame, stack);
   } catch (const c10::NotImplementedError& error) {

@@ -1,5 +1,6 @@
 // Sub-graphs of wrap_with_autocast and wrap_with_set_grad_enabled have names of their own. They are read with a Scope
-// of their own whose inputs stand for the operands, and their nodes go inline with a Region.
+// of their own whose inputs stand for the operands, and their nodes go inline with a Region. The branches of `cond` are graphs
+// of their own, and stay with their node as text.
 #include "io/pt2_graph_read.h"
 
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "io/pt2_schema.h"
 #include "io/pt2_treespec.h"
 #include "io/pt2_type_read.h"
+#include "ir/text.h"
 
 namespace dsc::pt2 {
 namespace {
@@ -35,6 +37,24 @@ class GraphReader {
     read_inputs(module, scope);
     read_nodes(scope);
     if (problems_.empty()) read_outputs(module.at("signature").at("output_specs"), scope);
+    if (!problems_.empty()) throw Error(ErrorCode::unsupported, std::move(problems_));
+    return std::move(graph_);
+  }
+
+  // A branch of control flow: all its inputs and outputs are the node's.
+  Graph read_branch(const Json& branch) {
+    Scope scope{branch};
+    for (const auto& input : branch.at("inputs")) {
+      auto named = read_named(scope, input);
+      if (named) scope.values[named->name] = graph_.add_input(InputKind::user, named->name, named->name, named->type);
+      else refuse_input("an input of a branch is of kind `" + only_member(input).first + "`");
+    }
+    read_nodes(scope);
+    for (const auto& output : branch.at("outputs")) {
+      if (!problems_.empty()) break;
+      if (auto value = argument(scope, output)) graph_.add_output(OutputKind::user, std::move(*value));
+      else refuse_input("an output of a branch is of kind `" + only_member(output).first + "`");
+    }
     if (!problems_.empty()) throw Error(ErrorCode::unsupported, std::move(problems_));
     return std::move(graph_);
   }
@@ -219,6 +239,10 @@ class GraphReader {
     for (const auto& input : json.at("inputs")) {
       auto name = input.at("name").get<std::string>();
       auto value = is_known ? argument(scope, input.at("arg")) : std::nullopt;
+      if (target == kCond && input.at("arg").contains("as_graph")) {
+        name = input.at("arg").at("as_graph").at("name").get<std::string>();
+        value = branch_text(input.at("arg").at("as_graph").at("graph"));
+      }
       if (!value) {
         if (is_known) odd_arguments.push_back("`" + name + "` of kind " + only_member(input.at("arg")).first);
         continue;
@@ -232,7 +256,7 @@ class GraphReader {
     for (std::size_t i = 0; i < names.size(); ++i) scope.values[names[i]] = node->output(i);
     if (!is_known)
       refuse(node, "operator `" + std::string(short_target(target)) + "`",
-             "control flow and Python callables cannot be compressed: export the model without them");
+             "of control flow only torch.cond is taken, and no Python callables: export the model without this call");
     for (const auto& kind : odd_outputs)
       refuse(node, "`" + node->target() + "` returns a value of kind `" + kind + "`", "export the model without this call");
     for (const auto& what : odd_arguments) refuse(node, "`" + node->target() + "` has an argument " + what, "export the model without this call");
@@ -244,6 +268,7 @@ class GraphReader {
   }
 
   static bool is_operator(const std::string& target) {
+    if (target == kCond) return true;
     if (target.starts_with("torch.ops.")) return !target.starts_with("torch.ops.higher_order.");
     return target.starts_with("_operator.") || target.starts_with("math.") || target.starts_with("torch.sym_");
   }
@@ -285,6 +310,16 @@ class GraphReader {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const auto name = reference(inner_outputs[i]), outer = reference(outputs[i]);
       if (name && outer) scope.values[*outer] = value_named(inner, *name);
+    }
+  }
+
+  std::string branch_text(const Json& branch) {
+    try {
+      return print_graph(GraphReader(file_).read_branch(branch));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unsupported) throw;
+      problems_.insert(problems_.end(), error.problems().begin(), error.problems().end());
+      return {};
     }
   }
 

@@ -1,5 +1,5 @@
 // Nodes of one Region in a row become the sub-graph of a wrap_with_* call again: values made outside are its operands,
-// values used outside its outputs (always a tuple, also of one).
+// values used outside its outputs (always a tuple, also of one). The branches of `cond` are graphs of their own.
 #include "io/pt2_graph_write.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -14,6 +14,8 @@
 #include "dscompress/error.h"
 #include "io/pt2_schema.h"
 #include "io/pt2_type_write.h"
+#include "ir/control_flow.h"
+#include "ir/text.h"
 
 namespace dsc::pt2 {
 namespace {
@@ -69,18 +71,10 @@ class GraphWriter {
   }
 
   WrittenGraph write() {
-    auto written = empty_graph();
     auto inputs = Json::array(), outputs = Json::array();
-    for (const auto& input : graph_.inputs()) {
-      written["inputs"].push_back(input.value ? reference_json(input.value, name_of_) : argument_json(input.literal, name_of_));
-      if (input.value) note_type(written, input.value);
-      inputs.push_back(input_spec(input));
-    }
-    write_nodes(0, nodes_.size(), nullptr, written);
-    for (const auto& output : graph_.outputs()) {
-      written["outputs"].push_back(argument_json(output.value, name_of_));
-      outputs.push_back(output_spec(output));
-    }
+    for (const auto& input : graph_.inputs()) inputs.push_back(input_spec(input));
+    const auto written = write_body();
+    for (const auto& output : graph_.outputs()) outputs.push_back(output_spec(output));
     std::set<std::string> names;
     for (const char* member : {"tensor_values", "sym_int_values", "sym_bool_values", "sym_float_values"}) {
       for (const auto& [name, type] : written[member].items()) names.insert(name);
@@ -90,6 +84,17 @@ class GraphWriter {
   }
 
  private:
+  Json write_body() {
+    auto written = empty_graph();
+    for (const auto& input : graph_.inputs()) {
+      written["inputs"].push_back(input.value ? reference_json(input.value, name_of_) : argument_json(input.literal, name_of_));
+      if (input.value) note_type(written, input.value);
+    }
+    write_nodes(0, nodes_.size(), nullptr, written);
+    for (const auto& output : graph_.outputs()) written["outputs"].push_back(argument_json(output.value, name_of_));
+    return written;
+  }
+
   // --- names ---
 
   void name_value(const Value* value) { names_.emplace(value, unique(identifier(value->name()))); }
@@ -195,12 +200,29 @@ class GraphWriter {
       outputs.push_back({{"as_tensors", std::move(list)}});
     }
     for (const auto* output : node->outputs()) note_type(written, output);
-    written["nodes"].push_back({{"name", node_name(node)},
+    const bool is_cond = is_control_flow(*node);  // whose outputs are a tuple, also of one
+    written["nodes"].push_back({{"name", is_cond ? unique(identifier(node->name())) : node_name(node)},
                                 {"target", full_target(node->target())},
-                                {"inputs", inputs_of(node)},
+                                {"inputs", is_cond ? cond_inputs(node) : inputs_of(node)},
                                 {"outputs", std::move(outputs)},
                                 {"metadata", node->metadata()},
-                                {"is_hop_single_tensor_return", nullptr}});
+                                {"is_hop_single_tensor_return", is_cond ? Json(false) : Json(nullptr)}});
+  }
+
+  Json cond_inputs(const Node* node) {
+    auto inputs = Json::array();
+    for (const auto& [name, value, is_keyword] : node->arguments()) {
+      const auto* branch = std::get_if<std::string>(&value);
+      if (!branch) {
+        inputs.push_back(hop_input(argument_json(value, name_of_)));
+        continue;
+      }
+      const Graph graph = parse_graph(*branch);
+      GraphWriter writer(graph);
+      inputs.push_back(hop_input({{"as_graph", {{"name", name}, {"graph", writer.write_body()}}}}));
+      expressions_.merge(writer.expressions_);
+    }
+    return inputs;
   }
 
   // Arguments are positional only as long as none before them is left out.

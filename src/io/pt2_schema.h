@@ -17,6 +17,7 @@ inline constexpr std::string_view kWeightsFolder = "data/weights/";
 inline constexpr std::string_view kConstantsFolder = "data/constants/";
 inline constexpr std::string_view kExtraFolder = "extra/";
 inline constexpr std::string_view kAutocast = "torch.ops.higher_order.wrap_with_autocast";
+inline constexpr std::string_view kCond = "torch.ops.higher_order.cond";
 inline constexpr std::string_view kSetGrad = "torch.ops.higher_order.wrap_with_set_grad_enabled";
 
 // The schema has its own numbers for element types, layouts and memory formats; none: not one that a Graph knows.

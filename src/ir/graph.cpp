@@ -5,10 +5,13 @@
 #include <cassert>
 #include <iterator>
 #include <sstream>
+#include <string_view>
 #include <unordered_set>
 
 namespace dsc {
 namespace {
+
+constexpr std::string_view kFrame = "File \"", kGenerated = "<eval_with_key>";  // in stack traces
 
 constexpr std::array<std::string_view, 20> kScalarTypeNames = {
     "u8",   "i8",      "i16",    "i32",        "i64",        "f16", "f32", "f64", "c32", "c64", "c128",
@@ -100,8 +103,10 @@ std::string Node::source_line() const {
   const auto found = metadata_.find("stack_trace");
   if (found == metadata_.end()) return {};
   const auto& trace = found->second;
-  const auto start = trace.rfind("File \"");
+  auto start = trace.rfind(kFrame);
   if (start == std::string::npos) return {};
+  // The innermost line that a person wrote: frames of code that PyTorch generated (bodies of control flow) are passed over.
+  while (start > 0 && trace.compare(start + kFrame.size(), kGenerated.size(), kGenerated) == 0) start = trace.rfind(kFrame, start - 1);
   std::istringstream lines(trace.substr(start));
   std::string head, code;
   std::getline(lines, head);  // File "path/model.py", line 31, in forward

@@ -10,6 +10,8 @@
 #include <unordered_set>
 
 #include "core/names.h"
+#include "dscompress/error.h"
+#include "ir/control_flow.h"
 
 namespace dsc {
 namespace {
@@ -136,8 +138,24 @@ class Verifier {
       check_argument(argument.value, where, name);
       for_each_use(argument.value, {const_cast<Node*>(&node), i, 0});
     }
+    if (is_control_flow(node)) check_branches(node, where);
     check_place(node, where);
     check_outputs(node, where);
+  }
+
+  void check_branches(const Node& node, const std::string& where) {
+    try {
+      for (const Graph& branch : read_branches(node)) {
+        const auto problems = Verifier(branch).check();
+        for (const Problem& problem : problems) report(where, "in a branch, " + problem.place.pointer + ": " + problem.message, problem.hint);
+        const auto operands = values_of(node.arguments().back().value).size();
+        if (branch.inputs().size() != operands || branch.outputs().size() != node.outputs().size()) {
+          report(where, "a branch has other inputs or outputs than the node", "give both branches all operands, and the node all results");
+        }
+      }
+    } catch (const Error& error) {
+      report(where, error.what(), "branches are whole graphs");
+    }
   }
 
   // A region is one unbroken stretch of nodes, sub-regions included.

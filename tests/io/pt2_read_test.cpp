@@ -7,6 +7,8 @@
 #include <filesystem>
 
 #include "io/files.h"
+#include "ir/control_flow.h"
+#include "ir/verify.h"
 
 namespace dsc {
 namespace {
@@ -74,14 +76,26 @@ TEST(ReadPt2, NamesInputsByTheirPlaceInTheCall) {
   EXPECT_EQ(std::get<std::int64_t>(model.graph.outputs()[2].value), 3);
 }
 
-TEST(ReadPt2, RefusesAllControlFlowAtOnceWithNodeAndLine) {
-  const auto error = error_of([] { read_pt2(fixture("control_flow.pt2")); });
+TEST(ReadPt2, RefusesAllOtherControlFlowAtOnceWithNodeAndTheUsersLine) {
+  const auto error = error_of([] { read_pt2(fixture("loop.pt2")); });
   EXPECT_EQ(error.code(), ErrorCode::unsupported);
   ASSERT_EQ(error.problems().size(), 2u);
-  EXPECT_NE(error.problems()[0].message.find("higher_order.cond"), std::string::npos);
-  EXPECT_NE(error.problems()[0].message.find(" in forward: "), std::string::npos) << error.problems()[0].message;
-  EXPECT_EQ(error.problems()[0].place.pointer, "%cond");
-  EXPECT_EQ(error.problems()[1].place.pointer, "%cond_1");
+  EXPECT_NE(error.problems()[0].message.find("higher_order.while_loop"), std::string::npos);
+  EXPECT_NE(error.problems()[0].message.find("make_fixtures.py:76 in forward: _, x = torch.while_loop("), std::string::npos) << error.problems()[0].message;
+  EXPECT_EQ(error.problems()[0].place.pointer, "%while_loop");
+  EXPECT_EQ(error.problems()[1].place.pointer, "%while_loop_1");
+}
+
+TEST(ReadPt2, KeepsBothBranchesWithTheirNode) {
+  const auto model = read_pt2(fixture("control_flow.pt2"));
+  EXPECT_TRUE(verify(model).empty());
+  const Node* node = model.graph.find_node("cond");
+  ASSERT_TRUE(node && is_control_flow(*node));
+  EXPECT_NE(node->source_line().find("make_fixtures.py:67 in forward: y = torch.cond("), std::string::npos) << node->source_line();
+  const auto branches = read_branches(*node);
+  ASSERT_EQ(branches.size(), 2u);
+  EXPECT_TRUE(branches[0].nodes().at(0)->is("aten.add.Tensor"));
+  EXPECT_TRUE(branches[1].nodes().at(0)->is("aten.sub.Tensor"));
 }
 
 TEST(ReadPt2, NamesTheSchemaVersionAndTheRemedy) {

@@ -43,7 +43,7 @@ TEST_P(WritePt2, GivesTheSameBytesEveryTime) {
   EXPECT_EQ(bytes_of(folder.file("one.pt2")), bytes_of(folder.file("other name.pt2")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, WritePt2, testing::Values("tiny.pt2", "regions.pt2", "calls.pt2"),
+INSTANTIATE_TEST_SUITE_P(Fixtures, WritePt2, testing::Values("tiny.pt2", "regions.pt2", "calls.pt2", "control_flow.pt2"),
                          [](const auto& info) { return std::string(info.param, std::string_view(info.param).find('.')); });
 
 TEST(WritePt2Edited, NestsRegionsAgain) {
