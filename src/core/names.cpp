@@ -7,35 +7,63 @@
 namespace dsc {
 namespace {
 
-bool match(std::string_view glob, std::string_view name) {
-  while (!glob.empty()) {
-    if (glob.starts_with("**")) {
-      const auto rest = glob.substr(2);
-      for (std::size_t i = 0; i <= name.size(); ++i) {
-        if (match(rest, name.substr(i))) return true;
-      }
-      return false;
-    }
-    if (glob.front() == '*') {
-      const auto rest = glob.substr(1);
-      for (std::size_t i = 0;; ++i) {
-        if (match(rest, name.substr(i))) return true;
-        if (i == name.size() || name[i] == '.') return false;
-      }
-    }
-    if (name.empty()) return false;
-    if (glob.front() == '[' && glob.find(']') != std::string_view::npos) {
-      const auto end = glob.find(']');
-      if (glob.substr(1, end - 1).find(name.front()) == std::string_view::npos) return false;
-      glob.remove_prefix(end + 1);
-    } else {
-      const bool any = glob.front() == '?' && name.front() != '.';
-      if (!any && glob.front() != name.front()) return false;
-      glob.remove_prefix(1);
-    }
-    name.remove_prefix(1);
+// The bracket at the start of `glob` with its content, "[0-2]"; empty: no bracket that closes. A `]` at once is a member.
+std::string_view bracket_at_start(std::string_view glob) {
+  if (!glob.starts_with('[')) return {};
+  const std::size_t first = glob.size() > 1 && (glob[1] == '!' || glob[1] == '^') ? 2 : 1;
+  const auto end = glob.find(']', first + 1);
+  return end == std::string_view::npos ? std::string_view() : glob.substr(0, end + 1);
+}
+
+bool is_in_bracket(std::string_view bracket, char c) {
+  auto members = bracket.substr(1, bracket.size() - 2);
+  const bool others = members.front() == '!' || members.front() == '^';
+  if (others) members.remove_prefix(1);
+  bool found = false;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const bool is_range = i + 2 < members.size() && members[i + 1] == '-';
+    found = found || (is_range ? members[i] <= c && c <= members[i + 2] : members[i] == c);
+    if (is_range) i += 2;
   }
-  return name.empty();
+  return others ? !found && c != '.' : found;
+}
+
+// Which beginnings of a name the glob read so far matches: element i stands for the first i characters. One piece of the glob
+// turns one such set into the next, so that no number of stars takes more than glob times name.
+using Beginnings = std::vector<bool>;
+
+void match_star(std::string_view name, bool across, Beginnings& matched) {
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (matched[i] && (across || name[i] != '.')) matched[i + 1] = true;
+  }
+}
+
+template <class Fits>
+void match_character(std::string_view name, Fits fits, Beginnings& matched) {
+  for (std::size_t i = name.size(); i > 0; --i) matched[i] = matched[i - 1] && fits(name[i - 1]);
+  matched[0] = false;
+}
+
+bool match(std::string_view glob, std::string_view name) {
+  Beginnings matched(name.size() + 1, false);
+  matched[0] = true;
+  while (!glob.empty()) {
+    std::size_t length = 1;
+    if (glob.front() == '*') {
+      const bool across = glob.starts_with("**");
+      length = across ? 2 : 1;
+      match_star(name, across, matched);
+    } else if (const auto bracket = bracket_at_start(glob); !bracket.empty()) {
+      length = bracket.size();
+      match_character(name, [&](char c) { return is_in_bracket(bracket, c); }, matched);
+    } else if (glob.front() == '?') {
+      match_character(name, [](char c) { return c != '.'; }, matched);
+    } else {
+      match_character(name, [&](char c) { return c == glob.front(); }, matched);
+    }
+    glob.remove_prefix(length);
+  }
+  return matched.back();
 }
 
 // Optimal string alignment distance: insertions, deletions, substitutions, swaps of neighbours; case is half an edit.

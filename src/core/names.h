@@ -8,7 +8,7 @@
 namespace dsc {
 
 // Anchored glob over dotted paths: `*` matches within one component, `**` across components, `?` one character,
-// `[ab]` one of a set. "layer1.*" does not match "layer10.0" nor "layer1.0.conv1".
+// `[ab]`, `[0-2]`, `[!ab]` one of a set, a range, the others. "layer1.*" does not match "layer10.0" nor "layer1.0.conv1".
 bool matches_glob(std::string_view glob, std::string_view name);
 // The nearest of `names` by edit distance, at most `most`, nearest first; none when all are too far.
 std::vector<std::string> nearest_names(std::string_view wrong, const std::vector<std::string>& names, std::size_t most = 1);
