@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
+#include <string_view>
 
 #include "core/log.h"
 #include "core/printed.h"
@@ -58,6 +59,9 @@ void write_cards(std::ostream& out, const Report& report) {
   out << "</div>\n";
 }
 
+// Accuracies end at 1.
+Bounds bounds_of(const std::string& metric) { return is_share(metric) ? Bounds{0, 1} : Bounds{}; }
+
 void write_steps(std::ostream& out, const Report& report) {
   out << "<h2>Steps</h2>\n";
   const auto& base = baseline_step(report);
@@ -88,7 +92,7 @@ void write_steps(std::ostream& out, const Report& report) {
       const auto found = step.metrics.find(metric);
       if (step.index >= base.index && found != step.metrics.end()) dots.push_back({step.name, static_cast<double>(step.size_bytes) / (is_large ? 1e6 : 1e3), found->second});
     }
-    out << path_chart(metric + " against size", is_large ? "size, MB" : "size, kB", metric, dots);
+    out << path_chart(metric + " against size", is_large ? "size, MB" : "size, kB", metric, dots, bounds_of(metric));
   }
   out << '\n';
 }
@@ -144,7 +148,10 @@ void write_curves(std::ostream& out, const StepRecord& step) {
     const auto slash = curve.name.rfind('/');
     charts[slash == std::string::npos ? curve.name : curve.name.substr(slash + 1)].push_back({curve.name, curve.epochs, curve.values});
   }
-  for (const auto& [name, series] : charts) out << line_chart(name, "epoch", series);
+  constexpr std::string_view kValid = "valid_";
+  for (const auto& [name, series] : charts) {
+    out << line_chart(name, "epoch", series, bounds_of(name.starts_with(kValid) ? name.substr(kValid.size()) : name));
+  }
 }
 
 // A table with columns `X` and `X after` also shows, row by row, how much of X is left.

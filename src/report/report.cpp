@@ -27,7 +27,7 @@ void StepRecord::fields(FieldVisitor& visit) {
   visit("index", index, {.text = "Position in the recipe; 0 is the model before any pass."});
   visit("name", name, {.text = "Name of the step."});
   visit("pass", pass, {.text = "Id of the pass; empty for the base."});
-  visit("seconds", seconds, {.text = "Wall time of the pass, evaluation excluded.", .unit = "s"});
+  visit("seconds", seconds, {.text = "Wall time of the pass, evaluation excluded; of all its sessions if it was resumed.", .unit = "s"});
   visit("changed", changed, {.text = "Whether the pass changed the model."});
   visit("metrics", metrics, {.text = "Metrics on the eval split after the step, run by LibTorch."});
   visit("parameters", parameters, {.text = "Number of trainable parameters."});
@@ -93,7 +93,7 @@ void Report::fields(FieldVisitor& visit) {
   visit("status", status, {.text = "running, passed, failed, anomalous, interrupted or error."});
   visit("error", error, {.text = "What ended the run, if it failed."});
   visit("started_at", started_at, {.text = "Start of the run in UTC, ISO 8601."});
-  visit("seconds", seconds, {.text = "Wall time of the run; of the last part if it was resumed.", .unit = "s"});
+  visit("seconds", seconds, {.text = "Wall time of the run; of all its sessions if it was resumed, up to their last checkpoints.", .unit = "s"});
   visit("machine", machine, {.text = "Processor, cores, memory."});
   visit("threads", threads, {.text = "Threads of LibTorch's and OpenVINO's kernels."});
   visit("seed", seed, {.text = "The run's seed."});
@@ -109,6 +109,10 @@ void Report::fields(FieldVisitor& visit) {
 }
 
 bool larger_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "perplexity" && metric != "kl"; }
+
+bool is_share(const std::string& metric) {
+  return metric.starts_with("top") || metric == "accuracy" || metric == "agreement" || metric.ends_with("f1") || metric == "exact_match";
+}
 
 std::string format_metric(const std::string& metric, double value) {
   return is_share(metric) ? printed("%.2f %%", 100 * value) : printed("%.4f", value);

@@ -140,6 +140,8 @@ std::string report_junit(const Report& report);
 // A few lines for the terminal.
 std::string report_summary(const Report& report);
 
+// Whether a metric is a share of the examples, at most 1.
+bool is_share(const std::string& metric);
 // A metric's value as people write it: accuracies as "91.73 %".
 std::string format_metric(const std::string& metric, double value);
 // Whether larger values of a metric are better, e.g. false for "loss".

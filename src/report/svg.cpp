@@ -18,7 +18,7 @@ struct Axis {
   double at(double value, double from, double to) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
-Axis make_axis(double low, double high) {
+Axis make_axis(double low, double high, Bounds bounds = {}) {
   if (!(high > low)) {
     const double pad = low == 0 ? 1 : std::abs(low) * 0.1;
     low -= pad;
@@ -32,7 +32,7 @@ Axis make_axis(double low, double high) {
       break;
     }
   }
-  return {std::floor(low / step) * step, std::ceil(high / step) * step, step};
+  return {std::max(bounds.low, std::floor(low / step) * step), std::min(bounds.high, std::ceil(high / step) * step), step};
 }
 
 std::string open_chart(const std::string& title, double height) {
@@ -83,6 +83,35 @@ std::string draw_axes(const Axis& x, const Axis& y, const std::string& x_label) 
   return svg + text_at((kLeft + right) / 2, kHeight - 8, x_label, "middle");
 }
 
+std::string dot_at(double x, double y, double radius, const char* colour) {
+  return printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" fill=\"%s\"/>", x, y, radius, colour);
+}
+
+// The points of a series that can be drawn; where one is alone between gaps, a dot, since a line needs two.
+std::string draw_series(const Series& series, const Axis& x, const Axis& y, const char* colour) {
+  std::string svg, line;
+  std::size_t length = 0;
+  double last_x = 0, last_y = 0;
+  const auto finish = [&] {
+    if (length == 1) svg += dot_at(last_x, last_y, 3, colour);
+    if (length > 1) svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour) + line + "\"/>";
+    line.clear();
+    length = 0;
+  };
+  for (std::size_t k = 0; k < series.x.size(); ++k) {
+    if (!std::isfinite(series.y[k])) {
+      finish();
+      continue;
+    }
+    last_x = x.at(series.x[k], kLeft, kWidth - kRight);
+    last_y = y.at(series.y[k], kHeight - kBottom, kTop);
+    line += printed("%.1f,%.1f ", last_x, last_y);
+    ++length;
+  }
+  finish();
+  return svg;
+}
+
 }  // namespace
 
 std::string escape_html(const std::string& text) {
@@ -99,7 +128,7 @@ std::string escape_html(const std::string& text) {
   return escaped;
 }
 
-std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series) {
+std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series, Bounds y_bounds) {
   double x_low = 0, x_high = 0, y_low = 1e300, y_high = -1e300;
   for (const auto& one : series) {
     for (const double x : one.x) x_high = std::max(x_high, x);
@@ -110,16 +139,11 @@ std::string line_chart(const std::string& title, const std::string& x_label, con
     }
   }
   if (y_low > y_high) return {};
-  const Axis x = make_axis(x_low, x_high), y = make_axis(y_low, y_high);
+  const Axis x = make_axis(x_low, x_high), y = make_axis(y_low, y_high, y_bounds);
   std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label);
   for (std::size_t i = 0; i < series.size(); ++i) {
     const auto* colour = kColours[i % kColours.size()];
-    std::string points;
-    for (std::size_t k = 0; k < series[i].x.size(); ++k) {
-      if (!std::isfinite(series[i].y[k])) continue;
-      points += printed("%.1f,%.1f ", x.at(series[i].x[k], kLeft, kWidth - kRight), y.at(series[i].y[k], kHeight - kBottom, kTop));
-    }
-    svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour) + points + "\"/>";
+    svg += draw_series(series[i], x, y, colour);
     if (series.size() > 1) {
       svg += printed("<rect x=\"%g\" y=\"%g\" width=\"10\" height=\"10\" fill=\"%s\"/>", kLeft + 8 + 150.0 * static_cast<double>(i % 3),
                     8 + 13.0 * static_cast<double>(i / 3), colour);
@@ -150,7 +174,7 @@ std::string bar_chart(const std::string& title, const std::vector<Bar>& bars) {
   return svg + "</svg></figure>";
 }
 
-std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots) {
+std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots, Bounds y_bounds) {
   if (dots.size() < 2) return {};
   double x_low = 0, x_high = 0, y_low = dots[0].y, y_high = dots[0].y;
   for (const auto& dot : dots) {
@@ -158,13 +182,13 @@ std::string path_chart(const std::string& title, const std::string& x_label, con
     y_low = std::min(y_low, dot.y);
     y_high = std::max(y_high, dot.y);
   }
-  const Axis x = make_axis(x_low, x_high), y = make_axis(y_low, y_high);
+  const Axis x = make_axis(x_low, x_high), y = make_axis(y_low, y_high, y_bounds);
   std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label) + text_at(kLeft, 20, y_label, "start"), line, marks;
   Labels labels;
   for (const auto& dot : dots) {
     const double px = x.at(dot.x, kLeft, kWidth - kRight), py = y.at(dot.y, kHeight - kBottom, kTop);
     line += printed("%.1f,%.1f ", px, py);
-    marks += printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>", px, py, kColours[0]);
+    marks += dot_at(px, py, 4, kColours[0]);
     marks += labels.put(px, py, dot.label);
   }
   svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\" points=\"", kColours[0]) + line + "\"/>";

@@ -1,18 +1,24 @@
 // Small charts as inline SVG, for report.html: no scripts, no fonts to fetch, readable in light and dark.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace dsc {
 
+// Values that a quantity can have at all; an axis does not go beyond them.
+struct Bounds {
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+};
+
 struct Series {
   std::string name;
   std::vector<double> x, y;
 };
-// Lines over one x axis; each series has a colour and a legend entry.
-std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series);
+// Lines over one x axis; each series has a colour and a legend entry. A point without neighbours is a dot.
+std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series, Bounds y_bounds = {});
 
 struct Bar {
   std::string label;
@@ -27,7 +33,8 @@ struct Dot {
   double x = 0, y = 0;
 };
 // Labelled points, joined in order: a path through a trade-off.
-std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots);
+std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots,
+                       Bounds y_bounds = {});
 
 std::string escape_html(const std::string& text);
 

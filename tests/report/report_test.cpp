@@ -117,6 +117,23 @@ TEST(Charts, SurviveEmptyConstantAndNonFiniteData) {
   EXPECT_EQ(chart.find("nan"), std::string::npos);
 }
 
+TEST(Charts, APointWithoutNeighboursIsADot) {
+  const double gap = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_NE(line_chart("t", "x", {{"one", {1}, {0.5}}}).find("<circle"), std::string::npos);
+  EXPECT_NE(line_chart("t", "x", {{"alone", {1, 2, 3, 4}, {0.5, gap, 0.6, 0.7}}}).find("<circle"), std::string::npos);
+  EXPECT_EQ(line_chart("t", "x", {{"line", {1, 2}, {0.5, 0.6}}}).find("<circle"), std::string::npos);
+}
+
+TEST(Report, AxesOfAccuraciesEndAtOne) {
+  auto report = sample();
+  report.steps[1].curves = {{"valid_top1", {1, 2}, {1, 1}}, {"step1/valid_top1", {1}, {0.97}}};
+  report.steps[1].metrics = {{"top1", 1.0}};
+  report.steps[2].metrics = {{"top1", 1.0}};
+  const auto text = report_html(report);
+  EXPECT_NE(text.find(">1</text>"), std::string::npos);
+  for (const auto* beyond : {">1.05</text>", ">1.1</text>", ">1.02</text>", ">1.01</text>"}) EXPECT_EQ(text.find(beyond), std::string::npos) << beyond;
+}
+
 TEST(Charts, LabelsOfDotsThatLieTogetherDoNotCoverEachOther) {
   const auto chart = path_chart("t", "x", "y", {{"first", 1, 1}, {"second", 1, 1}, {"third", 1.01, 1}, {"far", 9, 2}});
   const auto height_of = [&](const std::string& label) {
