@@ -162,6 +162,10 @@ class Search {
     }
     double macs = 0;
     for (const Layer& layer : layers_) macs += layer.macs;
+    if (macs == 0) {
+      throw Error(ErrorCode::recipe, "a budget of latency is divided among layers by their multiply-accumulates, and none of these layers has any",
+                  {.pointer = "/mixed/budget/latency"}, "give a budget of bytes or drop");
+    }
     const auto list = items([&](const Layer& layer, std::size_t width) { return layer.macs / macs * shares[width]; });
     double allowed = budget, measured = *std::min_element(shares.begin(), shares.end());
     constexpr int kTries = 5;

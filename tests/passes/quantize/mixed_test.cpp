@@ -130,5 +130,27 @@ TEST_F(Mixed, QatTrainsTheChosenWidthsAndResumes) {
   EXPECT_TRUE(test::equal_weights(whole, resumed));
 }
 
+// Rows of a table are looked up: no multiply-accumulates to divide a budget of latency by.
+TEST_F(Mixed, LatencyCannotBeDividedWithoutMultiplyAccumulates) {
+  test::ModelBuilder build(1);
+  auto* table = build.weight(InputKind::parameter, "p_", "words.weight", test::noise({16, 8}, 1));
+  auto* rows = build.node("aten.embedding.default", {{"weight", table}, {"indices", build.input("ids", {4}, ScalarType::i64)}}, {4, 8}, "words", "torch.nn.modules.sparse.Embedding");
+  Model tables = build.finish(rows);
+  test::MemoryDataset ids(at::arange(64).remainder(16).reshape({16, 4}), {});
+  for (const bool rehearsal : {true, false}) {
+    FakeContext own(tables, {.train = &ids, .valid = &ids});
+    own.rehearsal = rehearsal;
+    own.metrics = [](const Model&, const Dataset&, std::int64_t) { return Metrics{{"top1", 1.0}}; };
+    try {
+      Model copy = tables.clone();
+      quantize("{mode: weight_only, calibration: {samples: 16, batch: 8}, mixed: {samples: 8, bits: [4, 8], budget: {latency: 0.5}}}").run(copy, own);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::recipe);
+      EXPECT_NE(error.to_text().find("multiply-accumulates"), std::string::npos) << error.to_text();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dsc
