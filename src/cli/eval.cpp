@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/recipe_options.h"
 #include "core/file.h"
@@ -10,8 +12,10 @@
 #include "core/log.h"
 #include "eval/latency.h"
 #include "eval/metrics.h"
+#include "io/pt2.h"
 #include "pipeline/measure.h"
 #include "pipeline/prepare.h"
+#include "pipeline/run_folder.h"
 #include "report/report.h"
 
 namespace dsc {
@@ -22,12 +26,31 @@ struct EvalCommand {
   std::string run, engine = "libtorch", precision = "f32";
 };
 
+// The recipe with the compressed model of a run in the place of its own.
+Recipe recipe_of_run(Recipe recipe, const std::string& run) {
+  recipe.model = {};
+  recipe.model.path.path = absolute_path(run + "/model.pt2");
+  return recipe;
+}
+
+// What agreement and kl compare with, as in a run: the run's baseline, or else the recipe's model; in LibTorch, in f32.
+class Reference {
+ public:
+  Reference(const EvalCommand& command, const Recipe& recipe, const Model& model) {
+    if (!compares_with_base(recipe.evaluate.metrics)) return;
+    if (!command.run.empty()) baseline_ = read_pt2(RunFolder(absolute_path(command.run)).baseline_model());
+    engine_ = make_engine(baseline_ ? *baseline_ : model, {.engine = "libtorch", .device = recipe.device}, static_cast<int>(recipe.threads));
+  }
+  Engine* engine() const { return engine_.get(); }
+
+ private:
+  std::optional<Model> baseline_;
+  std::unique_ptr<Engine> engine_;
+};
+
 int evaluate_recipe(const Session& session, const EvalCommand& command) {
   auto recipe = load_recipe(command.recipe, session);
-  if (!command.run.empty()) {
-    recipe.model.path.path = absolute_path(command.run + "/model.pt2");
-    recipe.model.weights.path.clear();
-  }
+  if (!command.run.empty()) recipe = recipe_of_run(std::move(recipe), command.run);
   recipe.passes.steps.clear();
   const auto prepared = prepare_run(recipe);
   const auto& data = prepared.resources.data;
@@ -39,7 +62,8 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
   EvaluateOptions options;
   options.metrics = recipe.evaluate.metrics;
   options.batch = recipe.evaluate.batch;
-  options.reference = engine.get();
+  const Reference reference(command, recipe, prepared.model);
+  options.reference = reference.engine();
   options.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();
     progress.update("examples", done, total);

@@ -186,6 +186,31 @@ TEST(Eval, EqualsTheReportOfTheRun) {
   EXPECT_EQ(nlohmann::json::parse(result.out).at("metrics").at("top1"), report_of(run, "out").at("steps")[3].at("metrics").at("top1"));
 }
 
+TEST(Eval, ComparesARunsModelWithTheRunsBaseline) {
+  const TinyRun run(tiny_recipe_head() + "evaluate: {metrics: [top1, agreement, kl], baseline: train}\npasses:\n"
+                    "  - finetune: {name: train, epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n"
+                    "  - prune: {importance: l1, reduce: {macs: 0.5}}\n");
+  ASSERT_EQ(run.run("out").status, 0);
+  const auto result = run_program("-q eval " + run.file("recipe.yaml") + " --json --threads 1 --run " + run.file("out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto found = nlohmann::json::parse(result.out).at("metrics"), expected = report_of(run, "out").at("steps")[2].at("metrics");
+  EXPECT_LT(expected.at("agreement").get<double>(), 1) << "what was cut differs from what it was";
+  EXPECT_GT(expected.at("kl").get<double>(), 0);
+  for (const auto* metric : {"top1", "agreement", "kl"}) EXPECT_NEAR(found.at(metric).get<double>(), expected.at(metric).get<double>(), 1e-9) << metric;
+}
+
+// The compressed model is a .pt2 whatever it was made from; a recipe's TorchScript inputs are not its.
+TEST(Eval, ARunOfATorchScriptModelIsEvaluated) {
+  std::string recipe = tiny_recipe_head() + "evaluate: {metrics: [top1, kl]}\npasses:\n  - fuse\n";
+  const std::string own = "{path: model.pt2}";
+  recipe.replace(recipe.find(own), own.size(), "{path: " DSC_SOURCE_DIR "/tests/fixtures/torchscript/residual.traced.pt, inputs: [\"batch,3,8,8\"]}");
+  const TinyRun run(recipe);
+  ASSERT_EQ(run.run("out").status, 0);
+  const auto result = run_program("-q eval " + run.file("recipe.yaml") + " --json --threads 1 --run " + run.file("out"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out).at("metrics").at("top1"), report_of(run, "out").at("steps")[1].at("metrics").at("top1"));
+}
+
 TEST(Export, FormatsFollowFromTheName) {
   const TinyRun run;
   for (const auto* name : {"copy.pt2", "copy.safetensors", "copy.xml"}) {
