@@ -5,12 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
-#include <new>
 
 #include "cli/session.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "core/names.h"
 #include "exec/executor.h"
+#include "exec/foreign_error.h"
 #include "passes/builtin.h"
 #include "pipeline/plugins.h"
 #include "pipeline/version.h"
@@ -50,8 +51,27 @@ int run_session(Session& session) {
   return session.run();
 }
 
+// Of a command line that names no command that there is: the word in its place; empty: there is none.
+std::string unknown_command(const CLI::App& app) {
+  if (!app.get_subcommands().empty()) return {};
+  for (const auto& word : app.remaining()) {
+    if (!word.starts_with('-')) return word;
+  }
+  return {};
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  return names;
+}
+
 // CLI11's own errors: usage to stderr, help and version to stdout.
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (const auto word = unknown_command(app); !word.empty()) {
+    log_error(Error(ErrorCode::usage, "there is no command `" + word + "`", {}, suggest(word, command_names(app)) + " See dscompress --help").what());
+    return exit_status(ErrorCode::usage);
+  }
   const int status = app.exit(error, std::cout, std::cerr);
   return status == 0 ? 0 : exit_status(ErrorCode::usage);
 }
@@ -73,15 +93,10 @@ int run_command_line(int argc, const char* const* argv) {
     return status;
   } catch (const CLI::ParseError& error) {
     return report_parse_error(app, error);
-  } catch (const Error& error) {
+  } catch (const std::exception&) {
+    const Error error = to_error(std::current_exception());
     log_error(error.what());
     return exit_status(error.code());
-  } catch (const std::bad_alloc&) {
-    log_error("out of memory\n  hint: use a smaller batch, or a machine with more memory");
-    return exit_status(ErrorCode::resource);
-  } catch (const std::exception& error) {
-    log_error(std::string("internal error: ") + error.what());
-    return exit_status(ErrorCode::internal);
   }
 }
 

@@ -27,7 +27,7 @@ int print_result(const RunSummary& summary, bool json) {
   std::cout << report_summary(summary.report) << '\n';
   for (const auto& gate : summary.report.gates) std::cout << (gate.passed ? "gate passed: " : "gate FAILED: ") << gate.message << '\n';
   for (const auto& note : summary.report.notes) std::cout << note << '\n';
-  std::cout << "report: " << summary.folder << "/report.html\n";
+  std::cout << "report: " << summary.main_report << '\n';
   return summary.exit_status;
 }
 

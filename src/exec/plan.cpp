@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <map>
-#include <new>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +16,7 @@
 #include "exec/branches.h"
 #include "exec/chains.h"
 #include "exec/fake_quant.h"
+#include "exec/foreign_error.h"
 #include "exec/pointwise_convolution.h"
 #include "exec/quantized_decomposed.h"
 #include "exec/training_kernels.h"
@@ -261,9 +262,9 @@ class Planner {
   std::vector<Problem> problems_;
 };
 
-[[noreturn]] void node_failed(const Node& node, ErrorCode code, const std::string& why) {
+[[noreturn]] void node_failed(const Node& node, ErrorCode code, const std::string& why, const std::string& hint = {}) {
   throw Error(code, "node %" + node.name() + " (" + node.target() + ") failed: " + why,
-              {node.source_line(), 0, 0, "%" + node.name()});
+              {node.source_line(), 0, 0, "%" + node.name()}, hint);
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -305,21 +306,12 @@ void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10
     else if (step.builtin) step.builtin(stack);
     else step.op->callBoxed(stack);
     store_results(step, frame, stack);
-  } catch (const c10::NotImplementedError& error) {
-    node_failed(*step.node, ErrorCode::unsupported, first_line(error.what_without_backtrace()));
-  } catch (const c10::OutOfMemoryError& error) {
-    node_failed(*step.node, ErrorCode::resource, first_line(error.what_without_backtrace()));
-  } catch (const c10::Error& error) {
-    const std::string why = first_line(error.what_without_backtrace());
-    const bool memory = why.find("can't allocate memory") != std::string::npos;
-    node_failed(*step.node, memory ? ErrorCode::resource : ErrorCode::data, why);
-  } catch (const std::bad_alloc&) {
-    node_failed(*step.node, ErrorCode::resource, "out of memory");
   } catch (Error& error) {
     error.add_place({step.node->source_line(), 0, 0, "%" + step.node->name()});
     throw;
-  } catch (const std::exception& error) {  // e.g. a number that overflows the element type
-    node_failed(*step.node, ErrorCode::data, first_line(error.what()));
+  } catch (const std::exception&) {  // e.g. sizes that do not fit, a number that overflows the element type
+    const Error error = to_error(std::current_exception(), ErrorCode::data);
+    node_failed(*step.node, error.code(), first_line(error.problems().front().message), error.problems().front().hint);
   }
 }
 

@@ -32,6 +32,8 @@ ordered_json progress_json(const RunState& state, const Model& model, const Fing
   json["finished_steps"] = state.finished_steps;
   json["finished_stages"] = state.finished_stages;
   json["stage"] = state.stage;
+  json["run_seconds"] = state.run_time.seconds();
+  json["step_seconds"] = state.step_time.seconds();
   if (state.saved) {
     json["saved"] = {{"position", state.saved->position}, {"text", state.saved->text}};
     auto& names = json["saved"]["tensors"] = ordered_json::array();
@@ -127,6 +129,8 @@ RunState read_checkpoint(const std::string& path, Model& model, const Fingerprin
   }
   state.record = parse_report(json.at("record").dump(), path).steps.front();
   state.report = parse_report(json.at("report").dump(), path);
+  state.run_time = Elapsed(json.at("run_seconds"));
+  state.step_time = Elapsed(json.at("step_seconds"));
   restore_model(json, file, path, model);
   return state;
 }
@@ -149,6 +153,8 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
       state.finished_stages = std::move(stage.finished_stages);
       state.carried = std::move(stage.carried);
       state.record = std::move(stage.record);
+      state.run_time = stage.run_time;
+      state.step_time = stage.step_time;
       resume.after_stages = std::move(after);
     }
   }
@@ -159,6 +165,8 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
       state.stage = std::move(progress.stage);
       state.saved = std::move(progress.saved);
       state.record = std::move(progress.record);
+      state.run_time = progress.run_time;
+      state.step_time = progress.step_time;
       resume.in_stage = std::move(inside);
     }
   }

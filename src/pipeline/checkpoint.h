@@ -9,6 +9,7 @@
 // finished stages are skipped, and wherever it looks at the model it finds what the uninterrupted run would have had.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,6 +21,17 @@
 
 namespace dsc {
 
+// Wall time of something that goes on after an interruption; what came after the last checkpoint before it is not known.
+class Elapsed {
+ public:
+  explicit Elapsed(double earlier_seconds = 0) : earlier_(earlier_seconds) {}
+  double seconds() const { return earlier_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  double earlier_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 struct RunState {
   std::int64_t finished_steps = 0;                      // passes that are done
   std::map<std::string, std::string> finished_stages;   // of the step in progress: stage -> the text it returned
@@ -28,6 +40,7 @@ struct RunState {
   std::optional<SavedState> saved;                      // what that stage saved last
   StepRecord record;                                    // of the step in progress: notes and curves so far
   Report report;                                        // the finished steps
+  Elapsed run_time, step_time;                          // of the run, and of the step in progress, in all sessions
 };
 
 // The models inside the step in progress; empty: nothing to resume there.

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "core/printed.h"
 #include "core/random.h"
 #include "deploy/artifact.h"
-#include "exec/executor.h"
+#include "exec/foreign_error.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
 #include "pipeline/measure.h"
@@ -20,13 +21,13 @@ namespace {
 // The rehearsal's context: data is there, nothing is trained, evaluated or saved.
 class RehearsalContext final : public PassContext {
  public:
-  RehearsalContext(RunResources& resources, const PassStep& step, std::uint64_t seed, std::vector<std::string>& notes)
-      : resources_(resources), train_on_(step.train_on), seed_(seed), notes_(notes) {}
+  RehearsalContext(RunResources& resources, const PassStep& step, std::uint64_t seed, PlanStep& plan)
+      : resources_(resources), train_on_(step.train_on), seed_(seed), plan_(plan) {}
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return resources_.device; }
   bool dry_run() const override { return true; }
   bool has_data(Split split) const override { return resources_.find_data(split, train_on_) != nullptr; }
-  Dataset& data(Split split) override { return *resources_.find_data(split, train_on_); }
+  Dataset& data(Split split) override { return resources_.get_data(split, train_on_); }
   const Model& base() override { return *resources_.base; }
   Model load_model(const std::string& path, const std::string& weights) override {
     Model model = open_model(path, weights);
@@ -40,10 +41,10 @@ class RehearsalContext final : public PassContext {
     return names;
   }
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override { return std::vector<double>(models.size(), 1); }
-  void note(std::string text) override { notes_.push_back(std::move(text)); }
+  void note(std::string text) override { plan_.notes.push_back(std::move(text)); }
   void curve(const CurvePoint&) override {}
   void progress(std::string_view, std::int64_t, std::int64_t) override {}
-  void check_cancelled() override {}
+  void check_cancelled() override { throw_if_interrupted(); }
   std::string stage(std::string_view, Model&, const std::function<std::string()>& body) override { return body(); }
   void save(const Model&, const SavedState&) override {}
   std::optional<SavedState> restore(Model&) override { return std::nullopt; }
@@ -53,7 +54,7 @@ class RehearsalContext final : public PassContext {
   RunResources& resources_;
   std::string train_on_;
   std::uint64_t seed_;
-  std::vector<std::string>& notes_;
+  PlanStep& plan_;
   std::map<std::string, at::Tensor> carried_;
 };
 
@@ -102,40 +103,50 @@ double activation_bytes(const Model& model) {
   return bytes;
 }
 
-PlanStep measure_step(std::string name, const PassInfo* pass, const Model& model) {
-  return {std::move(name), pass ? pass->id : "", pass ? pass->summary : "the model as it is", model_cost(model).macs, parameter_count(model), stored_file_bytes(model), {}};
+void measure_model(const Model& model, PlanStep& step) {
+  step.macs = model_cost(model).macs;
+  step.parameters = parameter_count(model);
+  step.size_bytes = stored_file_bytes(model);
+}
+
+PlanStep rehearse(const Recipe& recipe, std::size_t index, PreparedRun& run) {
+  const auto& step = recipe.passes.steps[index];
+  PlanStep plan{.name = step.name, .pass = step.info->id, .summary = step.info->summary};
+  RehearsalContext context(run.resources, step, derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", index), plan);
+  try {
+    check_step(recipe, index, run.model);
+    auto result = step.info->run(run.model, step.options.get(), context);
+    plan.notes.insert(plan.notes.end(), result.notes.begin(), result.notes.end());
+    verify_or_throw(run.model, "the rehearsal of step " + step.name);
+  } catch (const std::exception&) {
+    throw place_below(recipe, step_pointer(recipe, index), to_error(std::current_exception()));
+  }
+  measure_model(run.model, plan);
+  return plan;
 }
 
 }  // namespace
 
 Plan make_plan(const Recipe& recipe) {
   auto run = prepare_run(recipe);
-  const Model base = run.model.clone();
+  Model base = run.model.clone();
   run.resources.base = &base;
   Plan plan;
   plan.notes = run.resources.model_notes;
   plan.notes.insert(plan.notes.end(), run.resources.data_notes.begin(), run.resources.data_notes.end());
-  plan.steps.push_back(measure_step("base", nullptr, run.model));
+  plan.steps.push_back({.name = "base", .pass = "", .summary = "the model as it is"});
+  measure_model(run.model, plan.steps.back());
   const double weights = static_cast<double>(weight_bytes(base)), activations = activation_bytes(base);
   plan.memory_bytes = static_cast<std::int64_t>(weights + activations * static_cast<double>(recipe.evaluate.batch));
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
-    std::vector<std::string> notes;
-    RehearsalContext context(run.resources, step, derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", i), notes);
-    try {
-      auto result = step.info->run(run.model, step.options.get(), context);
-      notes.insert(notes.end(), result.notes.begin(), result.notes.end());
-      verify_or_throw(run.model, "the rehearsal of step " + step.name);
-    } catch (const Error& error) {
-      throw place_below(recipe, step_pointer(recipe, i), error);
-    }
+    plan.steps.push_back(rehearse(recipe, i, run));
+    if (static_cast<std::int64_t>(i) + 1 == baseline_index(recipe)) base = run.model.clone();
     BatchReader reader;
     step.info->fields(step.options.get(), reader);
     // Weights, gradients, two moments, and every activation kept for the backward pass.
     const double training = 4 * weights + activations * static_cast<double>(reader.batch);
     plan.memory_bytes = std::max(plan.memory_bytes, static_cast<std::int64_t>(training));
-    plan.steps.push_back(measure_step(step.name, step.info, run.model));
-    plan.steps.back().notes = std::move(notes);
   }
   plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
   if (recipe.deploy.openvino) {

@@ -58,19 +58,6 @@ std::vector<double> median_latencies(const Recipe& recipe, const std::vector<con
   return medians;
 }
 
-void check_passes(const Recipe& recipe, const Model& model) {
-  std::vector<Problem> problems;
-  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
-    const auto& step = recipe.passes.steps[i];
-    if (!step.info->check) continue;
-    auto found = step.info->check(model, step.options.get());
-    if (found.empty()) continue;
-    const Error placed = place_below(recipe, step_pointer(recipe, i), Error(ErrorCode::recipe, std::move(found)));
-    problems.insert(problems.end(), placed.problems().begin(), placed.problems().end());
-  }
-  if (!problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
-}
-
 }  // namespace
 
 // Text is tokenised as its model wants it: by the tokenizer that was exported with it, unless the recipe names one.
@@ -105,8 +92,22 @@ PreparedRun prepare_run(const Recipe& recipe) {
     resources.latencies_ms = [&recipe](const std::vector<const Model*>& models) { return median_latencies(recipe, models); };
   }
   open_data(recipe, run.model, resources);
-  check_passes(recipe, run.model);
   return run;
+}
+
+void check_step(const Recipe& recipe, std::size_t index, const Model& model) {
+  const auto& step = recipe.passes.steps.at(index);
+  if (!step.info->check) return;
+  auto problems = step.info->check(model, step.options.get());
+  if (!problems.empty()) throw place_below(recipe, step_pointer(recipe, index), Error(ErrorCode::recipe, std::move(problems)));
+}
+
+std::int64_t baseline_index(const Recipe& recipe) {
+  if (recipe.evaluate.baseline.empty()) return 0;
+  for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
+    if (recipe.passes.steps[i].name == recipe.evaluate.baseline) return static_cast<std::int64_t>(i) + 1;
+  }
+  return 0;  // not reached: check_recipe refuses unknown names
 }
 
 Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string>& plugins) {

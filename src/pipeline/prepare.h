@@ -23,9 +23,15 @@ struct DataSection {
 // The recipe's data sections, with the tokenizer beside the model where they name none.
 std::vector<DataSection> data_sections(const Recipe& recipe);
 
-// Opens the model and every data set that the recipe names; checks shapes, dtypes, labels and each pass against them.
+// Opens the model and every data set that the recipe names; checks shapes, dtypes and labels against each other.
 // The recipe must outlive the result. errors: all problems of one kind at once, before anything is trained.
 PreparedRun prepare_run(const Recipe& recipe);
+
+// Checks a step against the model that it finds, as earlier steps have left it. errors: recipe, all problems at once.
+void check_step(const Recipe& recipe, std::size_t index, const Model& model);
+
+// Index of the step after which everything is compared with, 0: the model as it is.
+std::int64_t baseline_index(const Recipe& recipe);
 
 // Content of everything the run depends on.
 Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string>& plugins);

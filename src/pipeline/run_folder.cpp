@@ -30,11 +30,17 @@ void RunFolder::check_resumable() const {
     throw Error(ErrorCode::usage, "this folder holds no run", {.file = path_}, "start one: dscompress run RECIPE --output-dir " + path_);
   }
   if (!fs::exists(CheckpointPaths(path_).step)) {
-    const bool finished = fs::exists(file("report.json")) && parse_report(read_file(file("report.json")), file("report.json")).status != "running";
+    const auto report = file("report.json");
+    const std::string status = fs::exists(report) ? parse_report(read_file(report), report).status : "running";
+    const bool finished = status != "running" && status != "interrupted" && status != "error";
     throw Error(ErrorCode::usage, finished ? "this run is finished already" : "this run was stopped before its first checkpoint", {.file = path_},
-                finished ? "see " + file("report.md") : "remove the folder and start it again");
+                finished ? "see " + report : "remove the folder and run the recipe again");
   }
 }
+
+bool RunFolder::wants(std::string_view format) const { return std::find(formats_.begin(), formats_.end(), format) != formats_.end(); }
+
+std::string RunFolder::main_report() const { return file(wants("html") ? "report.html" : wants("markdown") ? "report.md" : "report.json"); }
 
 void RunFolder::create(const std::string& resolved_recipe_text) const {
   make_folders(path_);
@@ -43,11 +49,10 @@ void RunFolder::create(const std::string& resolved_recipe_text) const {
 }
 
 void RunFolder::write_report(const Report& report) const {
-  const auto wanted = [&](std::string_view format) { return std::find(formats_.begin(), formats_.end(), format) != formats_.end(); };
   write_file_atomically(file("report.json"), report_json(report));
-  if (wanted("markdown")) write_file_atomically(file("report.md"), report_markdown(report));
-  if (wanted("html")) write_file_atomically(file("report.html"), report_html(report));
-  if (wanted("junit")) write_file_atomically(file("junit.xml"), report_junit(report));
+  if (wants("markdown")) write_file_atomically(file("report.md"), report_markdown(report));
+  if (wants("html")) write_file_atomically(file("report.html"), report_html(report));
+  if (wants("junit")) write_file_atomically(file("junit.xml"), report_junit(report));
 }
 
 void RunFolder::write_step(const StepRecord& record, const Model& model) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dscompress/model.h"
@@ -18,7 +19,7 @@ class RunFolder {
 
   // errors: usage, when the folder holds another run or other files.
   static void check_new(const std::string& path);
-  // errors: usage, when the folder holds no run that can be resumed.
+  // errors: usage, when the folder holds no run that can be resumed, and why: finished, or stopped before its first checkpoint.
   void check_resumable() const;
 
   void create(const std::string& resolved_recipe) const;
@@ -32,8 +33,12 @@ class RunFolder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   std::string baseline_model() const { return file("baseline.pt2"); }
   std::string resolved_recipe() const { return file("recipe.resolved.yaml"); }
+  // The report to read first: the one for people, where `formats` asks for one.
+  std::string main_report() const;
 
  private:
+  bool wants(std::string_view format) const;
+
   std::string path_;
   std::vector<std::string> formats_;
 };

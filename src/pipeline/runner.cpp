@@ -1,7 +1,6 @@
 #include "pipeline/runner.h"
 
 #include <array>
-#include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <functional>
@@ -11,7 +10,7 @@
 #include "core/log.h"
 #include "core/random.h"
 #include "deploy/artifact.h"
-#include "exec/executor.h"
+#include "exec/foreign_error.h"
 #include "io/pt2.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
@@ -24,10 +23,6 @@
 
 namespace dsc {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::string utc_time(const char* format) {
   std::array<char, 64> text{};
@@ -73,7 +68,8 @@ class Run {
     carry_tokenizer();
     base_ = prepared_.model.clone();
     state_.record = {.index = 0, .name = "base"};
-    finish_step(Clock::now());
+    state_.step_time = Elapsed();
+    finish_step();
   }
 
   void resume() {
@@ -97,17 +93,17 @@ class Run {
     }
     report.notes.insert(report.notes.end(), anomalies.begin(), anomalies.end());
     report.status = !anomalies.empty() || !complete ? "anomalous" : all_passed ? "passed" : "failed";
-    report.seconds = seconds_since(started_);
+    report.seconds = state_.run_time.seconds();
     folder_.write_report(report);
     folder_.remove_checkpoints();
-    return {folder_.path(), report, report.status == "passed" ? 0 : exit_status(report.status == "failed" ? ErrorCode::gate : ErrorCode::numeric)};
+    return {folder_.path(), folder_.main_report(), report, report.status == "passed" ? 0 : exit_status(report.status == "failed" ? ErrorCode::gate : ErrorCode::numeric)};
   }
 
   void record_failure(const Error& error) {
     auto& report = state_.report;
     report.status = error.code() == ErrorCode::cancelled ? "interrupted" : "error";
     report.error = error.what();
-    report.seconds = seconds_since(started_);
+    report.seconds = state_.run_time.seconds();
     folder_.write_report(report);
   }
 
@@ -122,19 +118,11 @@ class Run {
     }
   }
 
-  static std::int64_t baseline_index(const Recipe& recipe) {
-    if (recipe.evaluate.baseline.empty()) return 0;
-    for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
-      if (recipe.passes.steps[i].name == recipe.evaluate.baseline) return static_cast<std::int64_t>(i) + 1;
-    }
-    return 0;  // not reached: check_recipe refuses unknown names
-  }
-
   // Verify, measure, record; afterwards the checkpoint says that the step is done.
-  void finish_step(Clock::time_point start) {
+  void finish_step() {
     auto& record = state_.record;
     const auto& model = prepared_.model;
-    record.seconds = seconds_since(start);
+    record.seconds = state_.step_time.seconds();
     verify_or_throw(model, "step " + record.name);
     record.parameters = parameter_count(model);
     record.macs = model_cost(model).macs;
@@ -160,14 +148,15 @@ class Run {
     state_.stage.clear();
     state_.saved.reset();
     state_.record = {};
+    state_.step_time = Elapsed();
     resume_ = {};
+    state_.report.seconds = state_.run_time.seconds();
     write_checkpoint(prepared_.resources.checkpoints.step, state_, model, prepared_.resources.fingerprints);
     folder_.write_report(state_.report);
   }
 
   void run_pass(std::size_t index) {
     const auto& step = recipe_.passes.steps[index];
-    const auto start = Clock::now();
     state_.record.index = static_cast<std::int64_t>(index) + 1;
     state_.record.name = step.name;
     state_.record.pass = step.info->id;
@@ -177,14 +166,14 @@ class Run {
       StepContext context(prepared_.resources, state_, resume_, step, seed, "step " + std::to_string(index + 1) + " " + step.name);
       auto result = step.info->run(prepared_.model, step.options.get(), context);
       record_result(std::move(result));
-    } catch (const Error& error) {
-      throw place_below(recipe_, step_pointer(recipe_, index), error);
+    } catch (const std::exception&) {
+      throw place_below(recipe_, step_pointer(recipe_, index), to_error(std::current_exception()));
     }
     if (!state_.record.changed && !step.allow_empty) {
       throw Error(ErrorCode::recipe, "the step " + step.name + " changed nothing", recipe_.place_of(step_pointer(recipe_, index)),
                   "correct its options, remove it, or allow it with allow_empty: true");
     }
-    finish_step(start);
+    finish_step();
   }
 
   void record_result(PassResult result) {
@@ -209,17 +198,17 @@ class Run {
   Model base_;
   RunState state_;
   ResumePoint resume_;
-  Clock::time_point started_ = Clock::now();
 };
 
 // Runs `body`; a failure is recorded in the run folder, and the message says how to go on.
 RunSummary run_recorded(Run& run, const std::string& folder, const std::function<RunSummary()>& body) {
   try {
     return body();
-  } catch (const Error& error) {
+  } catch (const std::exception&) {
+    const Error error = to_error(std::current_exception());
     run.record_failure(error);
     if (std::filesystem::exists(CheckpointPaths(folder).step)) log_info("go on with this run: dscompress resume " + folder);
-    throw;
+    throw error;
   }
 }
 
@@ -244,10 +233,8 @@ RunSummary resume_run(const Recipe& recipe, const std::string& path, const RunOp
   folder.check_resumable();
   Run run(recipe, folder, options.plugins);
   log_to_file(folder.file("log.jsonl"));
-  return run_recorded(run, path, [&] {
-    run.resume();
-    return run.finish();
-  });
+  run.resume();  // a refusal leaves the folder as it is
+  return run_recorded(run, path, [&] { return run.finish(); });
 }
 
 }  // namespace dsc

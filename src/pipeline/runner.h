@@ -16,6 +16,7 @@ struct RunOptions {
 
 struct RunSummary {
   std::string folder;
+  std::string main_report;  // the file to read first
   Report report;
   int exit_status = 0;   // 0, 1 (a gate failed) or 5 (anomalous figures)
 };

@@ -70,6 +70,7 @@ SenseResult sense_recipe(const Recipe& recipe, const SenseOptions& options) {
                 "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
   }
   auto run = prepare_run(recipe);
+  check_step(recipe, index, run.model);
   const Model base = run.model.clone();
   run.resources.base = &base;
   RunState state;

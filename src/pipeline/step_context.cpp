@@ -40,6 +40,13 @@ Dataset* RunResources::find_data(Split split, const std::string& train_on) const
   return found == data.end() ? nullptr : found->second.get();
 }
 
+Dataset& RunResources::get_data(Split split, const std::string& train_on) const {
+  if (Dataset* found = find_data(split, train_on)) return *found;
+  const std::string name(to_string(split));
+  throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {},
+              "add a `" + name + ":` section under `data:`");
+}
+
 StepContext::StepContext(RunResources& resources, RunState& state, ResumePoint& resume, const PassStep& step, std::uint64_t seed, std::string title)
     : resources_(resources),
       state_(state),
@@ -48,13 +55,6 @@ StepContext::StepContext(RunResources& resources, RunState& state, ResumePoint& 
       train_on_(step.train_on),
       seed_(seed),
       progress_(std::move(title)) {}
-
-Dataset& StepContext::data(Split split) {
-  if (Dataset* found = resources_.find_data(split, train_on_)) return *found;
-  const std::string name(to_string(split));
-  throw Error(ErrorCode::data, "this step needs data." + name + ", and the recipe has none", {},
-              "add a `" + name + ":` section under `data:`");
-}
 
 Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limit) {
   const std::string what = "evaluate on " + std::string(to_string(split));

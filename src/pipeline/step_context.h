@@ -33,6 +33,8 @@ struct RunResources {
 
   // What a step with this `train_on` gets as `split`; null: nothing.
   Dataset* find_data(Split split, const std::string& train_on) const;
+  // errors: data, when there is none.
+  Dataset& get_data(Split split, const std::string& train_on) const;
 };
 
 class StepContext : public PassContext {
@@ -44,7 +46,7 @@ class StepContext : public PassContext {
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return resources_.device; }
   bool has_data(Split split) const override { return resources_.find_data(split, train_on_) != nullptr; }
-  Dataset& data(Split split) override;
+  Dataset& data(Split split) override { return resources_.get_data(split, train_on_); }
   const Model& base() override { return *resources_.base; }
   Model load_model(const std::string& path, const std::string& weights) override;
   Metrics evaluate(const Model& model, Split split, std::int64_t limit) override;

@@ -5,13 +5,13 @@
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/stack.h>
 #include <c10/core/GradMode.h>
-#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/random.h"
 #include "data/move_batch.h"
+#include "exec/foreign_error.h"
 
 namespace dsc {
 namespace {
@@ -21,8 +21,10 @@ constexpr auto kReportInterval = std::chrono::milliseconds(500);
 void differentiate(const at::Tensor& loss) {
   try {
     loss.backward();
-  } catch (const c10::Error& error) {
-    throw Error(ErrorCode::unsupported, std::string("the model cannot be trained as it stands: ") + error.what_without_backtrace(), {},
+  } catch (const std::exception&) {
+    const Error error = to_error(std::current_exception(), ErrorCode::unsupported);
+    if (error.code() != ErrorCode::unsupported) throw error;
+    throw Error(ErrorCode::unsupported, "the model cannot be trained as it stands: " + error.problems().front().message, {},
                 "train before the pass that made it so, or export the model again in training form");
   }
 }

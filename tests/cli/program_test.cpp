@@ -34,6 +34,15 @@ TEST(Program, UsageErrorsExitWithTwo) {
   }
 }
 
+TEST(Program, AnUnknownCommandIsNamedWithTheNearest) {
+  const auto result = run_program("benhc model.pt2");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_TRUE(contains(result.err, "`benhc`")) << result.err;
+  EXPECT_TRUE(contains(result.err, "did you mean `bench`?")) << result.err;
+  EXPECT_TRUE(contains(run_program("--quiet nonsense --json").err, "`nonsense`"));
+  EXPECT_FALSE(contains(run_program("--quiet").err, "there is no command"));
+}
+
 TEST(Program, MissingFilesAreNamed) {
   const auto model = run_program("inspect no-such.pt2");
   EXPECT_EQ(model.status, 3);

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <c10/util/Exception.h>
+
+#include <new>
+
 #include "dscompress/error.h"
 #include "support/fake_context.h"
 #include "support/tiny_models.h"
@@ -511,6 +515,30 @@ TEST(TrainResult, SurvivesItsTextForm) {
   EXPECT_EQ(copy.final_loss, 0.1);
   EXPECT_EQ(copy.valid, result.valid);
   EXPECT_TRUE(copy.stopped_early);
+}
+
+// The gradient of a sum, which then meets an exception as LibTorch throws them.
+Objective failing_backward(std::function<void()> raise) {
+  return [raise = std::move(raise)](const std::vector<at::Tensor>& outputs, const Batch&) {
+    auto loss = outputs.at(0).sum();
+    loss.register_hook([raise](const at::Tensor& gradient) {
+      raise();
+      return gradient;
+    });
+    return loss;
+  };
+}
+
+TEST_F(Train, MemoryThatRunsOutInTheBackwardPassIsNoFaultOfTheModel) {
+  auto model = test::tiny_mlp();
+  FakeContext context(model, {.train = &data});
+  const auto failed = [&](std::function<void()> raise) { return error_of([&] { train(model, options, failing_backward(std::move(raise)), {}, context); }); };
+  EXPECT_EQ(failed([] { at::empty({std::int64_t{1} << 46}); }).code(), ErrorCode::resource);
+  EXPECT_EQ(failed([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory"); }).code(), ErrorCode::resource);
+  EXPECT_EQ(failed([] { throw std::bad_alloc(); }).code(), ErrorCode::resource);
+  const auto other = failed([] { TORCH_CHECK(false, "modified by an inplace operation"); });
+  EXPECT_EQ(other.code(), ErrorCode::unsupported);
+  EXPECT_NE(other.to_text().find("export the model again"), std::string::npos);
 }
 
 }  // namespace
