@@ -5,6 +5,7 @@
 #include <torch/headeronly/version.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "cli/session.h"
 #include "core/log.h"
 #include "deploy/openvino_engine.h"
+#include "exec/native_bf16.h"
 #include "exec/pointwise_convolution.h"
 #include "pipeline/version.h"
 
@@ -33,15 +35,27 @@ std::vector<std::string> low_precision_features() {
   return found;
 }
 
+// What this processor is slow at, and what that means for a recipe.
+std::vector<std::string> processor_notes(const std::vector<std::string>& features) {
+  const auto has = [&](const char* feature) { return std::find(features.begin(), features.end(), feature) != features.end(); };
+  std::vector<std::string> notes;
+  if (!has("avx512_vnni") && !has("avx_vnni")) notes.emplace_back("no VNNI: INT8 models gain less speed than elsewhere");
+  if (!has_native_bf16("cpu")) notes.emplace_back("no bf16 instructions: `bf16: auto` trains in f32, `bf16: true` is emulated and slower than f32");
+  if (!has("avx512f")) notes.emplace_back(std::string("workaround: ") + kPointwiseWorkaround);
+  return notes;
+}
+
 nlohmann::ordered_json collect() {
   nlohmann::ordered_json json;
+  const auto features = low_precision_features();
   json["dscompress"] = version();
   json["build"] = build_fingerprint();
   json["libtorch"] = TORCH_VERSION;
   json["machine"] = machine_description();
   json["threads"] = at::get_num_threads();
-  json["cpu_features"] = low_precision_features();
-  json["workarounds"] = {kPointwiseWorkaround};
+  json["cpu_features"] = features;
+  json["bf16"] = has_native_bf16("cpu") ? "native" : "emulated";
+  json["processor_notes"] = processor_notes(features);
   json["cuda"] = at::globalContext().hasCUDA();
   json["openvino"] = openvino_available() ? openvino_version() : "not built in";
   json["openvino_devices"] = openvino_available() ? openvino_devices() : std::vector<std::string>{};
@@ -57,6 +71,10 @@ int doctor(const Session& session) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const auto& [key, value] : facts.items()) {
+    if (key.ends_with("_notes")) {
+      for (const auto& note : value) rows.push_back({key, note.get<std::string>()});
+      continue;
+    }
     std::string text;
     if (value.is_array()) {
       for (const auto& item : value) text += (text.empty() ? "" : ", ") + item.get<std::string>();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "core/fields_write.h"
 #include "core/file.h"
 #include "core/names.h"
 
@@ -254,11 +255,17 @@ void ValueParser::quantity(Quantity& value) {
 void ValueParser::choice(std::span<const std::string_view> names, std::size_t& index) {
   if (tree_.kind == Tree::Kind::broken) return;
   const Strings known(names.begin(), names.end());
-  const auto found = is_scalar() && look_of(tree_) != ScalarLook::null ? std::find(names.begin(), names.end(), tree_.text) : names.end();
-  if (found != names.end()) {
+  const auto look = is_scalar() ? look_of(tree_) : ScalarLook::null;
+  // A choice may have `true` and `false` among its names, which are values then: "true" in quotes is another word.
+  std::string text = tree_.text;
+  if (look == ScalarLook::boolean) std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto found = look != ScalarLook::null ? std::find(names.begin(), names.end(), text) : names.end();
+  const bool is_quoted_boolean = found != names.end() && look != ScalarLook::boolean && look_of(choice_tree(*found)) == ScalarLook::boolean;
+  if (found != names.end() && !is_quoted_boolean) {
     index = static_cast<std::size_t>(found - names.begin());
   } else {
-    expected("one of " + join(known), is_scalar() && !nearest_names(tree_.text, known).empty() ? suggest(tree_.text, known) : "");
+    const std::string nearest = is_scalar() && !nearest_names(text, known).empty() ? suggest(text, known) : "";
+    expected("one of " + join(known), is_quoted_boolean ? "write " + text + " without quotes" : nearest);
   }
 }
 

@@ -36,7 +36,7 @@ class SchemaMaker final : public ValueVisitor {
   }
   void choice(std::span<const std::string_view> names, std::size_t&) override {
     auto values = list_tree();
-    for (const auto name : names) values.items.push_back(text_tree(std::string(name)));
+    for (const auto name : names) values.items.push_back(choice_tree(name));
     set(map_tree({{"enum", std::move(values)}}));
   }
   void object(const std::function<void(FieldVisitor&)>& fields) override { set(schema_of(fields, options_)); }

@@ -13,7 +13,7 @@ class ValueWriter final : public ValueVisitor {
   void text(std::string& value) override { tree = text_tree(value); }
   void path(FilePath& value) override { tree = text_tree(value.path); }
   void quantity(Quantity& value) override { tree = value.unit.empty() ? number_tree(value.value) : text_tree(quantity_text(value)); }
-  void choice(std::span<const std::string_view> names, std::size_t& index) override { tree = text_tree(std::string(names[index])); }
+  void choice(std::span<const std::string_view> names, std::size_t& index) override { tree = choice_tree(names[index]); }
   void object(const std::function<void(FieldVisitor&)>& fields) override { tree = write_fields(fields); }
   void list(ListAccess access) override {
     std::vector<Tree> items;
@@ -63,6 +63,11 @@ Tree write_value(const std::function<void(ValueVisitor&)>& value) {
   ValueWriter writer;
   value(writer);
   return std::move(writer.tree);
+}
+
+Tree choice_tree(std::string_view name) {
+  const bool is_boolean = name == "true" || name == "false";
+  return is_boolean ? plain_tree(std::string(name)) : text_tree(std::string(name));
 }
 
 std::string quantity_text(const Quantity& quantity) { return number_text(quantity.value) + quantity.unit; }

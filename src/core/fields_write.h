@@ -1,6 +1,8 @@
 // Structs with `fields` as a Tree, every default written out: the resolved recipe.
 #pragma once
 
+#include <string_view>
+
 #include "core/tree.h"
 #include "dscompress/fields.h"
 
@@ -20,6 +22,9 @@ template <HasFields T>
 std::string dump_yaml(const T& value) {
   return to_yaml(write_fields(value));
 }
+
+// The name of a choice; `true` and `false` are the values.
+Tree choice_tree(std::string_view name);
 
 // "0.5pp"
 std::string quantity_text(const Quantity& quantity);

@@ -14,12 +14,13 @@
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
+#include "train/forecast.h"
 
 namespace dsc {
 namespace {
 
-// The rehearsal's context: data is there, nothing is trained, evaluated or saved.
-class RehearsalContext final : public PassContext {
+// The rehearsal's context: data is there, nothing is evaluated or saved, and trainings only tell how long they would take.
+class RehearsalContext final : public PassContext, public ForecastListener {
  public:
   RehearsalContext(RunResources& resources, const PassStep& step, std::uint64_t seed, PlanStep& plan)
       : resources_(resources), train_on_(step.train_on), seed_(seed), plan_(plan) {}
@@ -42,6 +43,14 @@ class RehearsalContext final : public PassContext {
   }
   std::vector<double> latencies_ms(const std::vector<const Model*>& models) override { return std::vector<double>(models.size(), 1); }
   void note(std::string text) override { plan_.notes.push_back(std::move(text)); }
+  void forecast(const TrainingForecast& training) override {
+    plan_.training_steps += training.steps;
+    plan_.training_seconds += training.seconds();
+    if (training.seconds_per_f32_step <= 0 || !plan_.warnings.empty()) return;
+    plan_.warnings.push_back(printed("bf16 is emulated on this %s: a training step takes %.3g s, and in f32 %.3g s (%.2f times); write bf16: auto, or leave it out",
+                                     resources_.device == "cpu" ? "processor" : "device", training.seconds_per_step, training.seconds_per_f32_step,
+                                     training.seconds_per_step / training.seconds_per_f32_step));
+  }
   void curve(const CurvePoint&) override {}
   void progress(std::string_view, std::int64_t, std::int64_t) override {}
   void check_cancelled() override { throw_if_interrupted(); }
@@ -156,8 +165,14 @@ Plan make_plan(const Recipe& recipe) {
   return plan;
 }
 
+std::string training_text(const PlanStep& step) {
+  if (step.training_steps == 0) return {};
+  return std::to_string(step.training_steps) + " training steps, about " + format_duration(step.training_seconds);
+}
+
 std::string plan_text(const Plan& plan) {
   std::string text;
+  double seconds = 0;
   const auto& base = plan.steps.front();
   const auto ratio = [](double from, double to) { return to > 0 ? printed(" (%.2fx)", from / to) : std::string(); };
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
@@ -165,8 +180,12 @@ std::string plan_text(const Plan& plan) {
     text += std::to_string(i) + "  " + step.name + ": " + step.summary + "\n     " + format_count(step.macs) + " MACs" + ratio(base.macs, step.macs) + ", " +
             format_count(static_cast<double>(step.parameters)) + " parameters, " + format_bytes(static_cast<double>(step.size_bytes)) +
             ratio(static_cast<double>(base.size_bytes), static_cast<double>(step.size_bytes)) + "\n";
+    if (step.training_steps > 0) text += "     " + training_text(step) + "\n";
+    seconds += step.training_seconds;
+    for (const auto& warning : step.warnings) text += "     warning: " + warning + "\n";
     for (const auto& note : step.notes) text += "     " + note + "\n";
   }
+  if (seconds > 0) text += "training about " + format_duration(seconds) + " in all, without validation\n";
   text += "memory about " + format_bytes(static_cast<double>(plan.memory_bytes)) + ", disk about " + format_bytes(static_cast<double>(plan.disk_bytes)) + "\n";
   for (const auto& note : plan.notes) text += note + "\n";
   return text;
@@ -176,7 +195,8 @@ std::string plan_json(const Plan& plan) {
   nlohmann::ordered_json json;
   for (const auto& step : plan.steps) {
     json["steps"].push_back({{"name", step.name}, {"pass", step.pass}, {"macs", step.macs}, {"parameters", step.parameters},
-                             {"size_bytes", step.size_bytes}, {"notes", step.notes}});
+                             {"size_bytes", step.size_bytes}, {"training_steps", step.training_steps}, {"training_seconds", step.training_seconds},
+                             {"warnings", step.warnings}, {"notes", step.notes}});
   }
   json["memory_bytes"] = plan.memory_bytes;
   json["disk_bytes"] = plan.disk_bytes;

@@ -125,6 +125,9 @@ using RecipeInput = ComposeInput;
 // errors: recipe, with all independent problems.
 Recipe load_recipe(const RecipeInput& input, const PassTable& table);
 
+// Replaces `bf16: auto` in all passes by what it means on the recipe's device, with a note: the resolved recipe says what is computed.
+void resolve_bf16(Recipe& recipe);
+
 // What can be checked without opening model or data: names of metrics, data for the passes' needs, order of passes, gates
 // on what is measured. Places are filled in from the recipe's source.
 std::vector<Problem> check_recipe(const Recipe& recipe);

@@ -54,6 +54,7 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table) {
     recipe.notes.push_back("no metric is measured: the recipe has no data.eval");
   }
   name_steps(recipe.passes.steps);
+  resolve_bf16(recipe);
   recipe.source = std::make_shared<const Tree>(std::move(composed.tree));
   throw_problems(check_recipe(recipe));
   return recipe;

@@ -200,6 +200,15 @@ class Run {
   ResumePoint resume_;
 };
 
+// How long the run is going to train, and what speaks against it.
+void log_plan(const Plan& plan) {
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto& step = plan.steps[i];
+    if (step.training_steps > 0) log_info("planned step " + std::to_string(i) + " " + step.name + ": " + training_text(step));
+    for (const auto& warning : step.warnings) log_warning("step " + std::to_string(i) + " " + step.name + ": " + warning);
+  }
+}
+
 // Runs `body`; a failure is recorded in the run folder, and the message says how to go on.
 RunSummary run_recorded(Run& run, const std::string& folder, const std::function<RunSummary()>& body) {
   try {
@@ -217,11 +226,12 @@ RunSummary run_recorded(Run& run, const std::string& folder, const std::function
 RunSummary run_recipe(const Recipe& recipe, const RunOptions& options) {
   const auto path = options.output_dir.empty() ? "runs/" + recipe.name + "-" + utc_time("%Y%m%d-%H%M%S") : options.output_dir;
   RunFolder::check_new(path);
-  make_plan(recipe);  // a rehearsal finds what would stop the run before anything is trained or written
+  const auto plan = make_plan(recipe);  // a rehearsal finds what would stop the run before anything is trained or written
   const RunFolder folder(path, recipe.report.formats);
   Run run(recipe, folder, options.plugins);
   folder.create(dump_recipe(recipe));
   log_info("run folder: " + path);
+  log_plan(plan);
   return run_recorded(run, path, [&] {
     run.start();
     return run.finish();

@@ -56,6 +56,11 @@ std::span<const std::string_view> enum_names(KeepWeights) {
   return kNames;
 }
 
+std::span<const std::string_view> enum_names(Bf16) {
+  static constexpr std::array<std::string_view, 3> kNames = {"auto", "true", "false"};
+  return kNames;
+}
+
 void TrainOptions::fields(FieldVisitor& visit) {
   visit("epochs", epochs, {.text = "Length of the training; may be a fraction.", .unit = "epochs", .minimum = 0});
   visit("batch", batch, {.text = "Examples per batch; a smaller last batch is left out.", .minimum = 1});
@@ -66,7 +71,7 @@ void TrainOptions::fields(FieldVisitor& visit) {
   visit("clip_norm", clip_norm, {.text = "Largest norm of all gradients together; larger ones are scaled down.", .minimum = 0});
   visit("weight_ema", weight_ema, {.text = "Decay per step of averaged weights, which become the result.", .minimum = 0, .maximum = 1});
   visit("accumulate", accumulate, {.text = "Batches per optimiser step.", .minimum = 1});
-  visit("bf16", bf16, {.text = "Compute in bfloat16 where it is safe (autocast); weights stay in float32."});
+  visit("bf16", bf16, {.text = "Compute in bfloat16 where it is safe (autocast), weights stay in float32; auto: where the device has instructions for it."});
   visit("channels_last", channels_last, {.text = "Image tensors in NHWC memory, the faster layout for convolutions."});
   visit("workers", workers, {.text = "Threads that prepare batches; 0: none.", .minimum = 0, .maximum = 64});
   visit("validate_every", validate_every, {.text = "Validate after so many epochs, and at the end; 0: never.", .unit = "epochs", .minimum = 0});

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/names.h"
+#include "exec/native_bf16.h"
 #include "train/trainer.h"
 
 namespace dsc {
@@ -28,6 +29,10 @@ void add_prefixed(std::map<std::string, at::Tensor>& to, const std::map<std::str
 }
 
 }  // namespace
+
+bool uses_bf16(const TrainOptions& options, const std::string& device) {
+  return options.bf16 == Bf16::automatic ? has_native_bf16(device) : options.bf16 == Bf16::on;
+}
 
 bool uses_channels_last(const TrainOptions& options, const Graph& graph) {
   if (!options.channels_last) return false;
@@ -115,7 +120,7 @@ void Trainer::make_executor() {
   options.training = true;
   options.device = context_.device();
   options.channels_last = channels_last_ = uses_channels_last(options_, model_.graph);
-  if (options_.bf16) options.autocast = ScalarType::bf16;
+  if (uses_bf16(options_, context_.device())) options.autocast = ScalarType::bf16;
   if (auto problems = check_frozen(model_, options_); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   options.frozen.insert(hooks_.frozen.begin(), hooks_.frozen.end());
   for (const auto& name : frozen_parameters(model_, options_)) options.frozen.insert(name);

@@ -30,6 +30,10 @@ namespace dsc {
 enum class KeepWeights : std::uint8_t { last, best };
 std::span<const std::string_view> enum_names(KeepWeights);
 
+// Whether to compute in bf16; automatic: where the device has instructions for it (exec/native_bf16.h).
+enum class Bf16 : std::uint8_t { automatic, on, off };
+std::span<const std::string_view> enum_names(Bf16);
+
 // What every training pass can set; a pass's own options struct holds one and calls its `fields` inside its own.
 struct TrainOptions {
   double epochs = 1;                 // may be a fraction
@@ -41,7 +45,7 @@ struct TrainOptions {
   std::optional<double> clip_norm;
   std::optional<double> weight_ema;  // decay per step, e.g. 0.999; the averaged weights are the result
   std::int64_t accumulate = 1;       // batches per optimiser step
-  bool bf16 = false;                 // autocast
+  Bf16 bf16 = Bf16::automatic;       // autocast
   bool channels_last = true;         // NHWC memory for models with inputs of rank 4: the faster layout for convolutions
   std::int64_t workers = 1;
   std::int64_t validate_every = 1;   // epochs; 0: never
@@ -84,6 +88,9 @@ struct TrainResult {
 std::string to_text(const TrainResult& result);
 TrainResult parse_train_result(const std::string& text);
 std::vector<Statistic> statistics_of(const TrainResult& result);
+
+// Whether a training with these options computes in bf16 on a device.
+bool uses_bf16(const TrainOptions& options, const std::string& device);
 
 // Whether a training with these options holds the tensors of this graph in NHWC memory.
 bool uses_channels_last(const TrainOptions& options, const Graph& graph);

@@ -12,6 +12,7 @@
 #include "core/random.h"
 #include "data/move_batch.h"
 #include "exec/foreign_error.h"
+#include "train/forecast.h"
 
 namespace dsc {
 namespace {
@@ -34,7 +35,10 @@ void differentiate(const at::Tensor& loss) {
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context) {
   if (options.epochs <= 0) return {};
   check_monitor(model, options, hooks, context);
-  if (context.dry_run()) return {};
+  if (context.dry_run()) {
+    if (auto* listener = dynamic_cast<ForecastListener*>(&context)) listener->forecast(forecast_training(model, options, objective, hooks, context));
+    return {};
+  }
   return Trainer(model, options, objective, hooks, context).run();
 }
 
@@ -62,7 +66,7 @@ void Trainer::train_epoch() {
   if (hooks_.before_epoch) hooks_.before_epoch(*executor_, epoch);
   BatchLoader loader(data_, {.batch = options_.batch, .shuffle = true, .drop_last = plan_.drop_last, .seed = seed, .augment = true,
                              .workers = static_cast<int>(options_.workers), .channels_last = channels_last_});
-  LossLog losses(epoch, context_.device() == "cpu", options_.bf16);
+  LossLog losses(epoch, context_.device() == "cpu", uses_bf16(options_, context_.device()));
   const auto last_step = std::min(plan_.steps, (epoch + 1) * plan_.steps_per_epoch);
   auto batches_left = plan_.batches;
   double lr = 0;

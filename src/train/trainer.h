@@ -46,6 +46,9 @@ class Trainer {
  public:
   Trainer(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context);
   TrainResult run();
+  const TrainPlan& plan() const { return plan_; }
+  // The time of an optimiser step, from a few batches at learning rate 0. Only before or instead of run().
+  double measure_seconds_per_step();
 
  private:
   // setup.cpp: before the first epoch, and between epochs
@@ -53,6 +56,8 @@ class Trainer {
   void make_executor();
   void load_tensors(const std::map<std::string, at::Tensor>& tensors);
   SavedState saved_state() const;
+  // forecast.cpp: instead of the epochs
+  double train_one_batch(BatchLoader& loader, LossLog& losses);
   // trainer.cpp
   void train_epoch();
   void accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr);

@@ -78,6 +78,10 @@ TEST(Program, DoctorTellsVersions) {
   ASSERT_EQ(result.status, 0) << result.err;
   const auto json = nlohmann::json::parse(result.out);
   EXPECT_TRUE(json.at("libtorch").get<std::string>().starts_with("2."));
+  const bool emulated = json.at("bf16") == "emulated";
+  const auto notes = json.at("processor_notes").dump();
+  EXPECT_EQ(contains(notes, "bf16"), emulated) << notes;
+  EXPECT_EQ(contains(notes, "VNNI"), !contains(json.at("cpu_features").dump(), "vnni")) << notes;
 }
 
 TEST(Program, InitWritesARecipeThatValidates) {

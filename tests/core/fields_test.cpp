@@ -128,6 +128,41 @@ TEST(ParseFields, ReadsEveryType) {
   EXPECT_EQ(o.maybe_inner->high, 4);
 }
 
+enum class Switch : std::uint8_t { automatic, on, off };
+std::span<const std::string_view> enum_names(Switch) {
+  static constexpr std::array<std::string_view, 3> kNames{"auto", "true", "false"};
+  return kNames;
+}
+struct Switched {
+  Switch value = Switch::automatic;
+  void fields(FieldVisitor& visit) { visit("value", value, {.text = "On, off, or as it is best."}); }
+};
+
+TEST(ParseFields, AChoiceMayHaveTrueAndFalseAmongItsNames) {
+  const auto read = [](const std::string& yaml, std::vector<Problem>& problems) {
+    Switched made;
+    parse_fields(tree_of(yaml), made, problems);
+    return made;
+  };
+  for (const auto& [text, value] : std::map<std::string, Switch>{{"true", Switch::on}, {"True", Switch::on}, {"false", Switch::off}, {"auto", Switch::automatic}, {"\"auto\"", Switch::automatic}}) {
+    std::vector<Problem> problems;
+    const auto made = read("value: " + text, problems);
+    EXPECT_TRUE(problems.empty()) << text;
+    EXPECT_EQ(made.value, value) << text;
+    const auto again = read(dump_yaml(made), problems);
+    EXPECT_TRUE(problems.empty() && again.value == value) << dump_yaml(made);
+  }
+  for (const char* text : {"\"true\"", "yes", "1", ""}) {
+    std::vector<Problem> problems;
+    read(std::string("value: ") + text, problems);
+    ASSERT_EQ(problems.size(), 1U) << text;
+    EXPECT_NE(problems[0].message.find("one of auto, true, false"), std::string::npos) << problems[0].message;
+  }
+  const auto schema = to_json(schema_of([](FieldVisitor& visit) { Switched().fields(visit); }, {.expressions = false}));
+  EXPECT_NE(schema.find("true"), std::string::npos);
+  EXPECT_EQ(schema.find("\"true\""), std::string::npos) << schema;
+}
+
 TEST(ParseFields, KeepsDefaultsOfWhatIsAbsent) {
   const auto o = parsed("{}");
   EXPECT_EQ(o.numbers.size(), 2u);

@@ -7,8 +7,10 @@
 #include <new>
 
 #include "dscompress/error.h"
+#include "exec/native_bf16.h"
 #include "support/fake_context.h"
 #include "support/tiny_models.h"
+#include "train/forecast.h"
 #include "train/trainer.h"
 
 namespace dsc {
@@ -79,7 +81,7 @@ TEST_F(Train, LearnsAsWellAsNearestMeans) {
 TEST_F(Train, LearnsImagesWithBatchNormInBf16) {
   auto model = test::tiny_residual_cnn();
   FakeContext context(model, {.train = &images, .valid = &valid_images});
-  options.bf16 = true;
+  options.bf16 = Bf16::on;
   options.epochs = 12;
   const auto statistics = model.weights.get("bn1.running_mean").clone();
   const double before = test::evaluate_classifier(model, valid_images).at("loss");
@@ -170,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(, TrainResume, testing::Values(
       o.accumulate = 4;
     }},
     ResumeCase{"bf16, best weights", [](TrainOptions& o) {
-      o.bf16 = true;
+      o.bf16 = Bf16::on;
       o.keep = KeepWeights::best;
       o.monitor = "loss";
       o.weight_ema = 0.5;
@@ -539,6 +541,44 @@ TEST_F(Train, MemoryThatRunsOutInTheBackwardPassIsNoFaultOfTheModel) {
   const auto other = failed([] { TORCH_CHECK(false, "modified by an inplace operation"); });
   EXPECT_EQ(other.code(), ErrorCode::unsupported);
   EXPECT_NE(other.to_text().find("export the model again"), std::string::npos);
+}
+
+class Rehearsal final : public FakeContext, public ForecastListener {
+ public:
+  Rehearsal(const Model& model, test::FakeData data) : FakeContext(model, data) { rehearsal = true; }
+  void forecast(const TrainingForecast& training) override { forecasts.push_back(training); }
+  std::vector<TrainingForecast> forecasts;
+};
+
+TEST_F(Train, ARehearsalTellsTheStepsAndTheirTimeAndTrainsNothing) {
+  auto model = test::tiny_residual_cnn();
+  const auto before = model.clone();
+  Rehearsal context(model, {.train = &images, .valid = &valid_images});
+  options.epochs = 2.5;
+  options.optimizer = Sgd{.lr = 1e30};  // would diverge
+  EXPECT_EQ(run(model, context).steps, 0);
+  ASSERT_EQ(context.forecasts.size(), 1U);
+  EXPECT_EQ(context.forecasts[0].steps, plan_training(images.size(), options).steps);
+  EXPECT_GT(context.forecasts[0].seconds_per_step, 0);
+  EXPECT_TRUE(test::equal_weights(model, before)) << "batch statistics included";
+}
+
+TEST_F(Train, ARehearsalMeasuresDataSetsSmallerThanABatch) {
+  auto model = test::tiny_mlp();
+  Rehearsal context(model, {.train = &data});
+  options.batch = 1000;
+  options.accumulate = 4;
+  run(model, context);
+  ASSERT_EQ(context.forecasts.size(), 1U);
+  EXPECT_EQ(context.forecasts[0].steps, 3);
+  EXPECT_GT(context.forecasts[0].seconds_per_step, 0);
+}
+
+TEST_F(Train, AutomaticBf16IsWhatTheDeviceIsGoodAt) {
+  EXPECT_EQ(TrainOptions{}.bf16, Bf16::automatic);
+  EXPECT_EQ(uses_bf16({}, "cpu"), has_native_bf16("cpu"));
+  EXPECT_TRUE(uses_bf16({.bf16 = Bf16::on}, "cpu"));
+  EXPECT_FALSE(uses_bf16({.bf16 = Bf16::off}, "cpu"));
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ void DistillSession::make_teachers(PassContext& context) {
     throw_problems();
     ExecutorOptions executor{.device = context.device()};
     executor.channels_last = uses_channels_last(options_.train, plan.model->graph);
-    if (options_.train.bf16) executor.autocast = ScalarType::bf16;
+    if (uses_bf16(options_.train, context.device())) executor.autocast = ScalarType::bf16;
     plan.network = std::make_unique<Teacher>(std::move(*plan.model), plan.taps.names(), reads_outputs ? targets_.outputs : std::vector<std::int64_t>{},
                                              std::move(inputs), std::move(executor));
     plan.model.reset();
@@ -151,7 +151,7 @@ void DistillSession::keep_outputs(PassContext& context) {
   check_cacheable(data);
   if (context.dry_run()) return;
   for (auto& teacher : teachers_) {
-    const std::string settings = std::string(options_.train.bf16 ? "bf16 " : "f32 ") + context.device();
+    const std::string settings = std::string(uses_bf16(options_.train, context.device()) ? "bf16 " : "f32 ") + context.device();
     teacher.kept = TeacherCache::open(*teacher.network, data, options_.train.batch, settings, context);
   }
 }

@@ -1,0 +1,67 @@
+// `bf16: auto`, wherever a pass has it among its options.
+#include <algorithm>
+
+#include "exec/native_bf16.h"
+#include "pipeline/recipe.h"
+#include "train/train.h"
+
+namespace dsc {
+namespace {
+
+// Sets every field called `bf16` that is still `auto`, in options of any pass.
+class Bf16Resolver final : public FieldVisitor, public ValueVisitor {
+ public:
+  explicit Bf16Resolver(Bf16 meaning) : meaning_(meaning) {}
+  bool found = false;
+
+  void field(std::string_view name, const Doc&, const std::function<void(ValueVisitor&)>& value) override {
+    const bool outer = is_bf16_;
+    is_bf16_ = name == "bf16";
+    value(*this);
+    is_bf16_ = outer;
+  }
+  void check(std::string) override {}
+
+  void choice(std::span<const std::string_view> names, std::size_t& index) override {
+    const bool is_ours = is_bf16_ && std::ranges::equal(names, enum_names(Bf16{}));
+    if (!is_ours || static_cast<Bf16>(index) != Bf16::automatic) return;
+    index = static_cast<std::size_t>(meaning_);
+    found = true;
+  }
+  void object(const std::function<void(FieldVisitor&)>& fields) override { fields(*this); }
+  void list(ListAccess access) override {
+    for (std::size_t i = 0; i < access.size; ++i) access.element(i, *this);
+  }
+  void map(MapAccess access) override {
+    for (const auto& key : access.keys) access.value(key, *this);
+  }
+  void optional(OptionalAccess access) override {
+    if (access.has_value) access.value(*this);
+  }
+  void variant(VariantAccess access) override {
+    if (access.current) access.fields(*this);
+  }
+  void boolean(bool&) override {}
+  void integer(std::int64_t&) override {}
+  void number(double&) override {}
+  void text(std::string&) override {}
+  void path(FilePath&) override {}
+  void quantity(Quantity&) override {}
+
+ private:
+  Bf16 meaning_;
+  bool is_bf16_ = false;
+};
+
+}  // namespace
+
+void resolve_bf16(Recipe& recipe) {
+  const bool native = has_native_bf16(recipe.device);
+  Bf16Resolver resolver(native ? Bf16::on : Bf16::off);
+  for (auto& step : recipe.passes.steps) step.info->fields(step.options.get(), resolver);
+  if (!resolver.found) return;
+  recipe.notes.push_back(native ? "training computes in bf16: bf16 is auto, and " + recipe.device + " has instructions for it"
+                                : "training computes in f32: bf16 is auto, and " + recipe.device + " has no instructions for it");
+}
+
+}  // namespace dsc
