@@ -14,6 +14,7 @@ models give --input once per argument, or let the module have a method example_i
 
 Examples
   scripts/export_model.py torchvision:resnet18 --out resnet18.pt2 --weights resnet18.safetensors
+  scripts/export_model.py torchvision:resnet18 --pretrained --out resnet18.pt2
   scripts/export_model.py timm:vit_tiny_patch16_224 --out vit.pt2 --reference vit.reference.safetensors
   scripts/export_model.py torchvision:fcn_resnet50 --out fcn.pt2 --image 128x128 --dynamic batch,height,width
   scripts/export_model.py transformers:checkpoints/minilm --class BertForSequenceClassification --set num_labels=2 \\
@@ -41,18 +42,32 @@ class ExportError(Exception):
 
 
 def import_torchvision():
-    """torchvision has no CPU build; without its compiled operators two of its modules cannot load, and no model needs them."""
+    """As it is installed. Beside a torch that its compiled operators were not made for, two of its modules cannot load, which
+    no classification model needs; it then comes without them."""
+    try:
+        return importlib.import_module("torchvision")
+    except ModuleNotFoundError as error:
+        raise ExportError(f"{error}: run scripts/setup zoo, and this script with .venv/bin/python") from error
+    except (ImportError, OSError, RuntimeError, AttributeError):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
     for name in ("_meta_registrations", "_autograd_registrations"):
-        sys.modules.setdefault("torchvision." + name, types.ModuleType("torchvision." + name))
-    import torchvision
-
-    return torchvision
+        sys.modules["torchvision." + name] = types.ModuleType("torchvision." + name)
+    return importlib.import_module("torchvision")
 
 
 # --- making the module ---
 
 
-def make_module(source, class_name, settings):
+def make_pretrained(make, source):
+    """`make` may download weights."""
+    try:
+        return make()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ExportError(f"no pretrained weights for {source}: {error}\ngive a file with --weights, or leave out --pretrained for random ones") from error
+
+
+def make_module(source, class_name, settings, pretrained=False):
     """The nn.Module that MODEL names, and its kind: image, tokens or own."""
     library, _, name = source.rpartition(":")
     if not library:
@@ -61,6 +76,8 @@ def make_module(source, class_name, settings):
         models = import_torchvision().models
         if name not in models.list_models():
             raise ExportError(f"torchvision has no model `{name}`{nearest(name, models.list_models())}")
+        if pretrained:
+            return make_pretrained(lambda: models.get_model(name, weights="DEFAULT", **settings), source), "image"
         return models.get_model(name, weights=None, **settings), "image"
     if library == "timm":
         import_torchvision()
@@ -68,7 +85,11 @@ def make_module(source, class_name, settings):
 
         if name not in timm.list_models():
             raise ExportError(f"timm has no model `{name}`{nearest(name, timm.list_models())}")
+        if pretrained:
+            return make_pretrained(lambda: timm.create_model(name, pretrained=True, **settings), source), "image"
         return timm.create_model(name, pretrained=False, **settings), "image"
+    if pretrained:
+        raise ExportError("--pretrained is for torchvision and timm: a checkpoint folder brings its weights, other models take --weights")
     if library == "transformers":
         module = make_transformer(name, class_name, settings)
         return module, "tokens" if module.main_input_name == "input_ids" else "image"
@@ -320,6 +341,7 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="where the model comes from, see above")
     parser.add_argument("--out", required=True, metavar="FILE.pt2", type=pathlib.Path)
+    parser.add_argument("--pretrained", action="store_true", help="ask torchvision or timm for its weights, kept where that library keeps them (torchvision: $TORCH_HOME, timm: $HF_HOME)")
     parser.add_argument("--weights", metavar="FILE", help=".safetensors, or a state dictionary of torch.save")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="transformers class, such as BertForSequenceClassification")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the factory or field of the configuration")
@@ -343,7 +365,7 @@ def run(options):
     import torch
 
     torch.manual_seed(options.seed)
-    module, kind = make_module(options.model, options.class_name, parse_settings(options.set))
+    module, kind = make_module(options.model, options.class_name, parse_settings(options.set), options.pretrained)
     if not isinstance(module, torch.nn.Module):
         raise ExportError(f"`{options.model}` gives a {type(module).__name__}, not an nn.Module")
     if options.weights:
