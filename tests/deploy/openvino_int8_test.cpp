@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "core/file.h"
@@ -11,6 +10,7 @@
 #include "dscompress/error.h"
 #include "exec/executor.h"
 #include "io/pt2.h"
+#include "support/data_folder.h"
 #include "support/tiny_models.h"
 
 namespace dsc {
@@ -248,10 +248,8 @@ TEST_F(OpenVinoIr, RefusesOtherNamesAndPlaces) {
 }
 
 TEST_F(OpenVinoInt8, ResNet20RunsInInt8AndAgreesWithLibTorch) {
-  const char* variable = std::getenv("DSCOMPRESS_DATA");
-  const std::string data = variable ? variable : DSC_SOURCE_DIR "/../shared/data";
-  const std::string path = data + "/resnet-cifar10/resnet20-cifar10.pt2";
-  if (!fs::exists(path)) GTEST_SKIP() << "needs " << path << " (set DSCOMPRESS_DATA)";
+  const std::string path = test::data_file("resnet-cifar10/resnet20-cifar10.pt2");
+  if (!fs::exists(path)) GTEST_SKIP() << test::data_missing(path);
   Model model = read_pt2(path);
   const std::vector<at::Tensor> inputs{test::noise({16, 3, 32, 32}, 5)};
   const auto expected = Executor(model, {}).run(inputs)[0];

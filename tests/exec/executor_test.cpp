@@ -3,6 +3,7 @@
 #include <set>
 
 #include "exec/fixture.h"
+#include "support/data_folder.h"
 
 namespace dsc {
 namespace {
@@ -463,11 +464,11 @@ TEST(ExecutorErrors, BrokenAssumptionsAreReported) {
 }
 
 TEST(Executor, ResNetsOfTheDataFolderGivePyTorchsLogits) {
-  if (!std::filesystem::exists(test::shared_data("resnet-cifar10"))) GTEST_SKIP() << "no " << test::shared_data("resnet-cifar10");
+  if (!std::filesystem::exists(test::data_file("resnet-cifar10"))) GTEST_SKIP() << test::data_missing(test::data_file("resnet-cifar10"));
   const TensorFile recorded = read_safetensors(DSC_SOURCE_DIR "/tests/fixtures/exec/resnets.safetensors");
   const auto pixels = (at::arange(4 * 3 * 32 * 32).mul(7919).remainder(255).to(at::kFloat) / 255 - 0.5F).view({4, 3, 32, 32});
   for (const auto& [name, logits] : recorded.tensors) {
-    const Model model = read_pt2(test::shared_data("resnet-cifar10/" + name + "-cifar10.pt2"));
+    const Model model = read_pt2(test::data_file("resnet-cifar10/" + name + "-cifar10.pt2"));
     for (const bool channels_last : {false, true}) {
       Executor executor(model, {.channels_last = channels_last});
       EXPECT_LE(relative_error(executor.run({pixels}).front(), logits), 1e-5) << name;

@@ -95,9 +95,4 @@ inline Error error_of(const std::function<void()>& body) {
   return Error(ErrorCode::internal, "no error");
 }
 
-inline std::string shared_data(const std::string& name) {
-  const char* folder = std::getenv("DSCOMPRESS_DATA");
-  return (folder ? std::string(folder) : std::string(DSC_SOURCE_DIR "/../shared/data")) + "/" + name;
-}
-
 }  // namespace dsc::test

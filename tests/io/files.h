@@ -18,11 +18,6 @@ namespace dsc {
 
 inline std::string fixture(const std::string& name) { return DSC_SOURCE_DIR "/tests/fixtures/io/" + name; }
 
-inline std::string shared_data(const std::string& name) {
-  const char* folder = std::getenv("DSCOMPRESS_DATA");
-  return (folder ? std::string(folder) : std::string(DSC_SOURCE_DIR "/../shared/data")) + "/" + name;
-}
-
 using TemporaryFolder = test::TempFolder;
 
 inline std::string bytes_of(const std::string& path) {

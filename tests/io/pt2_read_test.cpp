@@ -9,6 +9,7 @@
 #include "io/files.h"
 #include "ir/control_flow.h"
 #include "ir/verify.h"
+#include "support/data_folder.h"
 
 namespace dsc {
 namespace {
@@ -164,8 +165,8 @@ TEST(ReadPt2, TellsOtherFilesApart) {
 
 TEST(ReadPt2, ReadsRealModels) {
   for (const std::string name : {"resnet-cifar10/resnet56-cifar10.pt2", "stories260k/stories260k.pt2"}) {
-    const auto path = shared_data(name);
-    if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+    const auto path = test::data_file(name);
+    if (!std::filesystem::exists(path)) GTEST_SKIP() << test::data_missing(path);
     const auto model = read_pt2(path);
     EXPECT_GT(model.graph.node_count(), 100u);
     EXPECT_GT(parameter_count(model), 200'000);

@@ -13,6 +13,7 @@
 
 #include "io/files.h"
 #include "io/pt2.h"
+#include "support/data_folder.h"
 
 namespace dsc {
 namespace {
@@ -201,8 +202,8 @@ TEST(SwapWeights, RefusesTiedWeightsThatDiffer) {
 }
 
 TEST(Safetensors, ReadsRealCheckpoints) {
-  const auto path = shared_data("resnet-cifar10/resnet20.safetensors"), graph = shared_data("resnet-cifar10/resnet20-cifar10.pt2");
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+  const auto path = test::data_file("resnet-cifar10/resnet20.safetensors"), graph = test::data_file("resnet-cifar10/resnet20-cifar10.pt2");
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << test::data_missing(path);
   auto model = read_pt2(graph);
   const auto before = model.weights.get("conv1.weight").clone();
   swap_weights(model, path);

@@ -1,27 +1,22 @@
 // Real networks from the data folder: groups through option-A shortcuts, cut and compared.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "io/pt2.h"
 #include "ops/cut_check.h"
+#include "support/data_folder.h"
 #include "support/tiny_models.h"
 
 namespace dsc {
 namespace {
 
-std::string data_path(const std::string& file) {
-  const char* folder = std::getenv("DSCOMPRESS_DATA");
-  return (folder ? std::string(folder) : std::string(DSC_SOURCE_DIR) + "/../shared/data") + "/" + file;
-}
-
 class ResNetCifar : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    path_ = data_path(std::string("resnet-cifar10/") + GetParam() + "-cifar10.pt2");
-    if (!std::filesystem::exists(path_)) GTEST_SKIP() << "no " << path_;
+    path_ = test::data_file(std::string("resnet-cifar10/") + GetParam() + "-cifar10.pt2");
+    if (!std::filesystem::exists(path_)) GTEST_SKIP() << test::data_missing(path_);
   }
   std::string path_;
 };

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -12,6 +11,7 @@
 #include "data/tensors.h"
 #include "io/pt2.h"
 #include "passes/quantize/trained_network.h"
+#include "support/data_folder.h"
 
 namespace dsc {
 namespace {
@@ -26,9 +26,8 @@ double perplexity(const Model& model, const at::Tensor& ids) {
 }
 
 TEST(QuantizeLanguageModel, GptqAndAwqLoseLessThanTheNearestRounding) {
-  const char* given = std::getenv("DSCOMPRESS_DATA");
-  const std::string folder = (given ? given : std::string(DSC_SOURCE_DIR) + "/../shared/data") + "/stories260k";
-  if (!std::filesystem::exists(folder + "/stories260k.pt2")) GTEST_SKIP() << "no language model in " << folder;
+  const std::string folder = test::data_file("stories260k");
+  if (!std::filesystem::exists(folder + "/tinystories_ids.npy")) GTEST_SKIP() << test::data_missing(folder + "/tinystories_ids.npy");
   const Model model = read_pt2(folder + "/stories260k.pt2");
   const at::Tensor ids = read_npy(folder + "/tinystories_ids.npy").to(at::kLong);
   test::MemoryDataset calibration(ids.narrow(0, 0, 24), {});

@@ -15,6 +15,7 @@
 #include "ops/quantization.h"
 #include "passes/quantize/observers.h"
 #include "passes/quantize/trained_network.h"
+#include "support/data_folder.h"
 
 namespace dsc {
 namespace {
@@ -213,17 +214,16 @@ TEST(QuantizeRanges, LeastErrorClipsOutliersAtFewBitsOnly) {
   EXPECT_GT(quantize::least_error_range(histogram, activation_quant_range(8), false).maximum, 60);
 }
 
-// 10,000 real CIFAR-10 pictures, unpacked once into the temporary folder.
+// 10,000 real CIFAR-10 pictures, as they are or unpacked once into the temporary folder.
 std::string cifar_test_file() {
-  const char* given = std::getenv("DSCOMPRESS_DATA");
-  const std::filesystem::path data = given ? given : std::string(DSC_SOURCE_DIR) + "/../shared/data";
-  const std::filesystem::path packed = data / "cifar10" / "test_batch.medxz";
+  if (const auto plain = test::data_file("cifar10/test_batch.bin"); std::filesystem::exists(plain)) return plain;
+  const std::filesystem::path packed = test::data_file("cifar10/test_batch.medxz");
   const std::filesystem::path file = std::filesystem::temp_directory_path() / "dscompress_cifar10_test_batch.bin";
   if (std::filesystem::exists(file)) return file.string();
   if (!std::filesystem::exists(packed)) return "";
   const std::filesystem::path partial = file.string() + ".part" + std::to_string(getpid());
   const std::filesystem::path python = std::filesystem::path(DSC_SOURCE_DIR) / ".venv/bin/python";
-  const std::string command = (std::filesystem::exists(python) ? python.string() : "python3") + " '" + (data / "cifar10" / "pack.py").string() +
+  const std::string command = (std::filesystem::exists(python) ? python.string() : "python3") + " '" + (packed.parent_path() / "pack.py").string() +
                               "' -d '" + packed.string() + "' '" + partial.string() + "'";
   if (std::system(command.c_str()) != 0) return "";
   std::filesystem::rename(partial, file);
@@ -243,10 +243,9 @@ test::MemoryDataset read_cifar(const std::string& path, std::int64_t first, std:
 }
 
 TEST(QuantizeRealNetwork, PtqOfResNet20KeepsItsLogits) {
-  const char* given = std::getenv("DSCOMPRESS_DATA");
-  const std::string data = given ? given : std::string(DSC_SOURCE_DIR) + "/../shared/data";
-  const std::string path = data + "/resnet-cifar10/resnet20-cifar10.pt2", pictures = cifar_test_file();
-  if (!std::filesystem::exists(path) || pictures.empty()) GTEST_SKIP() << "no CIFAR-10 data in " << data;
+  const std::string path = test::data_file("resnet-cifar10/resnet20-cifar10.pt2"), pictures = cifar_test_file();
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << test::data_missing(path);
+  if (pictures.empty()) GTEST_SKIP() << test::data_missing(test::data_file("cifar10/test_batch.bin"));
   Model model = read_pt2(path);
   test::MemoryDataset calibration = read_cifar(pictures, 0, 300), test = read_cifar(pictures, 300, 500);
   const at::Tensor before = run_model(model, test.inputs());

@@ -1,0 +1,130 @@
+// scripts/prepare_data.py and scripts/export_model.py as users call them, on small files and libraries of the tests' own.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "support/program.h"
+
+namespace dsc::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kRoot = DSC_SOURCE_DIR;
+
+std::string python() {
+  const std::string own = kRoot + "/.venv/bin/python";
+  return fs::exists(own) ? own : "python3";
+}
+
+ProgramResult prepare(const std::string& arguments) { return run_shell("env -u DSCOMPRESS_DATA " + python() + " " + kRoot + "/scripts/prepare_data.py " + arguments); }
+
+const std::vector<std::string> kBatches = {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"};
+
+TEST(PrepareData, SaysWhereToGetWhatNoRegistryHas) {
+  const TempFolder folder;
+  for (const char* name : {"cifar10", "sst2", "stories", "words"}) {
+    const auto result = prepare(std::string(name) + " --to " + folder.path());
+    EXPECT_NE(result.status, 0);
+    EXPECT_TRUE(contains(result.err, std::string("prepare_data.py ") + name + " --from FOLDER")) << result.err;
+    EXPECT_FALSE(contains(result.err, "Traceback")) << result.err;
+  }
+  const auto lacking = prepare("cifar10 --from " + folder.path() + " --to " + folder.file("data"));
+  EXPECT_TRUE(contains(lacking.err, folder.path())) << lacking.err;
+  EXPECT_FALSE(contains(lacking.err, "Traceback")) << lacking.err;
+  EXPECT_FALSE(fs::exists(folder.file("data")));
+}
+
+TEST(PrepareData, FindsFilesInAFolderOrBelowIt) {
+  for (const char* inner : {"/", "/sst2/", "/SST-2/"}) {
+    const TempFolder folder;
+    fs::create_directories(folder.path() + inner);
+    for (const char* name : {"train.tsv", "dev.tsv"}) spit(folder.path() + inner + name, std::string("sentence\tlabel\n") + name + "\t1\n");
+    const auto result = prepare("sst2 --from " + folder.path() + " --to " + folder.file("data"));
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(slurp(folder.file("data/sst2/dev.tsv")), "sentence\tlabel\ndev.tsv\t1\n");
+  }
+}
+
+// One picture of label 7 whose bytes are their places modulo 256, as CIFAR-10's own files hold them in both forms.
+TEST(PrepareData, ReadsCifarInBothOfItsForms) {
+  std::string record(1, '\x07');
+  for (int i = 0; i < 3072; ++i) record += static_cast<char>(i % 256);
+  const TempFolder folder;
+  fs::create_directories(folder.file("cifar-10-batches-py"));
+  fs::create_directories(folder.file("binary"));
+  for (const auto& name : kBatches) spit(folder.file("binary/" + name + ".bin"), record);
+  spit(folder.file("make.py"), "import pickle, sys\nimport numpy\nfor name in sys.argv[2:]:\n    with open(sys.argv[1] + '/' + name, 'wb') as file:\n"
+                               "        pickle.dump({b'labels': [7], b'data': (numpy.arange(3072) % 256).astype(numpy.uint8).reshape(1, 3072)}, file, protocol=2)\n");
+  std::string names;
+  for (const auto& name : kBatches) names += " " + name;
+  const auto made = run_shell(python() + " " + folder.file("make.py") + " " + folder.file("cifar-10-batches-py") + names);
+  if (made.status != 0) GTEST_SKIP() << "no numpy: " << made.err;
+  for (const auto& from : {folder.path(), folder.file("binary")}) {
+    const auto out = folder.file("data-" + fs::path(from).filename().string());
+    const auto result = prepare("cifar10 --from " + from + " --to " + out);
+    ASSERT_EQ(result.status, 0) << result.err;
+    for (const auto& name : kBatches) EXPECT_EQ(slurp(out + "/cifar10/" + name + ".bin"), record) << name << " from " << from;
+  }
+}
+
+// A pickle can call anything; those of CIFAR-10 only make arrays.
+TEST(PrepareData, RunsNoCodeOfABatch) {
+  const TempFolder folder;
+  for (const auto& name : kBatches) spit(folder.file(name), "cos\nsystem\n(S'touch " + folder.file("touched") + "'\ntR.");
+  const auto result = prepare("cifar10 --from " + folder.path() + " --to " + folder.file("data"));
+  EXPECT_NE(result.status, 0);
+  EXPECT_TRUE(contains(result.err, "system")) << result.err;
+  EXPECT_FALSE(fs::exists(folder.file("touched")));
+}
+
+class ExportModel : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (run_shell(python() + " -c 'import torch'").status != 0) GTEST_SKIP() << "no torch in Python";
+    fs::create_directories(folder.file("torchvision"));
+    spit(folder.file("torchvision/models.py"),
+         "import torch\n"
+         "def list_models():\n    return ['tiny']\n"
+         "def get_model(name, weights=None):\n"
+         "    if weights == 'DEFAULT' and not DOWNLOADS:\n        raise OSError('no route to host')\n"
+         "    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 2))\n"
+         "    if weights == 'DEFAULT':\n        torch.nn.init.constant_(model[1].weight, 0.5)\n"
+         "    return model\n"
+         "DOWNLOADS = True\n");
+  }
+  ProgramResult export_tiny(const std::string& more) {
+    return run_shell("env PYTHONPATH=" + folder.path() + " " + python() + " " + kRoot + "/scripts/export_model.py torchvision:tiny --image 8x8 --out " +
+                     folder.file("tiny.pt2") + " " + more);
+  }
+  TempFolder folder;
+};
+
+TEST_F(ExportModel, LeavesATorchvisionThatLoadsAsItIs) {
+  spit(folder.file("torchvision/__init__.py"), "from . import _meta_registrations, models\nassert _meta_registrations.REAL\n");
+  spit(folder.file("torchvision/_meta_registrations.py"), "REAL = True\n");
+  EXPECT_EQ(export_tiny("").status, 0) << export_tiny("").err;
+}
+
+TEST_F(ExportModel, DoesWithoutWhatATorchvisionCannotLoad) {
+  spit(folder.file("torchvision/__init__.py"), "from . import _meta_registrations, models\n");
+  spit(folder.file("torchvision/_meta_registrations.py"), "raise RuntimeError('operator torchvision::nms does not exist')\n");
+  EXPECT_EQ(export_tiny("").status, 0) << export_tiny("").err;
+}
+
+TEST_F(ExportModel, AsksForPretrainedWeightsWhenTold) {
+  spit(folder.file("torchvision/__init__.py"), "from . import models\n");
+  ASSERT_EQ(export_tiny("--pretrained").status, 0);
+  const auto exported = run_program("inspect " + folder.file("tiny.pt2"));
+  EXPECT_EQ(exported.status, 0) << exported.err;
+  const auto check = run_shell(python() + " -c 'import torch; print(float(torch.export.load(\"" + folder.file("tiny.pt2") + "\").state_dict[\"1.weight\"].mean()))'");
+  EXPECT_EQ(check.out, "0.5\n") << check.err;
+  spit(folder.file("torchvision/models.py"), slurp(folder.file("torchvision/models.py")) + "DOWNLOADS = False\n");
+  const auto offline = export_tiny("--pretrained");
+  EXPECT_NE(offline.status, 0);
+  EXPECT_TRUE(contains(offline.err, "no pretrained weights for torchvision:tiny")) << offline.err;
+  EXPECT_FALSE(contains(offline.err, "Traceback")) << offline.err;
+}
+
+}  // namespace
+}  // namespace dsc::test
