@@ -8,10 +8,15 @@ Branches::Branches(const Node& node, const ExecutorOptions& options) : graphs_(r
   for (const Graph& graph : graphs_) executors_.push_back(std::make_unique<Executor>(graph, Weights(), options));
 }
 
-void Branches::run(std::vector<c10::IValue>& stack) {
-  const c10::IValue& condition = stack.front();
-  const bool holds = condition.isTensor() ? condition.toTensor().item<bool>() : condition.toScalar().toBool();
-  const auto outputs = executors_.at(holds ? 0 : 1)->run(stack.back().toTensorVector());
+std::vector<at::Tensor> Branches::run(bool condition, const std::vector<at::Tensor>& operands) {
+  return executors_.at(condition ? 0 : 1)->run(operands);
+}
+
+void run_branch(std::vector<c10::IValue>& stack) {
+  const c10::IValue& given = stack.at(0);
+  const bool condition = given.isTensor() ? given.toTensor().item<bool>() : given.toScalar().toBool();
+  const auto branches = c10::static_intrusive_pointer_cast<Branches>(stack.at(1).toCapsule());
+  const auto outputs = branches->run(condition, stack.at(3).toTensorVector());
   stack.assign(outputs.begin(), outputs.end());
 }
 

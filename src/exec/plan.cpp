@@ -140,8 +140,8 @@ class Planner {
       step.mode = mode_of(node.region());
       if (node.is("aten.detach_.default") && !records_gradients()) step.builtin = identity;
       else step.builtin = find_builtin(node.target());
-      if (is_control_flow(node)) step.branches = std::make_shared<Branches>(node, options_);
-      if (step.builtin || step.branches) step.stack = make_stack(node, plan_.slots);
+      if (is_control_flow(node)) bind_branches(step);
+      else if (step.builtin) step.stack = make_stack(node, plan_.slots);
       else if (!bind_operator(step)) unknown_[node.target()].push_back(&node);
     } catch (const Error& error) {
       for (Problem problem : error.problems()) {
@@ -179,6 +179,13 @@ class Planner {
     const GraphInput* input = weight ? graph_.find_input(weight) : nullptr;
     if (input && options.frozen.contains(input->target)) options.freeze_batch_norm = true;
     return options;
+  }
+
+  // The branches go onto the stack in place of their texts.
+  void bind_branches(Step& step) {
+    step.builtin = run_branch;
+    step.stack = make_stack(*step.node, plan_.slots);
+    step.stack.entries.at(1) = c10::IValue::make_capsule(c10::make_intrusive<Branches>(*step.node, options_));
   }
 
   // returns: false when the dispatcher does not know the operator.
@@ -302,8 +309,7 @@ void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10
   try {
     fill_stack(step.stack, frame, stack);
     if (step.prepare) step.prepare(stack);
-    if (step.branches) step.branches->run(stack);
-    else if (step.builtin) step.builtin(stack);
+    if (step.builtin) step.builtin(stack);
     else step.op->callBoxed(stack);
     store_results(step, frame, stack);
   } catch (Error& error) {

@@ -4,7 +4,6 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/Device.h>
 
-#include <memory>
 #include <optional>
 #include <vector>
 
@@ -15,14 +14,11 @@
 
 namespace dsc {
 
-class Branches;
-
 struct Step {
   const Node* node = nullptr;
   Builtin builtin = nullptr;                 // in place of `op`
   Builtin prepare = nullptr;                 // changes the arguments before the call; null: nothing to change
   std::optional<c10::OperatorHandle> op;
-  std::shared_ptr<Branches> branches = {};   // of control flow, in place of `op`
   StackTemplate stack;
   std::vector<Slot> outputs;                 // all values made, lists flattened
   std::vector<Slot> frees;                   // values not needed after this step
