@@ -5,7 +5,7 @@
 // Region, and the .pt2 writer nests them again. In-place operators stay in place; order is execution order.
 //
 // Goals: any operator graph, symbolic dimensions, use lists that cannot go stale (no mutable container is handed out).
-// Non-goals: control flow (refused by the importers), tensor data (see model.h: Weights).
+// Non-goals: control flow, except that torch.cond is carried along unopened (ir/control_flow.h); tensor data (model.h: Weights).
 #pragma once
 
 #include <cstdint>
@@ -24,10 +24,10 @@ namespace dsc {
 class Graph;
 class Node;
 
-// Spelled u8 i8 i16 i32 i64 f16 f32 f64 c32 c64 c128 bool bf16 f8e4m3fn f8e5m2 f8e4m3fnuz f8e5m2fnuz u16 u32 u64 in text.
+// Spelled u8 i8 i16 i32 i64 f16 f32 f64 c32 c64 c128 bool bf16 f8e4m3fn f8e5m2 f8e4m3fnuz f8e5m2fnuz u16 u32 u64 f8e8m0fnu in text.
 enum class ScalarType : std::uint8_t {
   u8, i8, i16, i32, i64, f16, f32, f64, c32, c64, c128, boolean, bf16,
-  f8e4m3fn, f8e5m2, f8e4m3fnuz, f8e5m2fnuz, u16, u32, u64
+  f8e4m3fn, f8e5m2, f8e4m3fnuz, f8e5m2fnuz, u16, u32, u64, f8e8m0fnu
 };
 std::string_view to_string(ScalarType type);
 std::optional<ScalarType> find_scalar_type(std::string_view name);

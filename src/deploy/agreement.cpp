@@ -10,6 +10,7 @@
 
 #include "deploy/observe.h"
 #include "dscompress/error.h"
+#include "exec/executor.h"
 #include "ir/shared_copy.h"
 #include "ops/quantization.h"
 
@@ -102,7 +103,19 @@ at::Tensor nudged(const at::Tensor& tensor, double last_bits, at::Generator& gen
   return (tensor.to(at::kDouble) * (1 + last_bits * noise)).to(tensor.scalar_type());
 }
 
-// The same network and inputs, with every number changed in its last places.
+// What nodes make, unless something is changed in place: then tensors are shared, and none may be replaced.
+std::vector<const Value*> replaceable_values(const Graph& graph) {
+  std::vector<const Value*> values;
+  for (const Node* node : graph.nodes()) {
+    if (has_side_effect(*node)) return {};
+    for (const Value* value : node->outputs()) {
+      if (value->is_tensor()) values.push_back(value);
+    }
+  }
+  return values;
+}
+
+// The same network and inputs, with every number on the way changed in its last places.
 std::vector<at::Tensor> run_nudged(const Model& model, const std::vector<at::Tensor>& inputs, int trial) {
   const double unit = precision_of(model.graph).last_bits;
   auto generator = at::detail::createCPUGenerator(kTrialSeed + static_cast<std::uint64_t>(trial));
@@ -110,7 +123,10 @@ std::vector<at::Tensor> run_nudged(const Model& model, const std::vector<at::Ten
   for (const std::string& name : model.weights.names()) weights.set(name, nudged(model.weights.get(name), unit, generator));
   std::vector<at::Tensor> other;
   for (const at::Tensor& input : inputs) other.push_back(nudged(input, unit, generator));
-  return observe(model.graph, weights, other).outputs;
+  const auto values = replaceable_values(model.graph);
+  if (values.empty()) return observe(model.graph, weights, other).outputs;
+  const at::NoGradGuard no_grad;
+  return Executor(model.graph, weights, {}).run_replacing(other, values, [&](const Value&, const at::Tensor& tensor) { return nudged(tensor, unit, generator); });
 }
 
 // Outputs that another seed changes cannot be compared number by number.

@@ -2,7 +2,7 @@
 // rounding step that falls the other way can refuse a good file, and no wrong operator can pass.
 //
 //   without quantisers   each number within a tolerance that grows with the operators' count and precision; where a network is
-//                        more sensitive than that, within what LibTorch's own result moves when its inputs and weights are
+//                        more sensitive than that, within what LibTorch's own result moves when all numbers on the way are
 //                        changed in their last bits
 //   with quantisers      the graph without them as above; with them, the distance from LibTorch's result (root mean square)
 //                        within a few times of what quantisation itself changes: another rounding of the same network

@@ -15,7 +15,8 @@ const std::vector<std::pair<ScalarType, OvType>>& pairs() {
       {ScalarType::i32, ov::element::i32}, {ScalarType::i64, ov::element::i64},  {ScalarType::f16, ov::element::f16},
       {ScalarType::f32, ov::element::f32}, {ScalarType::f64, ov::element::f64},  {ScalarType::boolean, ov::element::boolean},
       {ScalarType::bf16, ov::element::bf16}, {ScalarType::u16, ov::element::u16}, {ScalarType::u32, ov::element::u32},
-      {ScalarType::u64, ov::element::u64}, {ScalarType::f8e4m3fn, ov::element::f8e4m3}, {ScalarType::f8e5m2, ov::element::f8e5m2}};
+      {ScalarType::u64, ov::element::u64}, {ScalarType::f8e4m3fn, ov::element::f8e4m3}, {ScalarType::f8e5m2, ov::element::f8e5m2},
+      {ScalarType::f8e8m0fnu, ov::element::f8e8m0}};
   return table;
 }
 

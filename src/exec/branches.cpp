@@ -16,7 +16,9 @@ void run_branch(std::vector<c10::IValue>& stack) {
   const c10::IValue& given = stack.at(0);
   const bool condition = given.isTensor() ? given.toTensor().item<bool>() : given.toScalar().toBool();
   const auto branches = c10::static_intrusive_pointer_cast<Branches>(stack.at(1).toCapsule());
-  const auto outputs = branches->run(condition, stack.at(3).toTensorVector());
+  std::vector<at::Tensor> operands;
+  for (const c10::IValue& operand : stack.at(3).toListRef()) operands.push_back(operand.toTensor());
+  const auto outputs = branches->run(condition, operands);
   stack.assign(outputs.begin(), outputs.end());
 }
 

@@ -9,7 +9,7 @@
 namespace dsc {
 namespace {
 
-constexpr std::array<std::pair<ScalarType, c10::ScalarType>, 20> kScalarTypes{{
+constexpr std::array<std::pair<ScalarType, c10::ScalarType>, 21> kScalarTypes{{
     {ScalarType::u8, c10::ScalarType::Byte},
     {ScalarType::i8, c10::ScalarType::Char},
     {ScalarType::i16, c10::ScalarType::Short},
@@ -30,6 +30,7 @@ constexpr std::array<std::pair<ScalarType, c10::ScalarType>, 20> kScalarTypes{{
     {ScalarType::u16, c10::ScalarType::UInt16},
     {ScalarType::u32, c10::ScalarType::UInt32},
     {ScalarType::u64, c10::ScalarType::UInt64},
+    {ScalarType::f8e8m0fnu, c10::ScalarType::Float8_e8m0fnu},
 }};
 
 }  // namespace

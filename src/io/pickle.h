@@ -53,4 +53,8 @@ class Pickle {
   Item* root_ = nullptr;
 };
 
+// Whether every text, number and name of a pickle ends within it: readers that trust lengths would ask for gigabytes. Knows the
+// operations of protocol 2 and those that TorchScript uses; false for others as well.
+bool lengths_are_right(std::string_view bytes);
+
 }  // namespace dsc::pickle

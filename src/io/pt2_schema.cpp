@@ -11,7 +11,7 @@ struct TypeRow {
   std::int64_t number;
   at::ScalarType aten;
 };
-constexpr std::array<TypeRow, 20> kTypes = {{
+constexpr std::array<TypeRow, 21> kTypes = {{
     {ScalarType::u8, 1, at::kByte},
     {ScalarType::i8, 2, at::kChar},
     {ScalarType::i16, 3, at::kShort},
@@ -30,6 +30,7 @@ constexpr std::array<TypeRow, 20> kTypes = {{
     {ScalarType::f8e5m2, 30, at::kFloat8_e5m2},
     {ScalarType::f8e4m3fnuz, 31, at::kFloat8_e4m3fnuz},
     {ScalarType::f8e5m2fnuz, 32, at::kFloat8_e5m2fnuz},
+    {ScalarType::f8e8m0fnu, 33, at::kFloat8_e8m0fnu},
     {ScalarType::u32, 34, at::kUInt32},
     {ScalarType::u64, 35, at::kUInt64},
 }};

@@ -215,6 +215,9 @@ void write_pt2(const Model& model, const std::string& path) {
       writer.writeEndOfFile();
     } catch (const c10::Error& error) {
       throw Error(ErrorCode::io, std::string("cannot write the archive: ") + error.what_without_backtrace(), {.file = path});
+    } catch (const Json::exception& error) {
+      throw Error(ErrorCode::model_file, std::string("what the archive said about calling the program is damaged: ") + error.what(),
+                  {.file = model.source}, "export the model again");
     }
     file.close();
   });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dscompress/error.h"
+#include "io/pickle.h"
 #include "io/zip_archive.h"
 
 namespace dsc::torchscript {
@@ -71,13 +72,16 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// LibTorch's own reader skips the checksums.
-void check_tensors(const ZipArchive& archive) {
-  std::vector<char> content;
+// LibTorch's own reader skips the checksums, and trusts the lengths in pickles.
+void check_entries(const ZipArchive& archive) {
+  std::string content;
   for (const auto& entry : archive.entries()) {
     if (entry.method != 0) continue;
     content.resize(static_cast<std::size_t>(entry.size));
     archive.read(entry, content.data());
+    if (entry.name.ends_with(".pkl") && !pickle::lengths_are_right(content)) {
+      refuse(archive.path(), "entry `" + entry.name + "` is damaged: what it holds does not end within it", kHowToScript);
+    }
   }
 }
 
@@ -88,7 +92,7 @@ void check_is_torchscript(const std::string& path) {
   const ZipArchive archive(path);
   if (archive.find("archive_format") && archive.find("models/model.json"))
     refuse(path, "the file is a torch.export archive, not TorchScript", "give it the extension .pt2");
-  if (archive.find("constants.pkl")) return check_tensors(archive);
+  if (archive.find("constants.pkl")) return check_entries(archive);
   if (archive.find("data.pkl")) refuse_pickle(path, archive.read_text("data.pkl"));
   refuse(path, "the archive is not TorchScript (it has no `constants.pkl`)", kHowToScript);
 }

@@ -27,24 +27,35 @@ using torchscript::Item;
 using torchscript::Items;
 using torchscript::KnownItem;
 
+// Runs `body`; what LibTorch's reader and parser throw becomes an Error.
+template <class Body>
+auto reading(const std::string& path, Body body) {
+  const auto refuse = [&](const std::string& text) {
+    throw Error(ErrorCode::model_file, "LibTorch cannot load the program: " + text.substr(0, text.find('\n')), {.file = path},
+                "save it again with the torch version that dscompress was built with, and without custom operators");
+  };
+  try {
+    return body();
+  } catch (const Error&) {
+    throw;
+  } catch (const torchscript::LaneFailure&) {
+    throw;
+  } catch (const c10::Error& error) {
+    refuse(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    refuse(error.what());
+  }
+  throw Error(ErrorCode::internal, "unreachable");
+}
+
 torch::jit::Module load(const std::string& path) {
   torchscript::check_is_torchscript(path);
-  try {
+  return reading(path, [&] {
     auto module = torch::jit::load(path, c10::Device(c10::kCPU));
     if (!module.find_method("forward")) throw Error(ErrorCode::model_file, "the module has no forward()", {.file = path});
     module.eval();
     return module;
-  } catch (const c10::Error& error) {
-    const std::string text = error.what_without_backtrace();
-    throw Error(ErrorCode::model_file, "LibTorch cannot load the program: " + text.substr(0, text.find('\n')), {.file = path},
-                "save it again with the torch version that dscompress was built with, and without custom operators");
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {  // LibTorch's parser has exceptions of its own
-    const std::string text = error.what();
-    throw Error(ErrorCode::model_file, "LibTorch cannot load the program: " + text.substr(0, text.find('\n')), {.file = path},
-                "save it again with torch.jit.save");
-  }
+  });
 }
 
 // --- lanes ---
@@ -239,12 +250,12 @@ Model read_torchscript(const std::string& path, const std::vector<InputSpec>& in
   const auto arguments = formals(module);
   const auto specs = match_inputs(arguments, inputs, path);
   try {
-    return translate(module, arguments, specs, make_lanes(inputs, false), path);
+    return reading(path, [&] { return translate(module, arguments, specs, make_lanes(inputs, false), path); });
   } catch (const torchscript::LaneFailure&) {  // a size that must be a multiple of something
   }
   const auto lanes = make_lanes(inputs, true);
   try {
-    return translate(module, arguments, specs, lanes, path);
+    return reading(path, [&] { return translate(module, arguments, specs, lanes, path); });
   } catch (const torchscript::LaneFailure& failure) {
     throw Error(ErrorCode::unsupported, "the model does not run when " + describe_lane(lanes.front(), lanes[failure.lane]) + ": " + failure.why, {.file = path},
                 "give a number for that dimension, instead of a name");

@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::string_view kFrame = "File \"", kGenerated = "<eval_with_key>";  // in stack traces
 
-constexpr std::array<std::string_view, 20> kScalarTypeNames = {
+constexpr std::array<std::string_view, 21> kScalarTypeNames = {
     "u8",   "i8",      "i16",    "i32",        "i64",        "f16", "f32", "f64", "c32", "c64", "c128",
-    "bool", "bf16",    "f8e4m3fn", "f8e5m2",   "f8e4m3fnuz", "f8e5m2fnuz", "u16", "u32", "u64"};
-constexpr std::array<std::int64_t, 20> kScalarTypeBytes = {1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 2, 1, 1, 1, 1, 2, 4, 8};
+    "bool", "bf16",    "f8e4m3fn", "f8e5m2",   "f8e4m3fnuz", "f8e5m2fnuz", "u16", "u32", "u64", "f8e8m0fnu"};
+constexpr std::array<std::int64_t, 21> kScalarTypeBytes = {1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 2, 1, 1, 1, 1, 2, 4, 8, 1};
 
 // Calls visit(value, element) for every value an argument refers to; elements count list positions.
 template <class Arg, class Visit>
@@ -60,6 +60,7 @@ bool is_floating(ScalarType type) {
   switch (type) {
     case ScalarType::f16: case ScalarType::f32: case ScalarType::f64: case ScalarType::bf16:
     case ScalarType::f8e4m3fn: case ScalarType::f8e5m2: case ScalarType::f8e4m3fnuz: case ScalarType::f8e5m2fnuz:
+    case ScalarType::f8e8m0fnu:
       return true;
     default:
       return false;

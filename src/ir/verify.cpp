@@ -265,7 +265,8 @@ constexpr std::array kScalarTypes = {
     at::ScalarType::Half, at::ScalarType::Float, at::ScalarType::Double, at::ScalarType::ComplexHalf,
     at::ScalarType::ComplexFloat, at::ScalarType::ComplexDouble, at::ScalarType::Bool, at::ScalarType::BFloat16,
     at::ScalarType::Float8_e4m3fn, at::ScalarType::Float8_e5m2, at::ScalarType::Float8_e4m3fnuz,
-    at::ScalarType::Float8_e5m2fnuz, at::ScalarType::UInt16, at::ScalarType::UInt32, at::ScalarType::UInt64};
+    at::ScalarType::Float8_e5m2fnuz, at::ScalarType::UInt16, at::ScalarType::UInt32, at::ScalarType::UInt64,
+    at::ScalarType::Float8_e8m0fnu};
 
 }  // namespace
 

@@ -72,7 +72,7 @@ TEST(Agreement, TakesTheSameNotNumbersAndInfinities) {
   EXPECT_THROW(judge(model, [](const at::Tensor& tensor) { return tensor.nan_to_num(); }), Error);
 }
 
-// 1 / (x - x + 1e-7 y): what the last bits decide can be judged only as well as LibTorch itself is sure of it.
+// What the last bits decide can be judged only as well as LibTorch itself is sure of it.
 TEST(Agreement, KnowsNetworksThatAmplifyRounding) {
   const auto model = test::text_model(R"text(graph {
     input %x: f32[s0{2}, 40]

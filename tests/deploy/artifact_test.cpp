@@ -79,7 +79,7 @@ TEST(WrittenProgram, PassesWithWeightsInAnyLayout) {
   for (const at::Tensor& weight : views) {
     const test::TempFolder folder;
     auto model = test::text_model(R"text(graph {
-      parameter %w "w": f32[24, 24]
+      param %w "w": f32[24, 24]
       input %x: f32[s0{2}, 24]
       %linear: f32[s0{2}, 24] = aten.linear.default(input=%x, weight=%w)
       output %linear

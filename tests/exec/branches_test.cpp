@@ -19,7 +19,7 @@ TEST(Branches, AreTakenAsTheConditionSays) {
 }
 
 constexpr const char* kWithWeights = R"text(graph {
-  param %w "w": f32[3, 3]
+  param %w: f32[3, 3]
   input %x: f32[s0{2}, 3]
   input %flag: bool[]
   %y: f32[s0{2}, 3] = higher_order.cond(%flag, if_true="graph {
@@ -37,8 +37,13 @@ constexpr const char* kWithWeights = R"text(graph {
 })text";
 
 Model with_weights() {
-  std::string text = kWithWeights;
-  for (std::size_t at = text.find("\n  "); at != std::string::npos; at = text.find('\n', at)) text[at] = ' ';
+  std::string text;
+  bool quoted = false;
+  for (const char* at = kWithWeights; *at; ++at) {
+    quoted ^= *at == '"';
+    if (quoted && *at == '\n') text += "\\n";
+    else text += *at;
+  }
   Model model{.graph = parse_graph(text), .source = "text"};
   model.weights.set("w", at::arange(9, at::kFloat).view({3, 3}));
   return model;

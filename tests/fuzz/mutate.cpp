@@ -1,10 +1,13 @@
 #include "fuzz/mutate.h"
 
+#include <caffe2/serialize/inline_container.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdint>
 #include <cstring>
+#include <sstream>
 
 #include "io/zip_archive.h"
 
@@ -84,14 +87,17 @@ void Mutator::change_digits(std::string& bytes) {
 }
 
 std::string mutate_archive(const std::string& archive, Random& random, const std::function<std::string(const std::string&)>& mutate) {
-  const ZipArchive source("archive", archive);
+  std::istringstream stream(archive);
+  caffe2::serialize::PyTorchStreamReader source(&stream);
   std::string out, directory;
-  const auto chosen = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(source.entries().size())));
+  const auto entries = source.getAllRecords();
+  const auto chosen = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(entries.size())));
   std::uint16_t count = 0;
-  for (const ZipEntry& entry : source.entries()) {
-    auto content = source.read_text(entry.name);
-    if (&entry == &source.entries()[chosen] || random.below(6) == 0) content = mutate(content);
-    const std::string name = "archive/" + entry.name;
+  for (const std::string& entry : entries) {
+    const auto [data, size] = source.getRecord(entry);
+    std::string content(static_cast<const char*>(data.get()), size);
+    if (entry == entries[chosen] || random.below(6) == 0) content = mutate(content);
+    const std::string name = "archive/" + entry;
     std::string facts;  // what a local header and a directory entry share
     for (const std::uint16_t field : {20, 0, 0, 0, 0}) put(facts, field);  // version, flags, stored, time, date
     put(facts, crc32(content.data(), content.size()));

@@ -85,6 +85,17 @@ TEST(DamagedPt2, ChangedTextGivesAnErrorOrALoad) {
   }
 }
 
+// Found by scripts/fuzz: what the archive says about calling the program is only read when it is written again.
+TEST(DamagedPt2, CallingConventionsWithoutMeaningAreErrors) {
+  const TemporaryFolder folder;
+  rewrite_archive(fixture("calls.pt2"), folder.file("calls.pt2"), [](const std::string& name, std::string& content) {
+    if (name != "models/model.json") return;
+    for (auto at = content.rfind("children_spec"); at != std::string::npos; at = content.rfind("children_spec", at - 1)) content[at] = 'k';
+  });
+  const auto error = error_of([&] { write_pt2(read_pt2(folder.file("calls.pt2")), folder.file("again.pt2")); });
+  EXPECT_EQ(error.code(), ErrorCode::model_file);
+}
+
 TEST(DamagedPt2, FlippedWeightIsNamed) {
   const TemporaryFolder folder;
   auto bytes = bytes_of(fixture("tiny.pt2"));

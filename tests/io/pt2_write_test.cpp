@@ -1,5 +1,4 @@
-#include <ATen/ops/equal.h>
-#include <ATen/ops/randn.h>
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -8,6 +7,7 @@
 #include "io/pt2.h"
 #include "io/pt2_treespec.h"
 #include "ir/text.h"
+#include "ir/verify.h"
 
 namespace dsc {
 namespace {
@@ -45,6 +45,17 @@ TEST_P(WritePt2, GivesTheSameBytesEveryTime) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, WritePt2, testing::Values("tiny.pt2", "regions.pt2", "calls.pt2", "control_flow.pt2"),
                          [](const auto& info) { return std::string(info.param, std::string_view(info.param).find('.')); });
+
+TEST(WritePt2Edited, KeepsScalesOfMicroscaling) {
+  const TemporaryFolder folder;
+  Model model{.graph = parse_graph("graph {\n  constant %s \"s\": f8e8m0fnu[3]\n  output %s\n}"), .source = "text"};
+  model.weights.set("s", at::tensor({1.0F, 2.0F, 0.5F}).to(at::kFloat8_e8m0fnu));
+  EXPECT_TRUE(verify(model).empty());
+  write_pt2(model, folder.file("out.pt2"));
+  const auto back = read_pt2(folder.file("out.pt2"));
+  EXPECT_EQ(print_graph(back.graph, {.metadata = false}), print_graph(model.graph, {.metadata = false}));
+  EXPECT_TRUE(back.weights.get("s").to(at::kFloat).equal(at::tensor({1.0F, 2.0F, 0.5F})));
+}
 
 TEST(WritePt2Edited, NestsRegionsAgain) {
   const TemporaryFolder folder;

@@ -60,6 +60,17 @@ TEST(Pickle, ReadsPlainData) {
   EXPECT_EQ(std::get<std::int64_t>(std::get<pickle::Dictionary>(items[6]->value).entries[0].second->value), 300);
 }
 
+// Found by scripts/fuzz: LibTorch's reader asked for as many gigabytes as a damaged length said.
+TEST(Pickle, KnowsWhenAnArgumentDoesNotEndWithin) {
+  const std::string whole("\x80\x02X\x01\x00\x00\x00xq\x01" "cposix\nsystem\nK\x05.", 27);
+  EXPECT_TRUE(pickle::lengths_are_right(whole));
+  for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_FALSE(pickle::lengths_are_right(whole.substr(0, size))) << size;
+  auto longer = whole;
+  longer[6] = '\x7f';
+  EXPECT_FALSE(pickle::lengths_are_right(longer));
+  EXPECT_FALSE(pickle::lengths_are_right("never a pickle"));
+}
+
 TEST(Pickle, CallsNothing) {
   // pickle.dumps of an object whose __reduce__ gives (os.system, ("true",))
   const std::string bytes("\x80\x02" "cposix\nsystem\nX\x04\x00\x00\x00true\x85R.", 28);
