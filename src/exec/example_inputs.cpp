@@ -1,18 +1,19 @@
 // Inputs that any exported model accepts, made from the graph alone.
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 
 #include <algorithm>
-#include <deque>
 #include <optional>
-#include <set>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "exec/convert.h"
 #include "exec/executor.h"
+#include "exec/input_uses.h"
 #include "ir/dim_expression.h"
 
 namespace dsc {
@@ -21,40 +22,6 @@ namespace {
 constexpr std::int64_t kUnknownSize = 8;     // of a symbolic dimension without a hint
 constexpr std::int64_t kLargestId = 1000;    // frequent words come first in vocabularies
 constexpr std::int64_t kFirstWord = 5;       // below are padding, begin, end and the like
-
-// Operators that hand numbers on as they are, in another shape, type or place.
-bool keeps_values(std::string_view op) {
-  static const std::set<std::string_view> names{
-      "aten.view", "aten.reshape", "aten.slice", "aten.to", "aten._to_copy", "aten.clone", "aten.contiguous",
-      "aten.unsqueeze", "aten.squeeze", "aten.expand", "aten.alias", "aten.detach", "aten.permute", "aten.transpose",
-      "aten.t", "aten.flatten", "aten.select", "aten.index_select", "aten.cat", "aten.lift_fresh_copy", "aten.unbind"};
-  return names.contains(op);
-}
-
-// Rows of the smallest embedding table that the input is an index into; none when it is no index.
-std::optional<std::int64_t> table_size(const Model& model, const Value* input) {
-  std::optional<std::int64_t> rows;
-  std::deque<const Value*> open{input};
-  std::set<const Value*> seen{input};
-  while (!open.empty()) {
-    const Value* value = open.front();
-    open.pop_front();
-    for (const Use& use : value->uses()) {
-      if (!use.node) continue;
-      const std::string_view op = use.node->op();
-      const Value* table = op == "aten.embedding" || op == "aten.embedding_bag" ? use.node->find_value("weight") : nullptr;
-      if (table && use.node->find_value("indices") == value && table->is_tensor()) {
-        const std::int64_t size = table->tensor().sizes.front().size;
-        rows = std::min(rows.value_or(size), size);
-      } else if (keeps_values(op)) {
-        for (const Value* output : use.node->outputs()) {
-          if (seen.insert(output).second) open.push_back(output);
-        }
-      }
-    }
-  }
-  return rows;
-}
 
 SymbolValues symbol_values(const Graph& graph, std::int64_t batch, std::int64_t open_size) {
   SymbolValues symbols;
@@ -75,10 +42,26 @@ SymbolValues symbol_values(const Graph& graph, std::int64_t batch, std::int64_t 
   return symbols;
 }
 
-std::int64_t size_of(const Dim& dim, const SymbolValues& symbols) {
-  if (dim.is_fixed()) return dim.size;
-  return evaluate_dim(dim.expression, symbols).value_or(dim.size > 0 ? dim.size : kUnknownSize);
+bool is_small_integer(c10::ScalarType dtype) { return dtype == c10::kByte || dtype == c10::kChar || dtype == c10::kShort; }
+
+// In each row of the last dimension. Nothing is hidden but the last place, so that masks hide something and never everything,
+// a causal one beside them included. Where it is not known what true means, both values occur in turn.
+at::Tensor make_mask(const std::vector<std::int64_t>& sizes, MaskSense sense) {
+  at::Tensor mask = at::full(sizes, sense != MaskSense::hides, at::kBool);
+  const std::int64_t last = sizes.empty() ? 1 : sizes.back();
+  if (last < 2) return mask;
+  if (sense == MaskSense::unknown) mask.slice(-1, 1, std::nullopt, 2).fill_(false);
+  else mask.select(-1, last - 1).logical_not_();
+  return mask;
 }
+
+at::Tensor make_indices(const IndexUse& use, const std::vector<std::int64_t>& sizes, at::Generator& generator) {
+  const std::int64_t first = use.is_table && use.bound > 2 * kFirstWord ? kFirstWord : 0;
+  return at::randint(first, std::min(use.bound, kLargestId), sizes, generator, c10::kLong);
+}
+
+// Ascending from 0, as bags begin.
+at::Tensor make_offsets(const std::vector<std::int64_t>& sizes) { return at::arange(c10::multiply_integers(sizes), at::kLong).view(sizes); }
 
 at::Tensor make_input(const Model& model, const Value& value, const SymbolValues& symbols, at::Generator& generator) {
   if (!value.is_tensor()) return at::ones({}, at::kLong);
@@ -90,10 +73,12 @@ at::Tensor make_input(const Model& model, const Value& value, const SymbolValues
     const c10::ScalarType made = c10::isComplexType(dtype) ? c10::kComplexFloat : c10::kFloat;
     return at::randn(sizes, generator, made).to(dtype);
   }
-  const std::optional<std::int64_t> rows = dtype == c10::kBool ? std::nullopt : table_size(model, &value);
-  if (!rows) return at::ones(sizes, dtype);
-  const std::int64_t first = *rows > 2 * kFirstWord ? kFirstWord : 0;
-  return at::randint(first, std::min(*rows, kLargestId), sizes, generator, c10::kLong).to(dtype);
+  if (dtype == c10::kBool) return make_mask(sizes, find_mask_sense(model, value));
+  if (is_bag_offsets(value)) return make_offsets(sizes).to(dtype);
+  if (const auto use = find_index_use(model, value, symbols)) return make_indices(*use, sizes, generator).to(dtype);
+  // Pictures; other numbers are masks, lengths and counts, of which 1 is the most harmless.
+  if (is_small_integer(dtype) && sizes.size() > 2) return at::randint(0, dtype == c10::kChar ? 128 : 256, sizes, generator, c10::kLong).to(dtype);
+  return at::ones(sizes, dtype);
 }
 
 }  // namespace

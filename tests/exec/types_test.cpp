@@ -144,6 +144,90 @@ TEST(RefreshTypes, LeavesBuffersAsTheyAre) {
   EXPECT_EQ(fixture.model.weights.get("calls").item<std::int64_t>(), 0);
 }
 
+// The inputs of a graph in text form; weights are ones unless given.
+std::vector<at::Tensor> made_for(const std::string& text, std::vector<std::pair<std::string, at::Tensor>> weights = {}) {
+  Model model = model_of(text);
+  for (auto& [name, tensor] : weights) model.weights.set(name, tensor);
+  return example_inputs(model, 3, 1);
+}
+
+void expect_within(const at::Tensor& input, std::int64_t least, std::int64_t most) {
+  EXPECT_GE(input.min().item<std::int64_t>(), least);
+  EXPECT_LE(input.max().item<std::int64_t>(), most);
+  EXPECT_GT(input.max().item<std::int64_t>(), input.min().item<std::int64_t>());
+}
+
+TEST(ExampleInputs, IndicesLieInWhatTheyPointInto) {
+  expect_within(made_for(R"text(graph {
+  input %x: f32[s0{2}, 4]
+  input %i: i64[s0{2}, 50]
+  %y: f32[s0{2}, 50] = aten.gather.default(self=%x, dim=-1, index=%i)
+  output %y
+}
+)text")[1], 0, 3);
+  expect_within(made_for(R"text(graph {
+  input %x: f32[7, 4]
+  input %i: i32[50]
+  %y: f32[50, 4] = aten.index_select.default(self=%x, dim=0, index=%i)
+  output %y
+}
+)text")[1], 0, 6);
+  const auto both = made_for(R"text(graph {
+  input %x: f32[6, 3]
+  input %i: i64[50]
+  input %j: i64[50]
+  %y: f32[50] = aten.index.Tensor(self=%x, indices=[%i, %j])
+  output %y
+}
+)text");
+  expect_within(both[1], 0, 5);
+  expect_within(both[2], 0, 2);
+  expect_within(made_for(R"text(graph {
+  param %w "w": f32[9, 4]
+  input %i: i64[s0{2}, 50]
+  %j: i64[s0{2}, 50] = aten.add.Tensor(self=%i, other=6)
+  %y: f32[s0{2}, 50, 4] = aten.embedding.default(weight=%w, indices=%j)
+  output %y
+}
+)text")[0], 0, 2);
+}
+
+TEST(ExampleInputs, BagsBeginInOrder) {
+  const auto inputs = made_for(R"text(graph {
+  param %w "w": f32[30, 4]
+  input %i: i64[20]
+  input %o: i64[5]
+  %y: f32[5, 4] = aten.embedding_bag.default(weight=%w, indices=%i, offsets=%o)
+  output %y
+}
+)text");
+  expect_within(inputs[0], 0, 29);
+  EXPECT_TRUE(inputs[1].equal(at::arange(5)));
+}
+
+TEST(ExampleInputs, PicturesOfBytesVary) {
+  expect_within(made_for(R"text(graph {
+  input %x: u8[s0{2}, 16, 16, 3]
+  output %x
+}
+)text")[0], 0, 255);
+}
+
+// Some positions are hidden, never all: whatever true means to the model.
+TEST(ExampleInputs, MasksHideTheLastPositionOnly) {
+  const auto mask_of = [](const std::string& body) {
+    return made_for("graph {\n  input %s: f32[s0{2}, 5]\n  input %m: bool[s0{2}, 5]\n" + body + "  output %y\n}\n")[1];
+  };
+  const auto hidden = at::tensor({0, 0, 0, 0, 1}, at::kLong).to(at::kBool).expand({3, 5}), shown = hidden.logical_not();
+  EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, mask=%m, value=-1e9)\n").equal(hidden));
+  EXPECT_TRUE(mask_of("  %n: bool[s0{2}, 5] = aten.logical_not.default(self=%m)\n  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, mask=%n, value=-1e9)\n").equal(shown));
+  EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.where.ScalarOther(condition=%m, self=%s, other=-1e9)\n").equal(shown));
+  EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.where.ScalarSelf(condition=%m, self=-1e9, other=%s)\n").equal(hidden));
+  const auto unknown = mask_of("  %y: f32[s0{2}, 5] = aten.where.self(condition=%m, self=%s, other=%s)\n");
+  EXPECT_TRUE(unknown.any(1).all().item<bool>());
+  EXPECT_FALSE(unknown.all(1).any().item<bool>());
+}
+
 TEST(ExampleInputs, IdsFitTheEmbeddingAndMasksAreOnes) {
   const Fixture fixture("encoder");
   const auto inputs = example_inputs(fixture.model, 6, 1);
