@@ -20,6 +20,7 @@
 
 #include "core/file.h"
 #include "dscompress/error.h"
+#include "io/foreign_file.h"
 #include "io/output_file.h"
 
 namespace dsc {
@@ -138,6 +139,9 @@ class Reader {
     std::uint64_t size = 0;
     std::memcpy(&size, file_->data(), 8);
     if (size > kLongestHeader || size > file_->size() - 8) {
+      if (const auto foreign = recognise_foreign_file({file_->data(), 8}, path_)) {
+        throw Error(ErrorCode::model_file, "this is " + foreign->what + ", not a safetensors file", {.file = path_}, foreign->hint);
+      }
       fail(path_, 0,
            "the header should have " + std::to_string(size) + " bytes, but the file has " + std::to_string(file_->size()) +
                ": cut short, or no safetensors file");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dscompress/error.h"
+#include "io/foreign_file.h"
 #include "io/pickle.h"
 #include "io/zip_archive.h"
 
@@ -16,10 +17,8 @@ namespace {
 
 constexpr const char* kHowToScript = "save it with torch.jit.script(model).save(\"model.pt\") or torch.jit.trace(model, example).save(\"model.pt\"), "
                                      "or export a .pt2 with scripts/export_model.py";
-constexpr const char* kHowToUseState = "weights need a program: export the model as .pt2 with scripts/export_model.py --weights FILE, or put the tensors "
-                                       "into a .safetensors file for model.weights";
 
-[[noreturn]] void refuse(const std::string& path, const std::string& what, const char* hint) {
+[[noreturn]] void refuse(const std::string& path, const std::string& what, const std::string& hint) {
   throw Error(ErrorCode::model_file, what, {.file = path}, hint);
 }
 
@@ -55,7 +54,9 @@ std::string module_class(const std::vector<std::string>& classes) {
 
 [[noreturn]] void refuse_pickle(const std::string& path, const std::string& pickle) {
   const auto name = module_class(pickled_classes(pickle));
-  if (name.empty()) refuse(path, "the file is a pickled state dictionary (torch.save), weights without a program", kHowToUseState);
+  if (name.empty()) refuse(path, "the file is a pickled state dictionary (torch.save), weights without a program",
+                           "weights need a program: export the model as .pt2 with scripts/export_model.py --weights FILE, or name the .pt2 as model.path and these as "
+                           "model.weights, converted with " + conversion_command(path));
   refuse(path, "the file is a pickled object of class `" + name + "` (torch.save), which only Python with that class can read", kHowToScript);
 }
 

@@ -65,6 +65,28 @@ TEST(Safetensors, WritingToATensorLeavesTheFileAlone) {
   EXPECT_EQ(bytes_of(folder.file("x")), before);
 }
 
+// What people give for weights, by its first bytes; the command converts it.
+TEST(Safetensors, OtherFilesAreNamedWithTheWayToConvertThem) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const std::string& name, const std::string& bytes) {
+    write_bytes(folder.file(name), bytes + std::string(200, '\7'));
+    const auto error = error_of([&] { read_safetensors(folder.file(name)); });
+    EXPECT_EQ(error.code(), ErrorCode::model_file);
+    return error.to_text();
+  };
+  const std::string zip = refused("model.pth", "PK\3\4" + std::string(4, '\0') + "\x8\x8");
+  EXPECT_NE(zip.find("zip archive, as torch.save writes"), std::string::npos) << zip;
+  EXPECT_NE(zip.find("scripts/convert_weights.py " + folder.file("model.pth") + " " + folder.file("model.safetensors")), std::string::npos) << zip;
+  const std::string old = refused("old.bin", std::string("\x80\2\x8a\nl\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14));
+  EXPECT_NE(old.find("before PyTorch 1.6"), std::string::npos) << old;
+  EXPECT_NE(refused("whole.pt2", "PK\3\4").find("torch.export archive"), std::string::npos);
+  EXPECT_NE(refused("model.gguf", "GGUF\3").find("GGUF"), std::string::npos);
+  // 640 bytes of header begin like a pickle.
+  write_safetensors(folder.file("long"), {{{std::string(584, 'x'), at::zeros({1})}}, {}});
+  ASSERT_EQ(bytes_of(folder.file("long")).substr(0, 2), "\x80\2");
+  EXPECT_EQ(read_safetensors(folder.file("long")).tensors.size(), 1U);
+}
+
 struct BadHeader {
   const char* name;
   const char* header;
