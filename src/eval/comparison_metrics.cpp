@@ -3,6 +3,7 @@
 #include <ATen/ops/log_softmax.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "dscompress/error.h"
 #include "eval/metric.h"
@@ -46,7 +47,10 @@ class Divergence final : public Metric {
   void add(const Prediction& prediction) override {
     const Pair rows = rows_of(prediction);
     const at::Tensor mine = at::log_softmax(rows.mine.to(at::kDouble), 1), theirs = at::log_softmax(rows.theirs.to(at::kDouble), 1);
-    sum_ += (theirs.exp() * (theirs - mine)).sum().item<double>();
+    const at::Tensor impossible = theirs.isneginf();  // to the base: the limit of 0 * log 0 is 0
+    const double sum = (theirs.exp() * (theirs.masked_fill(impossible, 0) - mine.masked_fill(impossible, 0))).sum().item<double>();
+    if (!std::isfinite(sum)) fail_masked("kl", "the model gives a class -inf that the base model does not, or all classes");
+    sum_ += sum;
     rows_ += rows.mine.size(0);
   }
   double value() const override { return sum_ / static_cast<double>(std::max<std::int64_t>(1, rows_)); }

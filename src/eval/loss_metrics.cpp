@@ -18,7 +18,9 @@ class CrossEntropy {
   void add(const Prediction& prediction) {
     const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
     rows_ += (rows.labels != kIgnoredLabel).sum().item<std::int64_t>();
-    sum_ += at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::Sum, kIgnoredLabel).item<double>();
+    const double sum = at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::Sum, kIgnoredLabel).item<double>();
+    if (!std::isfinite(sum)) fail_masked("the cross-entropy", "an example's own class has the score -inf, or all classes have");
+    sum_ += sum;
   }
   double mean() const { return sum_ / static_cast<double>(std::max<std::int64_t>(1, rows_)); }
 

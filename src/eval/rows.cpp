@@ -1,28 +1,12 @@
 #include "eval/rows.h"
 
 #include <algorithm>
-#include <vector>
 
+#include "data/class_dimension.h"
 #include "dscompress/error.h"
 
 namespace dsc {
 namespace {
-
-std::int64_t class_dimension(const at::Tensor& output, const at::Tensor& labels) {
-  if (!labels.defined()) return output.dim() == 4 ? 1 : output.dim() - 1;
-  if (output.dim() == labels.dim() + 1) {
-    const auto without = [&](std::int64_t dim) {
-      std::vector<std::int64_t> sizes = output.sizes().vec();
-      sizes.erase(sizes.begin() + dim);
-      return at::IntArrayRef(sizes) == labels.sizes();
-    };
-    if (output.dim() == 4 && without(1)) return 1;
-    if (without(output.dim() - 1)) return output.dim() - 1;
-    if (without(1)) return 1;
-  }
-  throw Error(ErrorCode::data, "labels of shape " + shape_text(labels) + " do not fit the model's output of shape " + shape_text(output),
-              {}, "labels have the output's shape without the dimension of the classes");
-}
 
 void check_labels(const Rows& rows, const Batch& batch) {
   const std::int64_t classes = rows.logits.size(1);
@@ -46,11 +30,19 @@ std::string shape_text(const at::Tensor& tensor) {
   return text + "]";
 }
 
+void fail_masked(const std::string& metric, const std::string& cause) {
+  throw Error(ErrorCode::numeric, metric + " has no finite value: " + cause, {}, "correct the labels or the model's mask of classes; top1 and agreement have a value all the same");
+}
+
 Rows make_rows(const at::Tensor& output, const at::Tensor& target) {
   if (output.dim() < 2) throw Error(ErrorCode::data, "the model's output of shape " + shape_text(output) + " has no classes");
-  const std::int64_t dim = class_dimension(output, target);
+  const auto dim = class_dimension(output, target);
+  if (!dim) {
+    throw Error(ErrorCode::data, "labels of shape " + shape_text(target) + " do not fit the model's output of shape " + shape_text(output), {},
+                "labels have the output's shape without the dimension of the classes");
+  }
   Rows rows;
-  rows.logits = output.movedim(dim, -1).reshape({-1, output.size(dim)});
+  rows.logits = output.movedim(*dim, -1).reshape({-1, output.size(*dim)});
   if (target.defined()) rows.labels = target.reshape({-1});
   rows.per_example = rows.logits.size(0) / std::max<std::int64_t>(1, output.size(0));
   return rows;

@@ -18,12 +18,14 @@ struct Rows {
   std::int64_t per_example = 1;
 };
 
-// The dimension of classes is the last, as transformers have it ([N, T, C] for labels [N, T]), else the second, as dense
-// image networks have it ([N, C, H, W] for labels [N, H, W]). errors: data.
+// One row for each position, classes where class_dimension says. errors: data.
 Rows make_rows(const at::Tensor& output, const at::Tensor& target);
 // Rows whose labels are classes of the output. errors: data, for batches without class labels, and for labels out of
 // range, with the example.
 Rows make_labelled_rows(const at::Tensor& output, const Batch& batch);
+
+// A metric that masked scores (-inf) leave without a value. errors: always numeric.
+[[noreturn]] void fail_masked(const std::string& metric, const std::string& cause);
 
 std::string shape_text(const at::Tensor& tensor);
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "data/class_dimension.h"
 #include "data/matching_output.h"
 #include "dscompress/error.h"
 #include "ir/describe.h"
@@ -23,12 +24,10 @@ constexpr std::int64_t kNoLabel = -100;  // torch's ignore_index
 
 // Scores as [positions, classes] and labels as [positions], or unchanged where classes are in dimension 1 of more than two.
 std::pair<at::Tensor, at::Tensor> with_class_dimension(const at::Tensor& output, const at::Tensor& target) {
-  if (output.dim() != target.dim() + 1 || output.dim() < 2) throw_shapes(output, target);
-  if (output.sizes().slice(0, static_cast<std::size_t>(target.dim())) == target.sizes()) {
-    return {output.reshape({-1, output.size(-1)}), target.reshape({-1})};
-  }
-  if (output.size(0) != target.size(0) || output.sizes().slice(2) != target.sizes().slice(1)) throw_shapes(output, target);
-  return {output, target};
+  const auto dim = class_dimension(output, target);
+  if (!dim) throw_shapes(output, target);
+  if (*dim == 1) return {output, target};
+  return {output.reshape({-1, output.size(-1)}), target.reshape({-1})};
 }
 
 // On other devices the kernel itself refuses wrong labels; looking at them here would wait for the device.

@@ -17,8 +17,8 @@ namespace dsc {
 // Computes the loss of one batch from the model's outputs (a scalar tensor with gradient).
 using Objective = std::function<at::Tensor(const std::vector<at::Tensor>& outputs, const Batch& batch)>;
 
-// Cross-entropy for i64 targets (with label smoothing; the class dimension is 1, or the last one when all others equal
-// the target's), mean squared error for floating-point ones. -100 marks a position without a label.
+// Cross-entropy for i64 targets (with label smoothing; classes where class_dimension says), mean squared error for
+// floating-point ones. -100 marks a position without a label.
 // errors: data for batches without labels, labels out of range and shapes that do not fit.
 Objective supervised_objective(double label_smoothing);
 

@@ -5,6 +5,7 @@
 
 #include "dscompress/error.h"
 #include "support/tiny_models.h"
+#include "train/distill/fusion.h"
 #include "train/distill/score_loss.h"
 #include "train/loss.h"
 
@@ -108,6 +109,46 @@ TEST_F(DistillLoss, RelationsEqualDoubleLoops) {
   EXPECT_NEAR(relation_loss(student, teacher, beta, gamma, temperature).item<double>(), expected, 1e-4 * expected);
 }
 
+// The same scores with two more classes that are -inf in both, and the gradient of the student's.
+at::Tensor with_masked_classes(const at::Tensor& scores) {
+  const auto masked = at::full({scores.size(0), 1}, -INFINITY);
+  return at::cat({masked, scores, masked}, 1);
+}
+
+TEST_F(DistillLoss, MaskedClassesAreNoClasses) {
+  const auto labels = at::tensor({0, 3, 1, 2, 3}, at::kLong);
+  const std::vector<std::pair<std::string, std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)>>> losses{
+      {"kd", [](const auto& a, const auto& b, const auto&) { return soft_target_loss(a, b, 3); }},
+      {"dkd", [](const auto& a, const auto& b, const auto& y) { return decoupled_loss(a, b, y, 1, 8, 4); }},
+      {"dist", [](const auto& a, const auto& b, const auto&) { return relation_loss(a, b, 2, 3, 4); }},
+      {"outputs", [](const auto& a, const auto& b, const auto&) { return output_loss(a, b); }}};
+  for (const auto& [name, loss] : losses) {
+    const auto plain = student.detach().clone().set_requires_grad(true), masked = student.detach().clone().set_requires_grad(true);
+    const auto expected = loss(plain, teacher, labels), found = loss(with_masked_classes(masked), with_masked_classes(teacher), labels + 1);
+    EXPECT_NEAR(found.item<double>(), expected.item<double>(), 1e-5 * expected.item<double>()) << name;
+    expected.backward();
+    found.backward();
+    EXPECT_TRUE(at::allclose(masked.grad(), plain.grad(), 1e-4, 1e-6)) << name << "\n" << masked.grad() << plain.grad();
+  }
+}
+
+TEST_F(DistillLoss, WhatOnlyTheStudentMasksIsInfinitelyFar) {
+  const auto masked = student.clone();
+  masked.select(1, 2).fill_(-INFINITY);
+  EXPECT_TRUE(std::isinf(soft_target_loss(masked, teacher, 1).item<double>()));
+  EXPECT_TRUE(std::isinf(output_loss(masked, teacher).item<double>()));
+  EXPECT_TRUE(std::isfinite(soft_target_loss(teacher, masked, 1).item<double>()));  // the teacher may exclude a class
+}
+
+TEST_F(DistillLoss, TeachersThatMaskAreFused) {
+  const auto a = with_masked_classes(teacher), b = with_masked_classes(student);
+  for (const auto fusion : {Fusion::mean, Fusion::confidence}) {
+    const auto shares = fusion_shares({a, b}, fusion, {1, 1}), plain = fusion_shares({teacher, student}, fusion, {1, 1});
+    EXPECT_TRUE(at::allclose(fuse_scores({a, b}, shares, 2), with_masked_classes(fuse_scores({teacher, student}, plain, 2)), 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(fuse_outputs({a, b}, shares), with_masked_classes(fuse_outputs({teacher, student}, plain)), 1e-4, 1e-5));
+  }
+}
+
 Batch batch_of(at::Tensor target) { return {.inputs = {}, .target = std::move(target), .indices = {10, 11, 12, 13, 14}}; }
 
 TEST(SupervisedObjective, SmoothedCrossEntropyEqualsDoubleLoops) {
@@ -137,6 +178,12 @@ TEST(SupervisedObjective, FindsTheClassDimension) {
   EXPECT_NEAR(tokens.item<double>(), -at::log_softmax(scores, 2).select(2, 0).mean().item<double>(), 1e-6);
   const auto pixels = supervised_objective(0)({scores}, batch_of(per_pixel));
   EXPECT_NEAR(pixels.item<double>(), -at::log_softmax(scores, 1).select(1, 0).mean().item<double>(), 1e-6);
+}
+
+TEST(SupervisedObjective, TakesTheSecondDimensionOfSquarePictures) {
+  const auto scores = test::noise({3, 3, 3, 3}, 1);
+  const auto labels = at::tensor({0, 1, 2}, at::kLong).view({3, 1, 1}).expand({3, 3, 3}).contiguous();
+  EXPECT_NEAR(supervised_objective(0)({scores}, batch_of(labels)).item<double>(), at::cross_entropy_loss(scores, labels).item<double>(), 1e-6);
 }
 
 std::string message_of(const at::Tensor& output, const at::Tensor& target) {

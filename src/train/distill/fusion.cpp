@@ -5,6 +5,7 @@
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
 
 #include <numeric>
 
@@ -13,7 +14,7 @@ namespace {
 
 at::Tensor entropy(const at::Tensor& scores) {
   const auto log_probabilities = at::log_softmax(scores.to(at::kFloat), -1);
-  return -(log_probabilities.exp() * log_probabilities).sum(-1, true);
+  return -(log_probabilities.exp() * log_probabilities.masked_fill(log_probabilities.isneginf(), 0)).sum(-1, true);
 }
 
 }  // namespace
@@ -50,7 +51,8 @@ at::Tensor fuse_outputs(const std::vector<at::Tensor>& outputs, const std::vecto
   if (outputs.size() == 1) return outputs.front();
   at::Tensor sum;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const auto part = outputs[i].to(at::kFloat) * shares[i];
+    const auto output = outputs[i].to(at::kFloat);
+    const auto part = at::where(output.isneginf(), output, output * shares[i]);  // a teacher of share 0 masks as the others do
     sum = sum.defined() ? sum + part : part;
   }
   return sum;

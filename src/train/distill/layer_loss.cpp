@@ -1,6 +1,5 @@
 #include "train/distill/layer_loss.h"
 
-#include <ATen/ops/kl_div.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/matmul.h>
@@ -10,6 +9,7 @@
 #include <cmath>
 
 #include "exec/squared_error.h"
+#include "train/distill/divergence.h"
 
 namespace dsc {
 namespace {
@@ -47,7 +47,7 @@ at::Tensor without_hidden(const at::Tensor& scores) {
 // Mean over rows of KL(teacher || student) of the softmax over the last dimension; [N, heads, S, S].
 at::Tensor row_divergence(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
   const auto s = at::log_softmax(student.to(at::kFloat), -1), t = at::log_softmax(teacher.to(at::kFloat), -1);
-  return weighted_mean(at::kl_div(s, t, at::Reduction::None, /*log_target=*/true).sum(-1), along(mask, 2, 3));
+  return weighted_mean(divergence_terms(s, t).sum(-1), along(mask, 2, 3));
 }
 
 at::Tensor relations(const at::Tensor& values, std::int64_t heads, const at::Tensor& mask) {

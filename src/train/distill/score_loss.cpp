@@ -1,30 +1,38 @@
 #include "train/distill/score_loss.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/kl_div.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/one_hot.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
+
+#include "train/distill/divergence.h"
 
 namespace dsc {
 namespace {
 
 at::Tensor rows(const at::Tensor& scores) { return scores.to(at::kFloat).reshape({-1, scores.size(-1)}); }
 
-// KL(teacher || student) from log-probabilities, mean over rows.
-at::Tensor divergence(const at::Tensor& student, const at::Tensor& teacher) {
-  return at::kl_div(student, teacher, at::Reduction::Sum, /*log_target=*/true) / student.size(0);
-}
+// Mean over rows.
+at::Tensor divergence(const at::Tensor& student, const at::Tensor& teacher) { return divergence_terms(student, teacher).sum() / student.size(0); }
 
-// 1 - Pearson correlation of each row, mean over rows.
-at::Tensor decorrelation(const at::Tensor& a, const at::Tensor& b) {
-  const auto x = a - a.mean(1, true), y = b - b.mean(1, true);
+// 1 - Pearson correlation of each row, over the columns that count (1, others 0); mean over the rows that count.
+at::Tensor decorrelation(const at::Tensor& a, const at::Tensor& b, const at::Tensor& columns, const at::Tensor& rows) {
+  const auto centred = [&](const at::Tensor& x) { return (x - (x * columns).sum(1, true) / columns.sum()) * columns; };
+  const auto x = centred(a), y = centred(b);
   const auto norms = x.norm(2, 1) * y.norm(2, 1);
-  return 1 - ((x * y).sum(1) / (norms + 1e-8)).mean();
+  return 1 - ((x * y).sum(1) / (norms + 1e-8) * rows).sum() / rows.sum();
 }
 
 }  // namespace
+
+at::Tensor output_loss(const at::Tensor& student, const at::Tensor& teacher) {
+  const auto s = student.to(at::kFloat), t = teacher.to(at::kFloat);
+  const auto masked = s.isneginf().logical_and(t.isneginf());
+  const auto squares = (s.masked_fill(masked, 0) - t.masked_fill(masked, 0)).square();
+  return squares.sum() / masked.logical_not().sum().clamp_min(1);
+}
 
 at::Tensor soft_target_loss(const at::Tensor& student, const at::Tensor& teacher, double temperature) {
   const auto s = at::log_softmax(rows(student) / temperature, 1), t = at::log_softmax(rows(teacher) / temperature, 1);
@@ -48,8 +56,11 @@ at::Tensor decoupled_loss(const at::Tensor& student, const at::Tensor& teacher, 
 }
 
 at::Tensor relation_loss(const at::Tensor& student, const at::Tensor& teacher, double beta, double gamma, double temperature) {
-  const auto s = at::softmax(rows(student) / temperature, 1), t = at::softmax(rows(teacher) / temperature, 1);
-  const auto between_classes = decorrelation(s, t), between_examples = decorrelation(s.t(), t.t());
+  const auto ours = rows(student), theirs = rows(teacher);
+  const auto s = at::softmax(ours / temperature, 1), t = at::softmax(theirs / temperature, 1);
+  const auto classes = ours.isneginf().logical_and(theirs.isneginf()).all(0).logical_not().to(at::kFloat);
+  const auto examples = at::ones({ours.size(0)}, classes.options());
+  const auto between_classes = decorrelation(s, t, classes, examples), between_examples = decorrelation(s.t(), t.t(), examples, classes);
   return (between_classes * beta + between_examples * gamma) * (temperature * temperature);
 }
 

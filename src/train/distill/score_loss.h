@@ -5,6 +5,11 @@
 
 namespace dsc {
 
+// Classes whose scores are -inf in both, as masks leave them, count in none of these.
+
+// Mean squared difference over the scores that count.
+at::Tensor output_loss(const at::Tensor& student, const at::Tensor& teacher);
+
 // T^2 * KL(teacher || student) of softened scores, mean over positions.
 // source: Hinton et al. 2015, arXiv:1503.02531, section 2.
 at::Tensor soft_target_loss(const at::Tensor& student, const at::Tensor& teacher, double temperature);

@@ -1,11 +1,11 @@
 // What a session does in each step.
 #include <ATen/ops/index.h>
-#include <ATen/ops/mse_loss.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "data/class_dimension.h"
 #include "train/distill/fusion.h"
 #include "train/distill/score_loss.h"
 #include "train/distill/session.h"
@@ -15,14 +15,28 @@ namespace {
 
 constexpr std::int64_t kNoLabel = -100;
 
-// Of an output [N, S, ...], where `counts` is [N, S]: which rows of [N * S, ...] count. Undefined: all.
+// Of an output [N, S, ...], where `counts` is [N, S, ...]: which rows of [N * S, ...] count. Undefined: all.
 at::Tensor rows_that_count(const at::Tensor& output, const at::Tensor& counts) {
-  const bool per_position = counts.defined() && output.dim() > 2 && output.size(0) == counts.size(0) && output.size(1) == counts.size(1);
+  const bool per_position = counts.defined() && output.dim() > std::max<std::int64_t>(2, counts.dim()) && output.sizes().slice(0, static_cast<std::size_t>(counts.dim())) == counts.sizes();
   return per_position ? (counts != 0).reshape({-1}) : at::Tensor();
 }
 
-at::Tensor take_rows(const at::Tensor& values, const at::Tensor& rows) {
-  return rows.defined() ? at::index(values.flatten(0, 1), {rows}) : values;
+// Of the positions of dkd those with a label, and among tokens those that are no padding.
+at::Tensor labelled(const at::Tensor& mask, const at::Tensor& target) {
+  const auto has_label = target != kNoLabel;
+  return mask.defined() && mask.sizes() == target.sizes() ? (mask != 0).logical_and(has_label) : has_label;
+}
+
+// Scores with their classes last; of other outputs nothing is known.
+at::Tensor classes_last(const at::Tensor& output, const at::Tensor& target) {
+  const bool per_position = target.defined() && !target.is_floating_point() && output.dim() == target.dim() + 1;
+  const auto dim = class_dimension(output, per_position ? target : at::Tensor());
+  return dim ? output.movedim(*dim, -1) : output;
+}
+
+// positions: dimensions that number the rows.
+at::Tensor take_rows(const at::Tensor& values, const at::Tensor& rows, std::int64_t positions) {
+  return rows.defined() ? at::index(values.flatten(0, positions - 1), {rows}) : values;
 }
 
 }  // namespace
@@ -70,14 +84,15 @@ std::vector<double> DistillSession::teacher_weights() const {
 
 at::Tensor DistillSession::score_loss(const LossConfig& loss, const Batch& batch) const {
   auto counts = mask_of(batch);
-  if (std::holds_alternative<Dkd>(loss)) counts = counts.defined() ? (counts != 0).logical_and(batch.target != kNoLabel) : batch.target != kNoLabel;
+  if (std::holds_alternative<Dkd>(loss)) counts = labelled(counts, batch.target);
+  const std::int64_t positions = counts.defined() ? counts.dim() : 0;
   at::Tensor sum;
   for (std::size_t i = 0; i < targets_.outputs.size(); ++i) {
-    const auto& whole = student_readings_.outputs.at(static_cast<std::size_t>(targets_.outputs[i]));
+    const auto whole = classes_last(student_readings_.outputs.at(static_cast<std::size_t>(targets_.outputs[i])), batch.target);
     const auto rows = rows_that_count(whole, counts);
-    const auto student = take_rows(whole, rows);
+    const auto student = take_rows(whole, rows, positions);
     std::vector<at::Tensor> scores;
-    for (const auto& readings : teacher_readings_) scores.push_back(take_rows(readings.outputs[i], rows));
+    for (const auto& readings : teacher_readings_) scores.push_back(take_rows(classes_last(readings.outputs[i], batch.target), rows, positions));
     const auto shares = fusion_shares(scores, targets_.fusion, teacher_weights());
     const auto fused = [&](double temperature) { return fuse_scores(scores, shares, temperature); };
     at::Tensor part;
@@ -86,12 +101,12 @@ at::Tensor DistillSession::score_loss(const LossConfig& loss, const Batch& batch
       part = soft_target_loss(student, fused(t), t);
     } else if (const auto* dkd = std::get_if<Dkd>(&loss)) {
       const double t = dkd->temperature.at(share_);
-      part = decoupled_loss(student, fused(t), take_rows(batch.target, rows), dkd->target_weight, dkd->rest_weight, t);
+      part = decoupled_loss(student, fused(t), take_rows(batch.target, rows, positions), dkd->target_weight, dkd->rest_weight, t);
     } else if (const auto* dist = std::get_if<Dist>(&loss)) {
       const double t = dist->temperature.at(share_);
       part = relation_loss(student, fused(t), dist->class_weight, dist->example_weight, t);
     } else {
-      part = at::mse_loss(student.to(at::kFloat), fuse_outputs(scores, shares).to(at::kFloat));
+      part = output_loss(student, fuse_outputs(scores, shares));
     }
     sum = sum.defined() ? sum + part : part;
   }
