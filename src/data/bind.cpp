@@ -1,6 +1,7 @@
-// Inputs of a data set in the order that a model takes them.
+// Inputs of a data set in the order, the types and the batch size that a model takes.
 #include <algorithm>
 
+#include "data/match_columns.h"
 #include "data/model_inputs.h"
 #include "data/open.h"
 
@@ -9,12 +10,14 @@ namespace {
 
 class BoundDataset final : public Dataset {
  public:
-  BoundDataset(std::unique_ptr<Dataset> whole, std::vector<std::size_t> chosen) : whole_(std::move(whole)), info_(whole_->info()), chosen_(std::move(chosen)) {
+  BoundDataset(std::unique_ptr<Dataset> whole, std::vector<std::size_t> chosen, std::int64_t fixed_batch)
+      : whole_(std::move(whole)), info_(whole_->info()), chosen_(std::move(chosen)) {
+    info_.fixed_batch = fixed_batch;
     info_.inputs.clear();
     info_.input_names.clear();
     for (const std::size_t i : chosen_) {
       info_.inputs.push_back(whole_->info().inputs[i]);
-      info_.input_names.push_back(whole_->info().input_names[i]);
+      if (!whole_->info().input_names.empty()) info_.input_names.push_back(whole_->info().input_names[i]);
     }
     for (std::size_t i = 0; i < whole_->info().inputs.size(); ++i) {
       if (std::ranges::find(chosen_, i) != chosen_.end()) continue;
@@ -45,16 +48,15 @@ class BoundDataset final : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Model& model) {
-  const auto& names = dataset->info().input_names;
-  std::vector<std::size_t> chosen;
-  for (const GraphInput* input : model_inputs(model.graph)) {
-    const auto found = std::find(names.begin(), names.end(), input->target);
-    if (found == names.end()) return dataset;
-    chosen.push_back(static_cast<std::size_t>(found - names.begin()));
-  }
-  const bool same = chosen.size() == names.size() && std::is_sorted(chosen.begin(), chosen.end());
-  if (same || chosen.empty()) return dataset;
-  return std::make_unique<BoundDataset>(std::move(dataset), std::move(chosen));
+  const auto inputs = model_inputs(model.graph);
+  const ColumnMatch match = match_columns(dataset->info(), inputs);
+  if (!match.problems.empty() || inputs.empty()) return dataset;
+  // What has no such form keeps its type, and check_against_model says so.
+  for (std::size_t i = 0; i < inputs.size(); ++i) dataset->set_input_type(match.columns[i], inputs[i]->value->tensor().dtype);
+  const std::int64_t fixed_batch = fixed_batch_of(inputs);
+  const bool same = match.columns.size() == dataset->info().inputs.size() && std::is_sorted(match.columns.begin(), match.columns.end());
+  if (same && fixed_batch == 0) return dataset;
+  return std::make_unique<BoundDataset>(std::move(dataset), match.columns, fixed_batch);
 }
 
 }  // namespace dsc

@@ -1,6 +1,7 @@
 // Whether a data set's batches are what a model takes and predicts.
 #include <nlohmann/json.hpp>
 
+#include "data/match_columns.h"
 #include "data/model_inputs.h"
 #include "data/open.h"
 #include "dscompress/error.h"
@@ -38,19 +39,8 @@ const Value* first_output(const Graph& graph) {
   return nullptr;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-std::string names_text(const std::vector<const GraphInput*>& inputs) {
-  std::vector<std::string> names;
-  for (const GraphInput* input : inputs) names.push_back(input->target);
-  return joined(names);
-}
-
-void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i, std::vector<Problem>& problems) {
+// batch: the size that all inputs were exported for, or 0.
+void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i, std::int64_t batch, std::vector<Problem>& problems) {
   const TensorType& wanted = input.value->tensor();
   const TensorType& example = info.inputs[i];
   if (!same_examples(wanted, example)) {
@@ -59,10 +49,10 @@ void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i
                         {.file = {}, .pointer = "%" + input.value->name()},
                         info.longest > 0 ? "fill batches up with `padding: max_length`, or export the model with --dynamic batch,sequence"
                                          : "use data of that shape and type, or export the model for this data"});
-  } else if (wanted.sizes[0].is_fixed()) {
-    problems.push_back({"the model's input `" + input.target + "` has a fixed batch of " + std::to_string(wanted.sizes[0].size),
+  } else if (wanted.sizes[0].is_fixed() && batch == 0) {
+    problems.push_back({"the model's input `" + input.target + "` has a fixed batch of " + std::to_string(wanted.sizes[0].size) + ", and others have not",
                         {.file = {}, .pointer = "%" + input.value->name()},
-                        "export the model with a dynamic batch: dynamic_shapes={0: Dim.AUTO}, as scripts/export_model.py does"});
+                        "export the model with a dynamic batch in all inputs: dynamic_shapes={0: Dim.AUTO}, as scripts/export_model.py does"});
   }
 }
 
@@ -105,6 +95,14 @@ void check_vocabulary(const DatasetInfo& info, const GraphInput& input, std::siz
                       "use the tokenizer that belongs to this model"});
 }
 
+void check_numbers(const Graph& graph, std::vector<Problem>& problems) {
+  for (const GraphInput& input : graph.inputs()) {
+    if (input.kind != InputKind::user || !input.value || input.value->is_tensor()) continue;
+    problems.push_back({"the model's input `" + input.target + "` is a number, and data sets give tensors only", {.file = {}, .pointer = "%" + input.value->name()},
+                        "export the model with that number as a constant"});
+  }
+}
+
 void check_classes(const DatasetInfo& info, const Model& model, std::vector<Problem>& problems) {
   const Value* output = first_output(model.graph);
   if (!info.classes || !output || output->tensor().rank() != 2) return;
@@ -123,22 +121,14 @@ std::vector<Problem> check_against_model(const Dataset& dataset, const Model& mo
   std::vector<Problem> problems;
   const DatasetInfo& info = dataset.info();
   const std::vector<const GraphInput*> inputs = model_inputs(model.graph);
-  if (info.named && names_text(inputs) != joined(info.input_names)) {
-    problems.push_back({info.description + " gives " + joined(info.input_names) + ", the model takes " + names_text(inputs),
-                        {},
-                        "if the model calls them otherwise, list them under `inputs` in its order: inputs: [input_ids, attention_mask]"});
-  } else if (inputs.size() != info.inputs.size()) {
-    problems.push_back({info.description + " gives " + std::to_string(info.inputs.size()) + " inputs, the model takes " +
-                            std::to_string(inputs.size()) + " (" + names_text(inputs) + ")",
-                        {},
-                        "list the columns under `inputs` in the model's order"});
-  } else {
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      check_input(info, *inputs[i], i, problems);
-      check_length(info, model, *inputs[i], problems);
-      check_vocabulary(info, *inputs[i], i, problems);
-    }
+  const ColumnMatch match = match_columns(info, inputs);
+  for (std::size_t i = 0; i < match.columns.size(); ++i) {
+    check_input(info, *inputs[i], match.columns[i], fixed_batch_of(inputs), problems);
+    check_length(info, model, *inputs[i], problems);
+    check_vocabulary(info, *inputs[i], match.columns[i], problems);
   }
+  problems.insert(problems.end(), match.problems.begin(), match.problems.end());
+  check_numbers(model.graph, problems);
   check_classes(info, model, problems);
   return problems;
 }

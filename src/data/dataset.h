@@ -22,6 +22,7 @@ struct Batch {
   at::Tensor target;                  // [N] i64 class numbers, or [N, ...] f32; undefined for unlabelled data
   bool soft_target = false;           // target is [N, classes] f32, shares that sum to 1 (mixed pictures)
   std::vector<std::int64_t> indices;  // which examples
+  std::int64_t filler = 0;            // rows of `inputs` and `others` beyond those examples, which fill up a fixed batch
 };
 
 // What a data set's examples look like, for the checks before a run.
@@ -29,7 +30,9 @@ struct DatasetInfo {
   std::string description;                        // "cifar10 train[:-5000], 45000 examples"
   std::vector<TensorType> inputs;                 // without dim 0
   std::vector<std::string> input_names;           // empty: by position
+  bool listed = false;                            // the recipe lists input_names, in the model's order
   std::vector<std::string> other_names;           // of Batch::others
+  std::int64_t fixed_batch = 0;                   // the only batch size that the model takes; 0: any
   bool named = false;                             // input_names are the model's own: a model takes any of them, in any order
   std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
   std::string largest_label_at;                   // "train.tsv:17", where known
@@ -50,6 +53,11 @@ class Dataset {
   // example's augmentation depends only on that seed and the example's index, unless examples of a batch are mixed.
   virtual Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const = 0;
 
+  // Gives an input in another type from now on, in which its values can be had: integers exactly, real numbers rounded,
+  // pictures as pixels from 0 to 255 where the type is an integer. returns: false where there is no such form.
+  // errors: data, when a value does not fit, naming the example, or when the type alone does not say what is meant.
+  virtual bool set_input_type(std::size_t, ScalarType) { return false; }
+
   // Tokens of each example, where they differ: batches are then made of examples of similar length.
   virtual std::span<const std::int64_t> lengths() const { return {}; }
   // Of question answering: what the predicted spans are compared with.
@@ -67,10 +75,17 @@ struct LoaderOptions {
   std::int64_t limit = 0;       // at most so many examples; 0: all
   int workers = 1;              // threads that make batches ahead; 0: in the caller's
   bool channels_last = false;   // inputs of rank 4 in NHWC memory
+  bool fill_last = false;       // of a fixed batch (DatasetInfo): a last smaller batch is filled up, not left out
 };
+
+// Examples in each batch: `wanted`, or as many as the model was exported for.
+std::int64_t batch_size(const Dataset& dataset, std::int64_t wanted);
+// errors: data, for data without one whole batch of a fixed size.
+void check_fixed_batch(const Dataset& dataset);
 
 // One pass over a data set. Batches come in the same order whatever the number of workers. Examples of different lengths
 // are grouped: sorted by length when not shuffled, else within pools of many batches, the batches shuffled again.
+// Batches of a fixed size (DatasetInfo) are all whole, whatever the options say; errors: data, when there is none.
 class BatchLoader {
  public:
   BatchLoader(const Dataset& dataset, LoaderOptions options);

@@ -61,7 +61,7 @@ void SplitConfig::fields(FieldVisitor& visit) {
   visit("resize", resize, {.text = "image_folder: shorter side before the crop; 0: image_size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("channels", channels, {.text = "image_folder: 3 for colour, 1 for grey.", .minimum = 1, .maximum = 3});
   visit("inputs", inputs,
-        {.text = "tensors: the input columns in the model's order; empty: all but the label. Text: input_ids, attention_mask, token_type_ids in the "
+        {.text = "tensors: the input columns in the model's order; empty: all but the label, found by the model's names. Text: input_ids, attention_mask, token_type_ids in the "
                  "model's order, where it calls them otherwise."});
   visit("label", label, {.text = "tensors: the label column, used where there is one; empty: unlabelled."});
   text.fields(visit);

@@ -6,9 +6,11 @@
 
 #include "core/random.h"
 #include "data/augment.h"
+#include "data/column.h"
 #include "data/mix.h"
 #include "data/rand_augment.h"
 #include "dscompress/error.h"
+#include "io/pt2_schema.h"
 
 namespace dsc {
 namespace {
@@ -38,20 +40,46 @@ class ImageDataset : public Dataset {
     info_.inputs = {TensorType{.dtype = ScalarType::f32,
                                .sizes = {Dim{shape_.channels}, Dim{shape_.height}, Dim{shape_.width}}}};
     info_.classes = source_->classes();
+    info_.class_names = source_->class_names();
+    info_.notes = source_->notes();
+    normalized_ = normalize && !normalize->mean.empty();
   }
 
   std::int64_t size() const override { return source_->size(); }
   const DatasetInfo& info() const override { return info_; }
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override;
+  bool set_input_type(std::size_t, ScalarType type) override;
 
  private:
+  void give_pixels(ScalarType type);
+
   std::unique_ptr<ImageSource> source_;
   ImageShape shape_;
   std::vector<Augmentation> augment_;
   std::optional<RandAugment> rand_augment_;
   std::vector<float> table_;
+  bool normalized_ = false;
   DatasetInfo info_;
 };
+
+bool ImageDataset::set_input_type(std::size_t, ScalarType type) {
+  if (type == ScalarType::boolean || !is_readable(pt2::to_aten(type))) return false;
+  if (!is_floating(type)) give_pixels(type);
+  info_.inputs.front().dtype = type;
+  return true;
+}
+
+// A model of whole numbers scales and normalises by itself.
+void ImageDataset::give_pixels(ScalarType type) {
+  const std::string takes = "the model takes pixels from 0 to 255 as " + std::string(to_string(type));
+  if (type == ScalarType::i8) throw Error(ErrorCode::data, "the model takes i8, which cannot hold pixels above 127", {}, "give the pixels as the model expects them in a tensors file");
+  if (normalized_) throw Error(ErrorCode::data, takes + ", and normalize is for floating-point inputs", {}, "remove normalize: such a model does it by itself");
+  for (const auto& augmentation : augment_) {
+    if (!std::holds_alternative<Mixup>(augmentation) && !std::holds_alternative<CutMix>(augmentation)) continue;
+    throw Error(ErrorCode::data, takes + ", and mixed pictures are no whole numbers", {.pointer = "/augment"}, "remove mixup and cutmix");
+  }
+  for (std::size_t i = 0; i < table_.size(); ++i) table_[i] = static_cast<float>(i % 256);
+}
 
 // Plain loops, so that a loader's thread does not start threads of its own.
 Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const {
@@ -81,6 +109,7 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
   if (augmented && labels && info_.classes && !indices.empty()) {
     mix_batch(augment_, *info_.classes, Random(derive_seed(*augment_seed, "mix", static_cast<std::uint64_t>(indices[0]))), batch);
   }
+  if (const auto type = info_.inputs.front().dtype; type != ScalarType::f32) batch.inputs[0] = as_type(batch.inputs[0], pt2::to_aten(type));
   return batch;
 }
 

@@ -26,6 +26,8 @@ class ImageSource {
   virtual bool has_labels() const { return true; }
   virtual std::int64_t label(std::int64_t index) const = 0;
   virtual std::optional<std::int64_t> classes() const = 0;
+  virtual std::vector<std::string> class_names() const { return {}; }
+  virtual std::vector<std::string> notes() const { return {}; }  // DatasetInfo::notes
   // The picture in planes [C, H, W]: a pointer into the source's memory, or into `scratch`, which it may resize.
   virtual const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>& scratch) const = 0;
 };

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "data/batch_order.h"
 #include "data/dataset.h"
+#include "dscompress/error.h"
 
 namespace dsc {
 namespace {
@@ -28,12 +29,33 @@ at::Tensor to_channels_last(const at::Tensor& planes) {
   return out;
 }
 
+LoaderOptions for_data(const Dataset& dataset, LoaderOptions options) {
+  options.batch = batch_size(dataset, options.batch);
+  if (dataset.info().fixed_batch == 0) return options;
+  options.drop_last = !options.fill_last;
+  if (options.drop_last) options.limit = (options.limit + options.batch - 1) / options.batch * options.batch;
+  return options;
+}
+
 }  // namespace
+
+std::int64_t batch_size(const Dataset& dataset, std::int64_t wanted) {
+  const std::int64_t fixed = dataset.info().fixed_batch;
+  return fixed > 0 ? fixed : wanted;
+}
+
+void check_fixed_batch(const Dataset& dataset) {
+  const std::int64_t fixed = dataset.info().fixed_batch;
+  if (dataset.size() >= fixed) return;
+  throw Error(ErrorCode::data, dataset.info().description + " does not fill one batch: the model was exported for " + std::to_string(fixed) + " examples at a time", {},
+              "give more examples, or export the model with a dynamic batch: dynamic_shapes={0: Dim.AUTO}, as scripts/export_model.py does");
+}
 
 // Workers take batch numbers in order, at most `ahead` beyond the one that the caller waits for.
 struct BatchLoader::State {
   State(const Dataset& data, LoaderOptions loader_options)
-      : dataset(data), options(loader_options), order(batch_order(data.size(), data.lengths(), loader_options)) {
+      : dataset(data), options(for_data(data, loader_options)), order(batch_order(data.size(), data.lengths(), options)) {
+    if (options.drop_last && data.info().fixed_batch > 0) check_fixed_batch(data);
     count = (static_cast<std::int64_t>(order.size()) + options.batch - 1) / options.batch;
     ahead = 2 * static_cast<std::int64_t>(options.workers) + 1;
   }
@@ -51,11 +73,25 @@ struct BatchLoader::State {
     const std::size_t end = std::min(begin + static_cast<std::size_t>(options.batch), order.size());
     std::optional<std::uint64_t> augment_seed;
     if (options.augment) augment_seed = derive_seed(options.seed, "augment");
-    Batch batch = dataset.batch(std::span(order).subspan(begin, end - begin), augment_seed);
+    Batch batch = dataset.info().fixed_batch > 0 && end - begin < static_cast<std::size_t>(options.batch)
+                      ? filled_batch(std::span(order).subspan(begin, end - begin), augment_seed)
+                      : dataset.batch(std::span(order).subspan(begin, end - begin), augment_seed);
     if (!options.channels_last) return batch;
     for (at::Tensor& input : batch.inputs) {
       if (input.dim() == 4 && input.scalar_type() == at::kFloat) input = to_channels_last(input.contiguous());
     }
+    return batch;
+  }
+
+  // The examples once more, in turn, until the batch is whole; targets and indices are those of the examples alone.
+  Batch filled_batch(std::span<const std::int64_t> examples, std::optional<std::uint64_t> augment_seed) const {
+    const auto whole = static_cast<std::size_t>(options.batch);
+    std::vector<std::int64_t> repeated;
+    for (std::size_t i = 0; i < whole; ++i) repeated.push_back(examples[i % examples.size()]);
+    Batch batch = dataset.batch(repeated, augment_seed);
+    batch.indices.resize(examples.size());
+    batch.filler = static_cast<std::int64_t>(whole - examples.size());
+    if (batch.target.defined()) batch.target = batch.target.narrow(0, 0, static_cast<std::int64_t>(examples.size()));
     return batch;
   }
 

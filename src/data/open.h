@@ -70,7 +70,7 @@ enum class DataFormat : std::uint8_t {
   cifar10,       // folder with data_batch_1..5.bin and test_batch.bin
   cifar100,      // folder with train.bin and test.bin
   mnist,         // folder with IDX files, plain or .gz
-  image_folder,  // PATH/SPLIT/CLASS/*.{jpg,jpeg,png,bmp}
+  image_folder,  // PATH/SPLIT/CLASS/*.{jpg,jpeg,png,bmp,gif,webp,tif,tiff}
   tensors,       // .safetensors, .npy, or a folder of .npy columns
   text,          // .tsv, .csv, .jsonl, .txt: sentences or pairs, with classes or numbers
   squad,         // SQuAD's JSON: questions, contexts, answers
@@ -92,11 +92,11 @@ struct SplitConfig {
   std::int64_t image_size = 0;      // image_folder: centre crop to this square; 0: as they are (all alike)
   std::int64_t resize = 0;          // image_folder: the shorter side before the crop; 0: image_size
   std::int64_t channels = 3;        // image_folder: 3 colour, 1 grey
-  // tensors: names of the input columns, in the model's order; empty: all but the label. text, squad, lm: of input_ids,
+  // tensors: names of the input columns, in the model's order; empty: all but the label, by the model's names. text, squad, lm: of input_ids,
   // attention_mask and token_type_ids, for models that call them otherwise; empty: by the model's names.
   std::vector<std::string> inputs;
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
-  TextConfig text;                  // text, squad, lm
+  TextConfig text;                  // text, squad, lm; its `classes` also image_folder
   std::int64_t limit = 0;           // no recipe key: at most so many of the examples, at even distances; 0: all
   void fields(FieldVisitor& visit);
 };
@@ -121,11 +121,15 @@ std::vector<std::string> ingredients(const SplitConfig& split);
 std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize,
                                       std::int64_t limit = 0);
 
-// The data set with the inputs that the model's graph takes, in its order, where all their names are known to the data set,
-// the rest as `others`; otherwise unchanged.
+// The classes of an image_folder split in the order of their numbers: `classes`, or its folders; empty for other formats.
+// errors: data.
+std::vector<std::string> class_names_of(const SplitConfig& split);
+
+// The data set with the inputs that the model's graph takes, in its order, its types and its batch size, the rest as `others`;
+// unchanged where columns and inputs do not match (match_columns). errors: data, for values that a type cannot hold.
 std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Model& model);
 
-// Problems that would stop a run: number of inputs, shapes, dtypes against the model's user inputs and classes against
+// Problems that would stop a run: inputs without a column, shapes, dtypes against the model's user inputs and classes against
 // the model's output; empty when all fits.
 std::vector<Problem> check_against_model(const Dataset& dataset, const Model& model);
 

@@ -1,15 +1,14 @@
 #include "data/tensors.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 
 #include "core/names.h"
+#include "data/column.h"
 #include "data/images.h"
 #include "data/split.h"
 #include "dscompress/error.h"
+#include "io/pt2_schema.h"
 #include "io/safetensors.h"
 
 namespace dsc {
@@ -90,47 +89,10 @@ at::Tensor get_column(const Columns& columns, const std::string& name, const fs:
 
 bool is_float(at::ScalarType type) { return c10::isFloatingType(type); }
 
-// What batches hold for a column of that type.
-at::ScalarType batch_type(at::ScalarType type) {
+// What a column is given as until a model asks for something else.
+at::ScalarType plain_type(at::ScalarType type) {
   if (type == at::kBool) return at::kBool;
   return is_float(type) ? at::kFloat : at::kLong;
-}
-
-template <class From, class To>
-void copy_rows(const at::Tensor& from, std::span<const std::int64_t> rows, at::Tensor& to) {
-  const std::int64_t width = rows.empty() ? 0 : to.numel() / static_cast<std::int64_t>(rows.size());
-  const auto* source = static_cast<const From*>(from.const_data_ptr());
-  auto* out = static_cast<To*>(to.mutable_data_ptr());
-  for (const std::int64_t row : rows) {
-    const From* begin = source + row * width;
-    for (std::int64_t i = 0; i < width; ++i) out[i] = static_cast<To>(begin[i]);
-    out += width;
-  }
-}
-
-// The rows of a column, widened. Plain loops: no threads of LibTorch's inside a loader's.
-at::Tensor gather(const at::Tensor& column, std::span<const std::int64_t> rows) {
-  std::vector<std::int64_t> sizes = column.sizes().vec();
-  sizes[0] = static_cast<std::int64_t>(rows.size());
-  at::Tensor out = at::empty(sizes, batch_type(column.scalar_type()));
-  switch (column.scalar_type()) {
-    case at::kBool: copy_rows<bool, bool>(column, rows, out); break;
-    case at::kByte: copy_rows<std::uint8_t, std::int64_t>(column, rows, out); break;
-    case at::kChar: copy_rows<std::int8_t, std::int64_t>(column, rows, out); break;
-    case at::kShort: copy_rows<std::int16_t, std::int64_t>(column, rows, out); break;
-    case at::kUInt16: copy_rows<std::uint16_t, std::int64_t>(column, rows, out); break;
-    case at::kInt: copy_rows<std::int32_t, std::int64_t>(column, rows, out); break;
-    case at::kUInt32: copy_rows<std::uint32_t, std::int64_t>(column, rows, out); break;
-    case at::kLong: copy_rows<std::int64_t, std::int64_t>(column, rows, out); break;
-    case at::kHalf: copy_rows<c10::Half, float>(column, rows, out); break;
-    case at::kBFloat16: copy_rows<c10::BFloat16, float>(column, rows, out); break;
-    case at::kFloat: copy_rows<float, float>(column, rows, out); break;
-    case at::kDouble: copy_rows<double, float>(column, rows, out); break;
-    default:
-      throw Error(ErrorCode::data, std::string("a column of type ") + c10::toString(column.scalar_type()) + " cannot be read", {},
-                  "store bool, integers or floating-point numbers");
-  }
-  return out;
 }
 
 ScalarType our_type(at::ScalarType type) {
@@ -138,11 +100,17 @@ ScalarType our_type(at::ScalarType type) {
   return is_float(type) ? ScalarType::f32 : ScalarType::i64;
 }
 
+void check_readable(const std::string& name, const at::Tensor& column) {
+  if (is_readable(column.scalar_type())) return;
+  throw Error(ErrorCode::data, "column `" + name + "` has type " + c10::toString(column.scalar_type()) + ", which cannot be read", {},
+              "store bool, integers or floating-point numbers");
+}
+
 // One label per example: checks that none is negative and returns the number of classes; none for other targets.
 std::optional<std::int64_t> count_classes(const at::Tensor& label, std::span<const std::int64_t> rows, const fs::path& path) {
   if (!label.defined() || label.dim() != 1 || is_float(label.scalar_type())) return std::nullopt;
-  const at::Tensor values = gather(label, rows);
-  if (values.scalar_type() != at::kLong) return 2;  // bool
+  if (label.scalar_type() == at::kBool) return 2;
+  const at::Tensor values = gather_rows(label, rows, at::kLong);
   const auto* data = values.const_data_ptr<std::int64_t>();
   std::int64_t most = -1;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -158,7 +126,13 @@ std::optional<std::int64_t> count_classes(const at::Tensor& label, std::span<con
 class TensorDataset : public Dataset {
  public:
   TensorDataset(DatasetInfo info, std::vector<at::Tensor> inputs, at::Tensor label, std::vector<std::int64_t> rows)
-      : info_(std::move(info)), inputs_(std::move(inputs)), label_(std::move(label)), rows_(std::move(rows)) {}
+      : info_(std::move(info)), inputs_(std::move(inputs)), label_(std::move(label)), rows_(std::move(rows)) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const at::ScalarType stored = inputs_[i].scalar_type();
+      check_readable(info_.input_names[i], inputs_[i]);
+      types_.push_back(plain_type(stored));
+    }
+  }
 
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
   const DatasetInfo& info() const override { return info_; }
@@ -167,15 +141,43 @@ class TensorDataset : public Dataset {
     batch.indices.assign(indices.begin(), indices.end());
     std::vector<std::int64_t> rows;
     for (const std::int64_t index : indices) rows.push_back(rows_[static_cast<std::size_t>(index)]);
-    for (const at::Tensor& input : inputs_) batch.inputs.push_back(gather(input, rows));
-    if (label_.defined()) batch.target = gather(label_, rows);
-    if (batch.target.defined() && batch.target.scalar_type() == at::kBool) batch.target = batch.target.to(at::kLong);
+    for (std::size_t i = 0; i < inputs_.size(); ++i) batch.inputs.push_back(gather_rows(inputs_[i], rows, types_[i]));
+    if (label_.defined()) batch.target = gather_rows(label_, rows, label_.scalar_type() == at::kBool ? at::kLong : plain_type(label_.scalar_type()));
     return batch;
   }
 
+  bool set_input_type(std::size_t i, ScalarType type) override {
+    const at::ScalarType stored = inputs_[i].scalar_type(), wanted = pt2::to_aten(type);
+    if (!is_readable(wanted)) return false;
+    const std::string name = "column `" + info_.input_names[i] + "`", asked = std::string(to_string(type));
+    if (stored == at::kBool && is_float(wanted)) {
+      throw Error(ErrorCode::data, name + " is boolean and the model takes " + asked + ": whether it multiplies by 0 and 1 or adds 0 and -inf, the data does not say", {},
+                  "store the column as f32, with the numbers that the model expects");
+    }
+    if (stored == at::kByte && inputs_[i].dim() > 2 && is_float(wanted)) {
+      throw Error(ErrorCode::data, name + " holds u8 pixels and the model takes " + asked + ": whether as 0 to 255 or 0 to 1, the data does not say", {},
+                  "store the column as f32 in the scale that the model was trained with; a single u8 column [N, C, H, W] is divided by 255 and normalised");
+    }
+    refuse_misfit(i, wanted);
+    types_[i] = wanted;
+    info_.inputs[i].dtype = type;
+    return true;
+  }
+
  private:
+  void refuse_misfit(std::size_t i, at::ScalarType type) const {
+    const auto misfit = find_misfit(inputs_[i], rows_, type);
+    if (!misfit) return;
+    const auto example = std::ranges::find(rows_, misfit->row) - rows_.begin();
+    throw Error(ErrorCode::data,
+                "column `" + info_.input_names[i] + "` has " + misfit->value + " in example " + std::to_string(example) + ", which " +
+                    std::string(to_string(*pt2::from_aten(type))) + " cannot hold",
+                {}, "give the column the values that the model's input of that type takes");
+  }
+
   DatasetInfo info_;
   std::vector<at::Tensor> inputs_;
+  std::vector<at::ScalarType> types_;  // of the inputs in batches
   at::Tensor label_;
   std::vector<std::int64_t> rows_;
 };
@@ -185,7 +187,7 @@ class TensorImages : public ImageSource {
  public:
   TensorImages(at::Tensor pictures, at::Tensor labels, std::vector<std::int64_t> rows, std::optional<std::int64_t> classes)
       : pictures_(std::move(pictures)), rows_(std::move(rows)), classes_(classes) {
-    if (labels.defined()) labels_ = gather(labels, rows_).to(at::kLong);
+    if (labels.defined()) labels_ = gather_rows(labels, rows_, at::kLong);
   }
   ImageShape shape() const override { return {pictures_.size(1), pictures_.size(2), pictures_.size(3)}; }
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
@@ -225,8 +227,11 @@ std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optio
   const bool has_label = !split.label.empty() && std::find(names.begin(), names.end(), split.label) != names.end();
   if (has_label || (!split.label.empty() && split.label != SplitConfig{}.label)) label = get_column(columns, split.label, path);
 
+  if (label.defined()) check_readable(split.label, label);
+
   DatasetInfo info;
   info.input_names = split.inputs;
+  info.listed = !split.inputs.empty();
   if (info.input_names.empty()) {
     std::copy_if(names.begin(), names.end(), std::back_inserter(info.input_names),
                  [&](const std::string& name) { return !has_label || name != split.label; });

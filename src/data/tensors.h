@@ -1,7 +1,7 @@
 // Columns of tensors: .safetensors, .npy, or a folder of .npy files, one a column; dim 0 counts the examples.
 //
-// Integer columns become i64, floating-point ones f32, booleans stay: what exported programs take. A single u8 column of
-// rank 4 without other inputs is pictures [N, C, H, W], which may be augmented and normalised.
+// Integer columns become i64, floating-point ones f32, booleans stay, unless the model takes another type that holds their
+// values. A single u8 column of rank 4 without other inputs is pictures [N, C, H, W], which may be augmented and normalised.
 #pragma once
 
 #include <ATen/core/Tensor.h>

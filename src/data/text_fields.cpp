@@ -30,7 +30,8 @@ void TextConfig::fields(FieldVisitor& visit) {
   visit("tokenizer", tokenizer, {.text = "text, squad, lm: NAME.tokenizer.xml from scripts/export_tokenizer.py; empty: the one beside the model."});
   visit("max_length", max_length, {.text = "text, squad, lm: longer sequences are cut.", .unit = "tokens", .minimum = 2, .maximum = 1048576});
   visit("padding", padding, {.text = "text, squad: batches are filled up to their longest example, or to max_length."});
-  visit("classes", classes, {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers."});
+  visit("classes", classes, {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers. image_folder: the class folders in the order of "
+                                     "their numbers; empty: those of data.train in alphabetical order."});
   visit("regression", regression, {.text = "text: labels are real numbers to be predicted."});
   visit("overlap", overlap,
         {.text = "squad: tokens that neighbouring windows of a long context share; absent: long contexts are cut.",

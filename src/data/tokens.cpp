@@ -6,8 +6,10 @@
 #include <filesystem>
 
 #include "core/names.h"
+#include "data/column.h"
 #include "data/split.h"
 #include "dscompress/error.h"
+#include "io/pt2_schema.h"
 
 namespace dsc {
 namespace {
@@ -22,6 +24,7 @@ class TokenDataset final : public Dataset {
     for (const auto& sequence : examples_.sequences) lengths_.push_back(static_cast<std::int64_t>(sequence.ids.size()));
     info_.description = examples_.description;
     info_.named = split.inputs.empty();
+    info_.listed = !info_.named;
     info_.input_names = info_.named ? kInputs : split.inputs;
     info_.longest = *std::max_element(lengths_.begin(), lengths_.end());
     const Dim length = fixed_length_ > 0 ? Dim{fixed_length_} : Dim{info_.longest, "length"};
@@ -44,13 +47,25 @@ class TokenDataset final : public Dataset {
     batch.indices.assign(indices.begin(), indices.end());
     std::int64_t length = fixed_length_;
     for (const std::int64_t index : indices) length = std::max(length, lengths_[static_cast<std::size_t>(index)]);
-    for (const auto& name : info_.input_names) batch.inputs.push_back(input(name, indices, length));
+    for (std::size_t i = 0; i < info_.input_names.size(); ++i) {
+      batch.inputs.push_back(input(info_.input_names[i], indices, length));
+      if (const auto type = info_.inputs[i].dtype; type != ScalarType::i64) batch.inputs.back() = as_type(batch.inputs.back(), pt2::to_aten(type));
+    }
     if (!examples_.token_targets.empty()) {
       batch.target = fill(indices, length, kNoLabel, [&](std::size_t i) -> const TokenIds& { return examples_.token_targets[i]; });
     } else if (examples_.target.defined()) {
       batch.target = rows_of(examples_.target, indices);
     }
     return batch;
+  }
+
+  // Ids need room for a vocabulary. What true means in a mask, only the model's own name of it says: a token, not padding.
+  bool set_input_type(std::size_t i, ScalarType type) override {
+    const bool is_mask = info_.named && info_.input_names[i] == "attention_mask";
+    const bool fits = type == ScalarType::i32 || type == ScalarType::i64 || (type == ScalarType::boolean && is_mask) || (is_floating(type) && info_.input_names[i] != "input_ids");
+    if (!fits) return false;
+    info_.inputs[i].dtype = type;
+    return true;
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "pipeline/measure.h"
 
 #include "core/names.h"
+#include "data/model_inputs.h"
 #include "dscompress/error.h"
 #include "exec/executor.h"
 
@@ -47,9 +48,20 @@ std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choi
   return std::make_unique<Executor>(model, options);
 }
 
+void check_latency_batches(const Model& model, const std::vector<std::int64_t>& batches) {
+  const std::int64_t fixed = fixed_batch_of(model_inputs(model.graph));
+  if (fixed == 0) return;
+  for (const std::int64_t batch : batches) {
+    if (batch == fixed) continue;
+    throw Error(ErrorCode::usage, "the model was exported for " + std::to_string(fixed) + " examples at a time: its latency with batches of " + std::to_string(batch) + " cannot be measured",
+                {}, "ask for batches of " + std::to_string(fixed) + ", or export the model with a dynamic batch");
+  }
+}
+
 std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const InputSizes& sizes, int threads,
                                               const LatencyOptions& options) {
   constexpr std::uint64_t kInputSeed = 1;  // the same inputs for every model and run
+  for (const auto& candidate : candidates) check_latency_batches(*candidate.model, sizes.batches);
   std::vector<std::unique_ptr<Engine>> engines;
   std::vector<Engine*> pointers;
   for (const auto& candidate : candidates) {

@@ -39,6 +39,9 @@ struct InputSizes {
   std::int64_t open_size = 0;  // of every other open dimension: sequence length, resolution; 0: as in the exported example
 };
 
+// A model that was exported for so many examples at a time runs with that batch alone. errors: usage.
+void check_latency_batches(const Model& model, const std::vector<std::int64_t>& batches);
+
 // One record per candidate and batch size. Inputs are seeded noise of the model's input shapes.
 std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& candidates, const InputSizes& sizes, int threads,
                                               const LatencyOptions& options);

@@ -1,5 +1,6 @@
 #include "pipeline/prepare.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/hash.h"
@@ -17,6 +18,29 @@ namespace {
 
 constexpr std::string_view kMore = "more.";
 
+// What binding a data set changed of what the recipe says.
+std::vector<std::string> binding_notes(const Dataset& dataset, const Recipe& recipe) {
+  const std::int64_t fixed = dataset.info().fixed_batch;
+  if (fixed == 0) return {};
+  return {"batches have " + std::to_string(fixed) + " examples, as the model was exported, whatever the recipe says (evaluate.batch: " + std::to_string(recipe.evaluate.batch) + ")"};
+}
+
+// Numbers of classes are those of the first split, data.train where there is one, in all of them.
+void share_classes(std::vector<DataSection>& sections) {
+  const auto is_folder = [](const DataSection& section) { return section.config.format == DataFormat::image_folder; };
+  const auto first = std::ranges::find_if(sections, is_folder);
+  if (first == sections.end()) return;
+  std::vector<std::string> classes;
+  try {
+    classes = class_names_of(first->config);
+  } catch (const Error&) {
+    return;  // opening the section says so, with its place in the recipe
+  }
+  for (auto section = first + 1; section != sections.end(); ++section) {
+    if (is_folder(*section) && section->config.text.classes.empty()) section->config.text.classes = classes;
+  }
+}
+
 void open_data(const Recipe& recipe, const Model& model, RunResources& resources) {
   std::vector<Problem> problems;
   for (const auto& section : data_sections(recipe)) {
@@ -28,6 +52,7 @@ void open_data(const Recipe& recipe, const Model& model, RunResources& resources
         problem.place = recipe.place_of(section.pointer);
         problems.push_back(std::move(problem));
       }
+      for (const auto& note : binding_notes(*dataset, recipe)) resources.data_notes.push_back(title + note);
       for (const auto& note : dataset->info().notes) resources.data_notes.push_back(title + note);
       if (const double padding = padding_in_batches(*dataset, recipe.evaluate.batch); padding > 0) {
         resources.data_notes.push_back(title + printed("%.1f %% of the tokens are padding in batches of %lld", 100 * padding, static_cast<long long>(recipe.evaluate.batch)));
@@ -77,6 +102,7 @@ std::vector<DataSection> data_sections(const Recipe& recipe) {
   add_split(Split::eval, recipe.data.eval);
   add_split(Split::calibration, recipe.data.calibration);
   for (const auto& [name, config] : recipe.data.more) add(std::string(kMore) + name, child_pointer("/data/more", name), std::nullopt, config);
+  share_classes(sections);
   return sections;
 }
 
@@ -89,6 +115,11 @@ PreparedRun prepare_run(const Recipe& recipe) {
   resources.evaluation_batch = recipe.evaluate.batch;
   resources.device = recipe.device;
   if (recipe.evaluate.latency) {
+    try {
+      check_latency_batches(run.model, recipe.evaluate.latency->batch);
+    } catch (const Error& error) {
+      throw place_below(recipe, "/evaluate/latency", error);
+    }
     resources.latencies_ms = [&recipe](const std::vector<const Model*>& models) { return median_latencies(recipe, models); };
   }
   open_data(recipe, run.model, resources);

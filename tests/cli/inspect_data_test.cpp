@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "data/files.h"
 #include "support/program.h"
 
 namespace dsc::test {
@@ -37,6 +38,24 @@ TEST(InspectData, ShowsExamplesLabelsLengthsAndCopies) {
   const auto text = run_program("inspect data " + recipe);
   EXPECT_EQ(text.status, 0);
   EXPECT_TRUE(contains(text.out, "the plot is boring") && contains(text.out, "padding") && contains(text.out, "a gorgeous film")) << text.out;
+}
+
+// A split without pictures of a class numbers the others as the training does.
+TEST(InspectData, ClassesAreThoseOfTheTrainingInAllSplits) {
+  const TempFolder folder;
+  const auto write = [&](const std::string& name, std::uint8_t value) {
+    write_bmp(folder.file(name), 4, 4, [value](int, int) { return std::array<std::uint8_t, 3>{value, value, value}; });
+  };
+  for (const auto* name : {"train/ant/0.bmp", "train/moth/0.bmp", "train/zebra/0.bmp", "eval/ant/0.bmp", "eval/zebra/0.bmp"}) write(name, 7);
+  spit(folder.file("recipe.yaml"), "version: 1\nmodel: {path: none.pt2}\ndata:\n  train: {format: image_folder, path: ., split: train}\n  eval: {format: image_folder, path: ., split: eval}\n");
+  const auto result = run_program("inspect data " + folder.file("recipe.yaml") + " --split eval --json");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto split = nlohmann::json::parse(result.out).at("splits").at(0);
+  EXPECT_EQ(split.at("labels"), (nlohmann::json{{"ant", 1}, {"zebra", 1}}));
+  EXPECT_TRUE(contains(split.at("notes").dump(), "no pictures of 1 of 3 classes: moth")) << split;
+  write("eval/wasp/0.bmp", 7);
+  const auto unknown = run_program("inspect data " + folder.file("recipe.yaml") + " --split eval");
+  EXPECT_TRUE(contains(unknown.err, "wasp is none of the classes: ant, moth, zebra")) << unknown.err;
 }
 
 TEST(InspectData, ReportsWhatIsWrongWithTheData) {

@@ -25,11 +25,11 @@ void write_idx(const fs::path& folder) {
   write_bytes(folder / "train-labels-idx1-ubyte", idx_labels({0, 1, 2, 3, 4, 5}));
 }
 
-void write_pictures(const fs::path& folder) {
-  const fs::path fixtures = fs::path(DSC_SOURCE_DIR) / "tests/fixtures/images";
-  fs::create_directories(folder / "train/a");
-  fs::copy_file(fixtures / "colour.png", folder / "train/a/colour.png");
-  fs::copy_file(fixtures / "colour.jpg", folder / "train/a/colour.jpg");
+std::function<void(const fs::path&)> write_picture(const std::string& name) {
+  return [name](const fs::path& folder) {
+    fs::create_directories(folder / "train/a");
+    fs::copy_file(fs::path(DSC_SOURCE_DIR) / "tests/fixtures/images" / name, folder / "train/a" / name);
+  };
 }
 
 class Damage : public testing::TestWithParam<Damaged> {
@@ -76,8 +76,12 @@ INSTANTIATE_TEST_SUITE_P(
         Damaged{"cifar10", DataFormat::cifar10, "train", "data_batch_3.bin", [](const fs::path& folder) { write_cifar(folder, 2); }},
         Damaged{"idx_images", DataFormat::mnist, "train", "train-images-idx3-ubyte.gz", write_idx},
         Damaged{"idx_labels", DataFormat::mnist, "train", "train-labels-idx1-ubyte", write_idx},
-        Damaged{"png", DataFormat::image_folder, "train", "train/a/colour.png", write_pictures},
-        Damaged{"jpeg", DataFormat::image_folder, "train", "train/a/colour.jpg", write_pictures},
+        Damaged{"png", DataFormat::image_folder, "train", "train/a/colour.png", write_picture("colour.png")},
+        Damaged{"jpeg", DataFormat::image_folder, "train", "train/a/colour.jpg", write_picture("colour.jpg")},
+        Damaged{"webp", DataFormat::image_folder, "train", "train/a/colour.webp", write_picture("colour.webp")},
+        Damaged{"tiff", DataFormat::image_folder, "train", "train/a/colour.tiff", write_picture("colour.tiff")},
+        Damaged{"gif", DataFormat::image_folder, "train", "train/a/moving.gif", write_picture("moving.gif")},
+        Damaged{"animation", DataFormat::image_folder, "train", "train/a/moving.webp", write_picture("moving.webp")},
         Damaged{"npy", DataFormat::tensors, "all", "x.npy",
                 [](const fs::path& folder) { write_npy<float>(folder / "x.npy", "<f4", "(3, 2)", {1, 2, 3, 4, 5, 6}); }},
         Damaged{"safetensors", DataFormat::tensors, "train", "train.safetensors",

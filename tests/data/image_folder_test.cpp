@@ -66,6 +66,102 @@ TEST(ImageFolder, AllMeansThePathItselfAndCropsToTheCentre) {
   }
 }
 
+SplitConfig with_classes(const Folder& folder, const std::string& split, std::vector<std::string> classes) {
+  SplitConfig config = split_of(DataFormat::image_folder, folder.string(), split);
+  config.text.classes = std::move(classes);
+  return config;
+}
+
+std::string notes_of(const SplitConfig& config) {
+  std::string text;
+  const auto dataset = open_dataset(config, std::nullopt);
+  for (const auto& note : dataset->info().notes) text += note + "\n";
+  return text;
+}
+
+TEST(ImageFolder, GivenClassesNumberTheLabelsWhateverFoldersThereAre) {
+  const Folder folder;
+  write_plain(folder / "eval/ant/0.bmp", 4, 4, 1);
+  write_plain(folder / "eval/zebra/0.bmp", 4, 4, 2);
+  const SplitConfig config = with_classes(folder, "eval", {"ant", "moth", "zebra"});
+  const auto dataset = open_dataset(config, std::nullopt);
+  EXPECT_EQ(dataset->info().classes, 3);
+  const auto labels = labels_of(dataset->batch(all_of(*dataset), std::nullopt));
+  EXPECT_EQ(std::set<std::int64_t>(labels.begin(), labels.end()), (std::set<std::int64_t>{0, 2}));
+  EXPECT_NE(notes_of(config).find("no pictures of 1 of 3 classes: moth"), std::string::npos);
+  EXPECT_EQ(class_names_of(split_of(DataFormat::image_folder, folder.string(), "eval")), (std::vector<std::string>{"ant", "zebra"}));
+  const std::string unknown = error_of([&] { open_dataset(with_classes(folder, "eval", {"ants", "zebra"}), std::nullopt); });
+  EXPECT_NE(unknown.find("eval/ant is none of the classes: ants, zebra"), std::string::npos) << unknown;
+  EXPECT_NE(unknown.find("did you mean `ants`?"), std::string::npos) << unknown;
+}
+
+TEST(ImageFolder, HiddenFilesAreNoDataAndWhatIsSkippedIsSaid) {
+  const Folder folder;
+  write_folder(folder / "train");
+  write_plain(folder / "train/.ipynb_checkpoints/0.bmp", 5, 4, 9);
+  write_plain(folder / "train/ant/.ipynb_checkpoints/0.bmp", 5, 4, 9);
+  write_bytes(folder / "train/ant/._0.bmp", {0, 5, 22, 7});
+  write_bytes(folder / "train/ant/readme.TXT", {1});
+  write_bytes(folder / "train/zebra/new.heic", {1});
+  write_plain(folder / "train/stray.bmp", 5, 4, 9);
+  fs::create_symlink(folder / "nowhere.bmp", folder / "train/ant/link.bmp");
+  const SplitConfig config = split_of(DataFormat::image_folder, folder.string(), "train");
+  const auto dataset = open_dataset(config, std::nullopt);
+  EXPECT_EQ(dataset->size(), 8);
+  EXPECT_EQ(dataset->info().classes, 2);
+  EXPECT_EQ(notes_of(config), "skipped: 3 hidden files or folders, 2 files that are no pictures (.heic 1, .txt 1), 1 pictures outside of class folders, 1 links to nothing\n");
+}
+
+TEST(ImageFolder, LinksAreFollowedOnce) {
+  const Folder folder;
+  write_folder(folder / "real");
+  fs::create_directories(folder / "train");
+  fs::create_directory_symlink(folder / "real/ant", folder / "train/ant");
+  fs::create_directories(folder / "train/zebra");
+  fs::create_directory_symlink(folder / "real/zebra", folder / "train/zebra/more");
+  fs::create_directory_symlink(folder / "train/zebra", folder / "train/zebra/round");
+  fs::create_symlink(folder / "real/ant/0.bmp", folder / "train/zebra/one.BMP");
+  EXPECT_EQ(open_dataset(split_of(DataFormat::image_folder, folder.string(), "train"), std::nullopt)->size(), 9);
+}
+
+TEST(ImageFolder, FoldersOfNumbersAreInAlphabeticalOrderAndThatIsSaid) {
+  const Folder folder;
+  for (const auto* name : {"2", "10", "1"}) write_plain(folder / "train" / name / "0.bmp", 4, 4, 1);
+  EXPECT_NE(notes_of(split_of(DataFormat::image_folder, folder.string(), "train")).find("alphabetical order, as in torchvision: 1, 10, 2"), std::string::npos);
+  EXPECT_EQ(notes_of(with_classes(folder, "train", {"1", "2", "10"})), "");
+}
+
+TEST(ImageFolder, OneClassIsOne) {
+  const Folder folder;
+  write_plain(folder / "train/only/0.bmp", 4, 4, 1);
+  EXPECT_EQ(open_dataset(split_of(DataFormat::image_folder, folder.string(), "train"), std::nullopt)->info().classes, 1);
+}
+
+TEST(ImageFolder, TheFirstBytesSayWhatAFileIs) {
+  const Folder folder;
+  fs::create_directories(folder / "train/a");
+  fs::copy_file(kFixtures / "colour.webp", folder / "train/a/liar.jpg");
+  EXPECT_EQ(open_dataset(split_of(DataFormat::image_folder, folder.string(), "train"), std::nullopt)->size(), 1);
+  const auto refused = [&](const Bytes& bytes) {
+    write_bytes(folder / "train/a/bad.png", bytes);
+    SplitConfig config = split_of(DataFormat::image_folder, folder.string(), "train");
+    config.image_size = 16;
+    return error_of([&] {
+      const auto dataset = open_dataset(config, std::nullopt);
+      dataset->batch(all_of(*dataset), std::nullopt);
+    });
+  };
+  EXPECT_NE(refused({}).find("a/bad.png: it is empty"), std::string::npos);
+  EXPECT_NE(refused({0, 0, 0, 24, 'f', 't', 'y', 'p', 'a', 'v', 'i', 'f'}).find("HEIF or AVIF"), std::string::npos);
+  // A picture that ends too early is not filled up with grey, whatever its kind.
+  for (const auto* name : {"colour.jpg", "colour.png", "colour.webp", "colour.tiff", "cmyk.jpg"}) {
+    Bytes bytes = read_bytes(kFixtures / name);
+    bytes.resize(bytes.size() * 2 / 3);
+    const std::string text = refused(bytes);
+    EXPECT_NE(text.find("bad.png"), std::string::npos) << name << ": " << text;
+  }
+}
+
 TEST(ImageFolder, MistakesNameTheFolderOrFile) {
   const Folder folder;
   const auto open = [&](const std::string& split) { return open_dataset(split_of(DataFormat::image_folder, folder.string(), split), std::nullopt); };
@@ -118,6 +214,12 @@ TEST_P(ImageFile, EqualsPillow) {
 INSTANTIATE_TEST_SUITE_P(Formats, ImageFile,
                          testing::Values(Recorded{"colour.png", 3, 0, 0, "colour_png.npy", 0},
                                          Recorded{"colour.jpg", 3, 0, 0, "colour_jpg.npy", 4},
+                                         Recorded{"colour.webp", 3, 0, 0, "colour_png.npy", 0},
+                                         Recorded{"colour.tiff", 3, 0, 0, "colour_png.npy", 0},
+                                         Recorded{"alpha.tiff", 3, 0, 0, "colour_png.npy", 0},  // transparency is dropped
+                                         Recorded{"moving.webp", 3, 0, 0, "flat.npy", 0},       // the first picture
+                                         Recorded{"moving.gif", 3, 0, 0, "palette.npy", 0},
+                                         Recorded{"cmyk.jpg", 3, 0, 0, "cmyk_jpg.npy", 1},
                                          Recorded{"grey.png", 1, 0, 0, "grey_png.npy", 0},
                                          Recorded{"colour.png", 3, 16, 16, "colour_16.npy", 1},
                                          Recorded{"colour.png", 3, 64, 60, "colour_64_60.npy", 1}));

@@ -57,6 +57,35 @@ std::vector<std::int64_t> indices_of(const std::vector<Batch>& batches) {
   return indices;
 }
 
+// Examples for a model of a fixed batch.
+class FixedNumbers : public Numbers {
+ public:
+  FixedNumbers(std::int64_t size, std::int64_t batch) : Numbers(size) {
+    fixed_ = Numbers::info();
+    fixed_.fixed_batch = batch;
+  }
+  const DatasetInfo& info() const override { return fixed_; }
+
+ private:
+  DatasetInfo fixed_;
+};
+
+TEST(BatchLoader, FixedBatchesAreWholeAndTheLastIsFilledUpWhenAsked) {
+  const FixedNumbers data(7, 3);
+  const auto trained = drain(data, {.batch = 64});
+  ASSERT_EQ(trained.size(), 2U);
+  for (const Batch& batch : trained) EXPECT_EQ(batch.inputs[0].size(0), 3);
+  const auto evaluated = drain(data, {.batch = 64, .fill_last = true});
+  ASSERT_EQ(evaluated.size(), 3U);
+  EXPECT_EQ(indices_of(evaluated), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(evaluated[2].inputs[0].size(0), 3);
+  EXPECT_EQ(evaluated[2].filler, 2);
+  EXPECT_TRUE(evaluated[2].inputs[0][1].equal(evaluated[2].inputs[0][0]));
+  EXPECT_EQ(drain(data, {.batch = 64, .limit = 2})[0].inputs[0].size(0), 3);  // a limit below one batch
+  const std::string text = test::error_of([] { BatchLoader(FixedNumbers(2, 3), {.batch = 1}); });
+  EXPECT_NE(text.find("exported for 3 examples at a time"), std::string::npos) << text;
+}
+
 TEST(BatchLoader, BatchesDoNotDependOnTheNumberOfWorkers) {
   const Numbers dataset(103);
   const LoaderOptions options{.batch = 10, .shuffle = true, .seed = 9, .augment = true, .workers = 0};

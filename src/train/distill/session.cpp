@@ -4,7 +4,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "core/names.h"
@@ -160,9 +159,9 @@ at::Tensor DistillSession::mask_of(const Batch& batch) const { return mask_input
 
 void DistillSession::fit_on_examples(PassContext& context) {
   auto& data = context.data(Split::train);
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min<std::int64_t>(2, data.size())));
-  std::iota(indices.begin(), indices.end(), 0);
-  if (indices.empty()) return;  // the training says so
+  if (data.size() == 0) return;  // the training says so
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(batch_size(data, std::min<std::int64_t>(2, data.size()))));
+  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int64_t>(i) % data.size();
   const auto batch = data.batch(indices, std::nullopt);
   Executor executor(student_, {.device = context.device()});
   c10::NoGradGuard no_grad;

@@ -95,7 +95,7 @@ std::vector<std::size_t> match_inputs(const Graph& student, const std::vector<st
     const auto rename = renamed.find(known[i]);
     const std::string& wanted = rename == renamed.end() ? known[i] : rename->second;
     auto found = std::ranges::find(names, wanted);
-    if (found == names.end() && !any_named && ours.size() == theirs.size()) found = names.begin() + static_cast<std::ptrdiff_t>(i);
+    if (found == names.end() && !any_named && ours.size() == 1 && theirs.size() == 1) found = names.begin();
     if (found == names.end()) {
       problems.push_back({"the teacher's input `" + known[i] + "` has no counterpart: no input of the data is called `" + wanted + "`",
                           {.pointer = pointer + "/inputs"}, suggest(wanted, names) + "; name it under `inputs`"});

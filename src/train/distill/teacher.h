@@ -31,8 +31,8 @@ class Teacher {
   std::unique_ptr<Executor> executor_;
 };
 
-// The input of the data that feeds each of the teacher's, by name (`renamed`: teacher's -> the data's), or by position where no
-// name agrees: the student's inputs, then `others` (DatasetInfo::other_names). Also compares vocabularies: tables that are
+// The input of the data that feeds each of the teacher's, by name (`renamed`: teacher's -> the data's), whatever the names where
+// both have one: the student's inputs, then `others` (DatasetInfo::other_names). Also compares vocabularies: tables that are
 // looked up by the same input must have as many rows.
 std::vector<std::size_t> match_inputs(const Graph& student, const std::vector<std::string>& others, const Graph& teacher,
                                       const std::map<std::string, std::string>& renamed, const std::string& pointer, std::vector<Problem>& problems);

@@ -26,7 +26,7 @@ std::string content_of(const at::Tensor& tensor) {
 // All inputs as they come without augmentation.
 std::string fingerprint_of_inputs(const Dataset& data, std::int64_t batch, PassContext& context) {
   std::string text;
-  BatchLoader loader(data, {.batch = batch});
+  BatchLoader loader(data, {.batch = batch, .fill_last = true});
   while (const auto next = loader.next()) {
     context.check_cancelled();
     for (const auto& input : next->inputs) text += content_of(input);
@@ -38,14 +38,14 @@ std::string fingerprint_of_inputs(const Dataset& data, std::int64_t batch, PassC
 std::vector<at::Tensor> run_over(const Teacher& teacher, const Dataset& data, std::int64_t batch, PassContext& context) {
   std::vector<std::vector<at::Tensor>> parts;
   std::vector<std::int64_t> order;  // batches hold examples of similar length
-  BatchLoader loader(data, {.batch = batch});
+  BatchLoader loader(data, {.batch = batch, .fill_last = true});
   std::int64_t done = 0;
   while (const auto next = loader.next()) {
     context.check_cancelled();
     const auto outputs = teacher.read(*next).outputs;
     parts.resize(outputs.size());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      parts[i].push_back(outputs[i].to(at::kCPU));
+      parts[i].push_back(outputs[i].to(at::kCPU).narrow(0, 0, outputs[i].size(0) - next->filler));
       if (parts[i].back().sizes().slice(1) == parts[i].front().sizes().slice(1)) continue;
       throw Error(ErrorCode::data, "cache: the teacher's outputs differ in size from batch to batch, as those for each token do", {.pointer = "/cache"}, "leave cache out");
     }
