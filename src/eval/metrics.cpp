@@ -1,17 +1,19 @@
 #include "eval/metrics.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/argmin.h>
-#include <ATen/ops/isfinite.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/isnan.h>
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "core/names.h"
+#include "data/bad_values.h"
 #include "data/matching_output.h"
 #include "dscompress/error.h"
 #include "eval/metric.h"
+#include "eval/rows.h"
 
 namespace dsc {
 namespace {
@@ -24,19 +26,33 @@ std::unique_ptr<Metric> make_metric(const std::string& name, const Dataset& data
   throw Error(ErrorCode::recipe, "unknown metric `" + name + "`", {}, suggest(name, metric_names()));
 }
 
-[[noreturn]] void fail_not_finite(const Engine& engine, const at::Tensor& output, const Batch& batch) {
-  const at::Tensor finite = at::isfinite(output.reshape({output.dim() ? output.size(0) : 1, -1})).all(1);
-  const auto row = static_cast<std::size_t>(finite.to(at::kLong).argmin().item<std::int64_t>());
-  const std::int64_t example = row < batch.indices.size() ? batch.indices[row] : static_cast<std::int64_t>(row);
+// Why an output is not finite: the example's data first, then the weights.
+[[noreturn]] void fail_not_finite(const Engine& engine, const at::Tensor& bad, const Batch& batch, const DatasetInfo& info) {
+  const at::Tensor rows = bad.reshape({bad.dim() ? bad.size(0) : 1, -1}).any(1);
+  const auto row = rows.to(at::kLong).argmax().item<std::int64_t>();
+  const std::int64_t example = static_cast<std::size_t>(row) < batch.indices.size() ? batch.indices[static_cast<std::size_t>(row)] : row;
+  if (const auto cause = find_bad_input(batch, info)) throw Error(ErrorCode::data, engine.name() + " gives an output that is not finite: " + cause->message, {}, cause->hint);
   throw Error(ErrorCode::numeric, engine.name() + " gives an output that is not finite for example " + std::to_string(example), {},
-              "the weights have diverged, or the inputs are not normalised as the model expects");
+              "the weights have diverged, or the inputs are not normalised as the model expects" + mask_hint(batch, info));
 }
 
-at::Tensor run(Engine& engine, const Batch& batch) {
+// Without the rows that only fill up a fixed batch.
+at::Tensor without_filler(const at::Tensor& output, const Batch& batch) {
+  if (batch.filler == 0) return output;
+  const auto examples = static_cast<std::int64_t>(batch.indices.size()), rows = examples + batch.filler;
+  if (output.dim() > 0 && output.size(0) % rows == 0) return output.narrow(0, 0, output.size(0) / rows * examples);
+  throw Error(ErrorCode::data, "the last " + std::to_string(examples) + " examples do not fill the model's fixed batch of " + std::to_string(rows) +
+                                   ", and its output of shape " + shape_text(output) + " is not one for each example",
+              {}, "give a number of examples that is a multiple of " + std::to_string(rows) + ", or export the model with a dynamic batch");
+}
+
+// Scores of -inf are those of masked classes.
+at::Tensor run(Engine& engine, const Batch& batch, const DatasetInfo& info) {
   const std::vector<at::Tensor> outputs = engine.run(batch.inputs);
   if (outputs.empty()) throw Error(ErrorCode::data, "the model has no tensor output to evaluate");
-  const at::Tensor output = matching_output(outputs, batch.target).to(at::kCPU, at::kFloat);
-  if (!at::isfinite(output).all().item<bool>()) fail_not_finite(engine, output, batch);
+  const at::Tensor output = without_filler(matching_output(outputs, batch.target).to(at::kCPU, at::kFloat), batch);
+  const at::Tensor bad = at::isnan(output).logical_or(output.isposinf());
+  if (bad.any().item<bool>()) fail_not_finite(engine, bad, batch, info);
   return output;
 }
 
@@ -61,13 +77,14 @@ Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& 
   LoaderOptions loading;
   loading.batch = options.batch;
   loading.limit = options.limit;
+  loading.fill_last = true;
   BatchLoader loader(dataset, loading);
   const std::int64_t total = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::int64_t done = 0;
   while (const std::optional<Batch> batch = loader.next()) {
-    const Prediction prediction{run(engine, *batch), *batch, comparing ? run(*options.reference, *batch) : at::Tensor()};
+    const Prediction prediction{run(engine, *batch, dataset.info()), *batch, comparing ? run(*options.reference, *batch, dataset.info()) : at::Tensor()};
     for (auto& [name, metric] : metrics) metric->add(prediction);
-    done += batch->inputs.empty() ? 0 : batch->inputs.front().size(0);
+    done += batch->inputs.empty() ? 0 : batch->inputs.front().size(0) - batch->filler;
     if (options.progress) options.progress(done, total);
   }
   if (done == 0) throw Error(ErrorCode::data, "there are no examples to evaluate: " + dataset.info().description);

@@ -1,10 +1,13 @@
 #include "eval/regression.h"
 
+#include <ATen/ops/isfinite.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
+#include "data/bad_values.h"
 #include "dscompress/error.h"
 #include "eval/rows.h"
 
@@ -76,6 +79,8 @@ at::Tensor predicted_numbers(const Prediction& prediction) {
     throw Error(ErrorCode::data, "metrics of regression need floating-point targets", {}, "use top1 or loss for class labels, or say `regression: true` for text");
   }
   const at::Tensor predicted = output.dim() == target.dim() + 1 && output.size(-1) == 1 ? output.squeeze(-1) : output;
+  if (predicted.isneginf().any().item<bool>()) throw Error(ErrorCode::numeric, "metrics of regression need finite outputs, and the model gives -inf", {}, "the weights have diverged, or the output is a masked score: use top1 or agreement");
+  if (!at::isfinite(target).all().item<bool>()) throw Error(ErrorCode::data, find_bad_input(prediction.batch, {}).value_or(Problem{"a label is not finite", {}, ""}).message, {}, "mend or remove such examples in the data");
   if (predicted.sizes() == target.sizes()) return predicted;
   throw Error(ErrorCode::data, "targets of shape " + shape_text(target) + " do not fit the model's output of shape " + shape_text(output));
 }

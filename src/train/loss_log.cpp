@@ -9,8 +9,8 @@
 
 namespace dsc {
 
-void LossLog::add(const at::Tensor& loss, std::int64_t step, double lr) {
-  pending_.push_back({loss.detach(), step, lr});
+void LossLog::add(const at::Tensor& loss, std::int64_t step, double lr, std::vector<std::int64_t> examples) {
+  pending_.push_back({loss.detach(), step, lr, std::move(examples)});
   if (pending_.size() >= interval_) flush();
 }
 
@@ -22,6 +22,7 @@ void LossLog::flush() {
   for (std::size_t i = 0; i < pending_.size(); ++i) {
     last_ = values.const_data_ptr<double>()[i];
     if (!std::isfinite(last_)) {
+      if (explain_) explain_(pending_[i].examples);
       std::ostringstream text;
       text << "the training loss is " << (std::isnan(last_) ? "not a number" : "infinite") << " in epoch " << epoch_ + 1 << ", step " << pending_[i].step + 1
            << ", at learning rate " << pending_[i].lr;

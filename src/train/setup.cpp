@@ -41,10 +41,10 @@ bool uses_channels_last(const TrainOptions& options, const Graph& graph) {
   });
 }
 
-TrainPlan plan_training(std::int64_t examples, const TrainOptions& options) {
+TrainPlan plan_training(std::int64_t examples, std::int64_t batch, const TrainOptions& options) {
   TrainPlan plan;
-  plan.drop_last = examples >= options.batch;
-  plan.batches = plan.drop_last ? examples / options.batch : 1;
+  plan.drop_last = examples >= batch;
+  plan.batches = plan.drop_last ? examples / batch : 1;
   plan.steps_per_epoch = (plan.batches + options.accumulate - 1) / options.accumulate;
   if (options.epochs <= 0) return plan;
   plan.steps = std::max<std::int64_t>(1, std::llround(options.epochs * static_cast<double>(plan.steps_per_epoch)));
@@ -63,6 +63,16 @@ void check_monitor(const Model& model, const TrainOptions& options, const TrainH
   }
   if (context.data(Split::valid).size() == 0) throw Error(ErrorCode::data, what + " needs a validation split, and data.valid is empty");
   choose_monitor(context.evaluate(model, Split::valid, 1), options.monitor);  // a rehearsal knows the names
+}
+
+void check_batches(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context) {
+  if (!context.has_data(Split::train)) return;
+  const Dataset& data = context.data(Split::train);
+  if (data.info().fixed_batch > 0) check_fixed_batch(data);
+  if (hooks.executor.freeze_batch_norm) return;
+  std::set<std::string> frozen(hooks.frozen.begin(), hooks.frozen.end());
+  for (const auto& name : frozen_parameters(model, options)) frozen.insert(name);
+  check_batch_norms(model.graph, std::min(batch_size(data, options.batch), data.size()), frozen);
 }
 
 std::string to_text(const TrainProgress& p) {
@@ -89,7 +99,7 @@ TrainProgress parse_train_progress(const std::string& text) {
 Trainer::Trainer(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context)
     : model_(model), options_(options), objective_(objective), hooks_(hooks), context_(context), data_(context.data(Split::train)) {
   if (data_.size() == 0) throw Error(ErrorCode::data, "the training data is empty: " + data_.info().description);
-  plan_ = plan_training(data_.size(), options);
+  plan_ = plan_training(data_.size(), batch_size(data_, options.batch), options);
   // The model's tensors are about to change in place: let go of whoever shares them (a teacher, a file's memory map).
   model_.weights = model_.weights.clone();
   restore_or_start();

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,6 +92,10 @@ std::vector<Statistic> statistics_of(const TrainResult& result);
 
 // Whether a training with these options computes in bf16 on a device.
 bool uses_bf16(const TrainOptions& options, const std::string& device);
+
+// Batch norms of vectors have no statistics in a batch of one: no spread, and 0 / 0 as the unbiased variance.
+// frozen: parameters whose batch norms stay as in evaluation. errors: data, naming the first such batch norm.
+void check_batch_norms(const Graph& graph, std::int64_t batch, const std::set<std::string>& frozen = {});
 
 // Whether a training with these options holds the tensors of this graph in NHWC memory.
 bool uses_channels_last(const TrainOptions& options, const Graph& graph);

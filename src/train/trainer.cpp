@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/random.h"
+#include "data/bad_values.h"
 #include "data/move_batch.h"
 #include "exec/foreign_error.h"
 #include "train/forecast.h"
@@ -18,6 +19,7 @@ namespace dsc {
 namespace {
 
 constexpr auto kReportInterval = std::chrono::milliseconds(500);
+constexpr double kLargestScore = 1e6;  // of a network that has not diverged
 
 void differentiate(const at::Tensor& loss) {
   try {
@@ -35,6 +37,7 @@ void differentiate(const at::Tensor& loss) {
 TrainResult train(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context) {
   if (options.epochs <= 0) return {};
   check_monitor(model, options, hooks, context);
+  check_batches(model, options, hooks, context);
   if (context.dry_run()) {
     if (auto* listener = dynamic_cast<ForecastListener*>(&context)) listener->forecast(forecast_training(model, options, objective, hooks, context));
     return {};
@@ -66,7 +69,7 @@ void Trainer::train_epoch() {
   if (hooks_.before_epoch) hooks_.before_epoch(*executor_, epoch);
   BatchLoader loader(data_, {.batch = options_.batch, .shuffle = true, .drop_last = plan_.drop_last, .seed = seed, .augment = true,
                              .workers = static_cast<int>(options_.workers), .channels_last = channels_last_});
-  LossLog losses(epoch, context_.device() == "cpu", uses_bf16(options_, context_.device()));
+  LossLog losses(epoch, context_.device() == "cpu", uses_bf16(options_, context_.device()), [&](const auto& examples) { throw_other_cause(examples); });
   const auto last_step = std::min(plan_.steps, (epoch + 1) * plan_.steps_per_epoch);
   auto batches_left = plan_.batches;
   double lr = 0;
@@ -97,9 +100,26 @@ void Trainer::accumulate_gradients(BatchLoader& loader, LossLog& losses, std::in
     if (!next) throw Error(ErrorCode::internal, "the loader ended before its epoch");
     const auto batch = move_batch(std::move(*next), context_.device());
     const auto loss = objective_(forward(batch), batch);
-    losses.add(loss, progress_.step, lr);
+    losses.add(loss, progress_.step, lr, batch.indices);
     differentiate(batches == 1 ? loss : loss / batches);
     examples_ += static_cast<std::int64_t>(batch.indices.size());
+  }
+}
+
+// Not every loss that is no number comes from the weights: the data may hold NaN, masks may leave scores of -inf.
+void Trainer::throw_other_cause(const std::vector<std::int64_t>& examples) {
+  Batch batch = data_.batch(examples, std::nullopt);
+  if (const auto cause = find_bad_input(batch, data_.info())) throw Error(ErrorCode::data, "the training loss is not finite: " + cause->message, {}, cause->hint);
+  batch = move_batch(std::move(batch), context_.device());
+  const c10::NoGradGuard no_grad;
+  for (const auto& output : executor_->run(batch.inputs)) {
+    if (!output.is_floating_point() || output.numel() == 0) continue;
+    // Beside an overflow lie other huge numbers, NaN and +inf.
+    const auto seen = output.masked_fill(output.isneginf(), 0).abs().max();
+    if (!(seen.item<double>() < kLargestScore)) return;
+    if (!output.isneginf().any().item<bool>()) continue;
+    throw Error(ErrorCode::numeric, "the training loss is not finite, though the weights are: scores of -inf (masked classes) take part in it", {},
+                "an example's own class may be masked, label_smoothing spreads over masked classes, or the teacher does not mask what the student masks");
   }
 }
 

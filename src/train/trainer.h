@@ -24,10 +24,12 @@ struct TrainPlan {
 };
 // A smaller last batch is dropped (each epoch leaves out other examples; batch norm never sees a batch of one), unless
 // the data set is smaller than a batch. The batches of an epoch that do not fill `accumulate` make a smaller step.
-TrainPlan plan_training(std::int64_t examples, const TrainOptions& options);
+TrainPlan plan_training(std::int64_t examples, std::int64_t batch, const TrainOptions& options);
 
 // Whether something watches a metric, and then that there is one to watch. errors: recipe.
 bool needs_monitor(const TrainOptions& options);
+// Whether batch norms and a fixed batch can do with the training data. errors: data.
+void check_batches(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
 void check_monitor(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
 
 // What is known after an epoch, besides tensors.
@@ -63,6 +65,7 @@ class Trainer {
   void accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr);
   void update_weights(double lr);
   std::vector<at::Tensor> forward(const Batch& batch);
+  void throw_other_cause(const std::vector<std::int64_t>& examples);  // of a loss that is not finite
   double learning_rate_now() const;
   void finish_epoch();
   void validate(double epoch);

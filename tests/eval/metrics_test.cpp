@@ -39,6 +39,21 @@ class Negation : public Engine {
   std::string name() const override { return "negation"; }
 };
 
+// One value of example 2 is what the engine says.
+class Spoiled : public Engine {
+ public:
+  explicit Spoiled(float value) : value_(value) {}
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
+    at::Tensor output = inputs[0].clone();
+    if (output.size(0) > 2) output[2][1] = value_;
+    return {output};
+  }
+  std::string name() const override { return "spoiled"; }
+
+ private:
+  float value_;
+};
+
 Error error_of(const std::function<void()>& body) {
   try {
     body();
@@ -136,11 +151,93 @@ TEST(MetricsErrors, LabelsOutOfRangeNameTheExample) {
   EXPECT_NE(error.to_text().find("0 to 2"), std::string::npos);
 }
 
+TEST(MetricsErrors, NanInTheDataIsNotDivergence) {
+  for (const float bad : {NAN, INFINITY}) {
+    auto inputs = at::randn({4, 3});
+    inputs[3][0] = bad;
+    const Error error = error_of([&] { measure(inputs, at::zeros({4}, at::kLong), {"top1"}); });
+    EXPECT_EQ(error.code(), ErrorCode::data);
+    EXPECT_NE(error.to_text().find("example 3 has " + std::string(std::isnan(bad) ? "NaN" : "an infinite value") + " in input 0"), std::string::npos) << error.to_text();
+    EXPECT_EQ(error.to_text().find("diverged"), std::string::npos) << error.to_text();
+  }
+  auto targets = at::randn({4});
+  targets[1] = NAN;
+  const Error label = error_of([&] { measure(at::randn({4, 1}), targets, {"mse"}); });
+  EXPECT_EQ(label.code(), ErrorCode::data);
+  EXPECT_NE(label.to_text().find("example 1 has NaN in its label"), std::string::npos) << label.to_text();
+}
+
+// Classes that a model masks are as if they were not there.
+TEST(Metrics, MaskedScoresAreLegitimate) {
+  const auto logits = at::randn({6, 4}), base = at::randn({6, 4});
+  const auto masked = [](const at::Tensor& scores) { return at::cat({scores.narrow(1, 0, 2), at::full({6, 1}, -INFINITY), scores.narrow(1, 2, 2)}, 1); };
+  const auto labels = at::tensor({0, 1, 2, 3, 1, 0}, at::kLong), moved = labels + labels.ge(2).to(at::kLong);
+  const Metrics plain = measure(logits, labels, {"top1", "loss"}), hidden = measure(masked(logits), moved, {"top1", "loss"});
+  EXPECT_DOUBLE_EQ(plain.at("top1"), hidden.at("top1"));
+  EXPECT_NEAR(plain.at("loss"), hidden.at("loss"), 1e-7);
+  class Fixed : public Engine {
+   public:
+    explicit Fixed(at::Tensor output) : output_(std::move(output)) {}
+    std::vector<at::Tensor> run(const std::vector<at::Tensor>&) override { return {output_}; }
+    std::string name() const override { return "fixed"; }
+
+   private:
+    at::Tensor output_;
+  };
+  const auto divergence = [](const at::Tensor& mine, const at::Tensor& theirs) {
+    Fixed engine(mine), reference(theirs);
+    return evaluate(engine, Rows(mine, {}), {.metrics = {"kl", "agreement"}, .batch = 6, .reference = &reference});
+  };
+  const Metrics all = divergence(logits, base), some = divergence(masked(logits), masked(base));
+  EXPECT_NEAR(all.at("kl"), some.at("kl"), 1e-7);
+  EXPECT_DOUBLE_EQ(all.at("agreement"), some.at("agreement"));
+  const Error own = error_of([&] { measure(masked(logits), at::full({6}, 2, at::kLong), {"loss"}); });
+  EXPECT_EQ(own.code(), ErrorCode::numeric);
+  EXPECT_NE(own.to_text().find("own class has the score -inf"), std::string::npos) << own.to_text();
+  EXPECT_EQ(error_of([&] { divergence(masked(logits), at::randn({6, 5})); }).code(), ErrorCode::numeric);
+}
+
+// The last batch of a model with a fixed batch is filled up; its rows count once.
+TEST(Metrics, FillersOfAFixedBatchDoNotCount) {
+  class Whole : public Identity {
+   public:
+    std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
+      EXPECT_EQ(inputs[0].size(0), 4);
+      return inputs;
+    }
+  };
+  class FixedRows : public Rows {
+   public:
+    FixedRows(at::Tensor inputs, at::Tensor targets) : Rows(std::move(inputs), std::move(targets)) {
+      info_ = Rows::info();
+      info_.fixed_batch = 4;
+    }
+    const DatasetInfo& info() const override { return info_; }
+
+   private:
+    DatasetInfo info_;
+  };
+  const auto logits = at::randn({10, 3}), labels = at::randint(3, {10}, at::kLong);
+  Whole engine;
+  const Metrics found = evaluate(engine, FixedRows(logits, labels), {.metrics = {"top1", "loss"}, .batch = 128});
+  const Metrics expected = measure(logits, labels, {"top1", "loss"});
+  EXPECT_DOUBLE_EQ(found.at("top1"), expected.at("top1"));
+  EXPECT_NEAR(found.at("loss"), expected.at("loss"), 1e-9);
+}
+
+TEST(Metrics, ClassesOfSquarePicturesAreInTheSecondDimension) {
+  const auto scores = at::randn({3, 3, 3, 3});
+  const auto labels = at::randint(3, {3, 3, 3}, at::kLong);
+  const double right = scores.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
+  const Metrics found = measure(scores, labels, {"top1", "loss"});
+  EXPECT_DOUBLE_EQ(found.at("top1"), right);
+  EXPECT_NEAR(found.at("loss"), at::cross_entropy_loss(scores.to(at::kDouble), labels).item<double>(), 1e-6);
+}
+
 TEST(MetricsErrors, AreReported) {
   const auto labels = at::zeros({4}, at::kLong);
-  auto broken = at::randn({4, 3});
-  broken[2][1] = NAN;
-  const Error numeric = error_of([&] { measure(broken, labels, {"top1"}); });
+  Spoiled broken(NAN);
+  const Error numeric = error_of([&] { evaluate(broken, Rows(at::randn({4, 3}), labels), {.metrics = {"top1"}, .batch = 3}); });
   EXPECT_EQ(numeric.code(), ErrorCode::numeric);
   EXPECT_NE(numeric.to_text().find("example 2"), std::string::npos) << numeric.to_text();
   EXPECT_EQ(error_of([&] { measure(at::randn({4, 3}), at::randn({4, 3}), {"top1"}); }).code(), ErrorCode::data);

@@ -201,25 +201,25 @@ TEST_F(Train, DropoutRepeatsAfterAResume) {
 TEST(TrainPlan, LeavesOutASmallerLastBatchUnlessItIsTheOnlyOne) {
   TrainOptions options;
   options.batch = 32;
-  EXPECT_EQ(plan_training(100, options).batches, 3);
-  EXPECT_TRUE(plan_training(100, options).drop_last);
-  EXPECT_EQ(plan_training(20, options).batches, 1);
-  EXPECT_FALSE(plan_training(20, options).drop_last);
+  EXPECT_EQ(plan_training(100, options.batch, options).batches, 3);
+  EXPECT_TRUE(plan_training(100, options.batch, options).drop_last);
+  EXPECT_EQ(plan_training(20, options.batch, options).batches, 1);
+  EXPECT_FALSE(plan_training(20, options.batch, options).drop_last);
 }
 
 TEST(TrainPlan, CountsFractionsOfEpochsAndAccumulatedSteps) {
   TrainOptions options;
   options.batch = 10;
   options.epochs = 2.5;
-  const auto plain = plan_training(80, options);
+  const auto plain = plan_training(80, options.batch, options);
   EXPECT_EQ(plain.steps, 20);
   EXPECT_EQ(plain.epochs, 3);
   options.accumulate = 3;
-  const auto accumulated = plan_training(80, options);  // 3 + 3 + 2 batches
+  const auto accumulated = plan_training(80, options.batch, options);  // 3 + 3 + 2 batches
   EXPECT_EQ(accumulated.steps_per_epoch, 3);
   EXPECT_EQ(accumulated.steps, 8);
   options.epochs = 0.001;
-  EXPECT_EQ(plan_training(80, options).steps, 1);
+  EXPECT_EQ(plan_training(80, options.batch, options).steps, 1);
 }
 
 TEST_F(Train, FractionalEpochsEndInTheMiddle) {
@@ -440,6 +440,112 @@ TEST_F(Train, NonFiniteLossNamesEpochStepAndRate) {
   EXPECT_NE(error.to_text().find("learning rate 1e+30"), std::string::npos) << error.to_text();
   EXPECT_NE(error.to_text().find("clip_norm"), std::string::npos);
   EXPECT_EQ(context.saves, 0);
+}
+
+TEST_F(Train, NanInTheDataIsNamedAsSuch) {
+  auto inputs = data.inputs().clone();
+  inputs[77][3] = NAN;
+  test::MemoryDataset spoiled(inputs, data.target());
+  auto model = test::tiny_mlp();
+  FakeContext context(model, {.train = &spoiled});
+  const auto error = error_of([&] { run(model, context); });
+  EXPECT_EQ(error.code(), ErrorCode::data);
+  EXPECT_NE(error.to_text().find("example 77 has NaN in input 0"), std::string::npos) << error.to_text();
+  EXPECT_EQ(error.to_text().find("optimizer.lr"), std::string::npos) << error.to_text();
+}
+
+// fc3's scores with class 2 masked.
+Model masked_mlp() {
+  test::ModelBuilder build(1);
+  auto* x = build.linear(build.input("x", {8}), "fc", 8, 4);
+  auto* mask = build.weight(InputKind::buffer, "b_", "mask", at::tensor({0.0F, 0.0F, -INFINITY, 0.0F}));
+  return build.finish(build.add(x, mask));
+}
+
+TEST_F(Train, AMaskedLabelIsNotDivergence) {
+  auto model = masked_mlp();
+  FakeContext context(model, {.train = &data});
+  const auto error = error_of([&] { run(model, context); });
+  EXPECT_EQ(error.code(), ErrorCode::numeric);
+  EXPECT_NE(error.to_text().find("scores of -inf (masked classes)"), std::string::npos) << error.to_text();
+}
+
+TEST_F(Train, MaskedScoresOfOtherClassesAreTrained) {
+  test::MemoryDataset allowed(data.inputs(), data.target().masked_fill(data.target().eq(2), 3));
+  auto model = masked_mlp();
+  FakeContext context(model, {.train = &allowed});
+  EXPECT_TRUE(std::isfinite(run(model, context).final_loss));
+}
+
+// --- batch norms and batches ---
+
+Model vector_batch_norm() {
+  test::ModelBuilder build(1);
+  return build.finish(build.linear(build.batch_norm(build.linear(build.input("x", {8}), "fc1", 8, 16), "bn1"), "fc2", 16, 4));
+}
+
+TEST_F(Train, BatchNormOfVectorsNeedsTwoExamples) {
+  const auto message = [&](test::MemoryDataset& examples, bool rehearsal) {
+    auto model = vector_batch_norm();
+    FakeContext context(model, {.train = &examples});
+    context.rehearsal = rehearsal;
+    const auto error = error_of([&] { run(model, context); });
+    EXPECT_EQ(error.code(), ErrorCode::data);
+    return error.to_text();
+  };
+  options.batch = 1;
+  EXPECT_NE(message(data, false).find("batch norm of `bn1.weight` cannot be trained on a batch of one"), std::string::npos);
+  EXPECT_NE(message(data, true).find("set batch to 2 or more"), std::string::npos);
+  options.batch = 32;
+  auto one = test::synthetic_classes(1);
+  EXPECT_NE(message(one, false).find("give at least 2 examples"), std::string::npos);
+}
+
+TEST_F(Train, ARaggedLastBatchOfOneIsLeftOut) {
+  auto model = vector_batch_norm();
+  auto odd = test::synthetic_classes(65);
+  FakeContext context(model, {.train = &odd});
+  options.batch = 64;
+  EXPECT_EQ(run(model, context).steps, 3);
+  EXPECT_TRUE(at::isfinite(model.weights.get("bn1.running_var")).all().item<bool>());
+}
+
+TEST_F(Train, BatchNormOfPicturesTrainsOnOneAtATime) {
+  auto model = test::tiny_residual_cnn();
+  auto few = test::synthetic_images(3);
+  FakeContext context(model, {.train = &few});
+  options.batch = 1;
+  options.epochs = 1;
+  EXPECT_EQ(run(model, context).steps, 3);
+}
+
+TEST_F(Train, FrozenBatchNormsNeedNoStatistics) {
+  auto model = vector_batch_norm();
+  FakeContext context(model, {.train = &data});
+  options.batch = 1;
+  options.epochs = 0.05;
+  options.freeze = {"bn1"};
+  EXPECT_GT(run(model, context).steps, 0);
+}
+
+// Examples for a model that was exported for five at a time.
+class FixedBatch : public test::MemoryDataset {
+ public:
+  explicit FixedBatch(const test::MemoryDataset& data) : MemoryDataset(data), info_(data.info()) { info_.fixed_batch = 5; }
+  const DatasetInfo& info() const override { return info_; }
+
+ private:
+  DatasetInfo info_;
+};
+
+TEST_F(Train, AFixedBatchOverridesTheRecipes) {
+  FixedBatch fixed(test::synthetic_classes(23));
+  auto model = test::tiny_mlp();
+  FakeContext context(model, {.train = &fixed});
+  EXPECT_EQ(run(model, context).steps, 3 * 4);
+  FixedBatch few(test::synthetic_classes(3));
+  FakeContext none(model, {.train = &few});
+  EXPECT_NE(error_of([&] { run(model, none); }).to_text().find("does not fill one batch"), std::string::npos);
 }
 
 TEST_F(Train, SpoiledWeightsAreNotSaved) {

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -10,9 +11,12 @@
 #include "core/random.h"
 #include "data/dataset.h"
 #include "exec/executor.h"
+#include "train/train.h"
 
 namespace dsc::prune {
 namespace {
+
+constexpr std::int64_t kBatch = 128;
 
 // Names of the running statistics.
 std::set<std::string> statistics_of(const Graph& graph) {
@@ -38,8 +42,10 @@ void recalibrate_batch_norm(Model& model, std::int64_t batches, std::uint64_t se
     if (node->op() == "aten.dropout" || node->op() == "aten.dropout_") copy.graph.set_argument(node, "p", 0.0);
   }
   Executor executor(copy, {.training = true, .device = context.device()});
-  const std::int64_t batch = 128;
-  BatchLoader loader(context.data(Split::train), {.batch = batch, .shuffle = true, .drop_last = true, .seed = derive_seed(seed, "prune.recalibrate"),
+  const Dataset& data = context.data(Split::train);
+  const std::int64_t batch = std::min(batch_size(data, kBatch), data.size());
+  check_batch_norms(copy.graph, batch);
+  BatchLoader loader(data, {.batch = batch, .shuffle = true, .drop_last = true, .seed = derive_seed(seed, "prune.recalibrate"),
                                                   .augment = true, .limit = batches * batch});
   std::set<std::string> names = statistics_of(copy.graph);
   std::map<std::string, at::Tensor> sums;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/random.h"
+#include "data/bad_values.h"
 #include "data/dataset.h"
 #include "data/move_batch.h"
 #include "dscompress/error.h"
@@ -22,7 +23,10 @@ Saliencies measure_saliencies(const Model& model, const ImportanceOptions& optio
     context.check_cancelled();
     const Batch batch = move_batch(std::move(*next), context.device());
     at::Tensor loss = objective(executor.run(batch.inputs), batch);
-    if (!std::isfinite(loss.item<double>())) throw Error(ErrorCode::numeric, "the loss is not finite while measuring importance");
+    if (!std::isfinite(loss.item<double>())) {
+      if (const auto cause = find_bad_input(batch, context.data(Split::train).info())) throw Error(ErrorCode::data, "the loss is not finite while measuring importance: " + cause->message, {}, cause->hint);
+      throw Error(ErrorCode::numeric, "the loss is not finite while measuring importance");
+    }
     loss.backward();
     for (const std::string& name : executor.parameter_names()) {
       at::Tensor weight = executor.weight(name);

@@ -159,6 +159,19 @@ TEST(PruneChannels, TrainsAfterEachStepAndResumesToTheSameWeights) {
   }
 }
 
+// Fewer examples than a batch of recalibration: their statistics, computed here in double precision.
+TEST(PruneChannels, RecalibratesWithFewExamples) {
+  Model model = test::tiny_residual_cnn();
+  test::MemoryDataset train = test::synthetic_images(20);
+  Options options = reduce_channels(0.5);
+  options.recalibrate_batches = 2;
+  Pruned pruned = run_prune(model, options, {.train = &train});
+  const at::Tensor first = at::conv2d(train.inputs().to(at::kDouble), pruned.model.weights.get("conv1.weight").to(at::kDouble), {}, 1, 1);
+  const at::Tensor mean = first.mean({0, 2, 3}), variance = first.var(at::IntArrayRef{0, 2, 3}, true);
+  EXPECT_TRUE(at::allclose(pruned.model.weights.get("bn1.running_mean").to(at::kDouble), mean, 1e-4, 1e-6));
+  EXPECT_TRUE(at::allclose(pruned.model.weights.get("bn1.running_var").to(at::kDouble), variance, 1e-4, 1e-6));
+}
+
 TEST(PruneChannels, UndoesTheStepThatLosesTooMuch) {
   Model model = test::tiny_mlp(1, {.hidden = 32});
   test::MemoryDataset valid = test::synthetic_classes(64);
