@@ -71,7 +71,7 @@ std::string compare_programs(const Model& written, const Model& model, const Mod
   compare_lists(found.inputs, expected.inputs, "what the model writes into input", path);
   for (const auto& [name, tensor] : expected.state) {
     const auto same = std::find_if(found.state.begin(), found.state.end(), [&](const auto& item) { return item.first == name; });
-    if (same != found.state.end() && !same_values(same->second, tensor)) refuse("buffer `" + name + "` after a run", path);
+    if (same == found.state.end() || !same_values(same->second, tensor)) refuse("buffer `" + name + "` after a run", path);
   }
   return "read back, outputs equal bit for bit";
 }

@@ -9,10 +9,10 @@
 
 #include <cstring>
 #include <mutex>
-#include <unordered_map>
 
 #include "exec/executor.h"
 #include "io/sample_inputs.h"
+#include "ops/writes.h"
 
 namespace dsc {
 namespace {
@@ -42,34 +42,13 @@ class SeededRandomness {
   at::Tensor before_, start_;
 };
 
-// Parameters stay as they are, unless the graph says that it changes one.
-bool may_change(const Graph& graph, const GraphInput& input) {
-  if (input.kind == InputKind::buffer || input.kind == InputKind::constant) return true;
-  for (const GraphOutput& output : graph.outputs()) {
-    if (output.kind == OutputKind::parameter_mutation && output.target == input.target) return true;
-  }
-  return false;
-}
-
-// With copies of what a run may change; what was one tensor stays one.
-Weights with_own_state(const Graph& graph, const Weights& weights, std::vector<std::pair<std::string, at::Tensor>>& state) {
-  Weights own = weights;
-  std::unordered_map<const c10::TensorImpl*, at::Tensor> copies;
+std::vector<std::string> names_of_state(const Graph& graph) {
+  const auto written = written_inputs(graph);
+  std::vector<std::string> names;
   for (const GraphInput& input : graph.inputs()) {
-    if (!input.is_weight() || !may_change(graph, input)) continue;
-    const at::Tensor& tensor = weights.get(input.target);
-    auto& copy = copies[tensor.unsafeGetTensorImpl()];
-    if (!copy.defined()) copy = tensor.detach().clone();
-    own.set(input.target, copy);
-    state.emplace_back(input.target, copy);
+    if (input.is_weight() && written.contains(input.value)) names.push_back(input.target);
   }
-  return own;
-}
-
-std::vector<at::Tensor> copies_of(const std::vector<at::Tensor>& tensors) {
-  std::vector<at::Tensor> copies;
-  for (const at::Tensor& tensor : tensors) copies.push_back(tensor.detach().clone());
-  return copies;
+  return names;
 }
 
 std::vector<const Value*> input_values(const Graph& graph) {
@@ -101,23 +80,16 @@ Observed observe(const Graph& graph, const Weights& weights, const std::vector<a
   const at::NoGradGuard no_grad;
   const SeededRandomness seeded(seed);
   Observed seen;
-  const Weights own = with_own_state(graph, weights, seen.state);
-  const auto before = copies_of([&] {
-    std::vector<at::Tensor> tensors;
-    for (const auto& [name, tensor] : seen.state) tensors.push_back(tensor);
-    return tensors;
-  }());
-  Executor executor(graph, own, {});
-  const auto given = copies_of(inputs);
+  const auto state = names_of_state(graph);
+  seen.calls = state.empty() ? 1 : kCallsOfState;
+  Executor executor(graph, weights, {});
   for (int call = 0; call < seen.calls; ++call) {
     seen.inputs.clear();
     // The tensors that the graph itself works on, wherever the executor has put them.
-    const auto outputs = executor.run(given, input_values(graph), [&](const Value&, const at::Tensor& tensor) { seen.inputs.push_back(tensor); });
+    const auto outputs = executor.run(inputs, input_values(graph), [&](const Value&, const at::Tensor& tensor) { seen.inputs.push_back(tensor); });
     for (const at::Tensor& output : outputs) seen.outputs.push_back(output.clone());  // it may lie in memory that the next call changes
-    for (std::size_t i = 0; i < before.size() && seen.calls == 1; ++i) {
-      if (!same_values(before[i], seen.state[i].second)) seen.calls = kCallsOfState;
-    }
   }
+  for (const std::string& name : state) seen.state.emplace_back(name, executor.weight(name).clone());
   seen.drew_random_numbers = seeded.was_used();
   return seen;
 }

@@ -21,12 +21,12 @@ std::vector<at::Tensor> inputs_for_check(const Model& model, std::int64_t batch)
 struct Observed {
   std::vector<at::Tensor> outputs;                            // of all calls, one after the other
   std::vector<at::Tensor> inputs;                             // after the last call: a model may write into them
-  std::vector<std::pair<std::string, at::Tensor>> state;      // buffers and constants after the last call
+  std::vector<std::pair<std::string, at::Tensor>> state;      // what the graph writes into, after the last call
   int calls = 1;
   bool drew_random_numbers = false;
 };
-// Runs with LibTorch on copies of `inputs` and of whatever the model may change. A model that changes its buffers is called
-// three times, so that state shows.
+// Runs with LibTorch, which leaves `inputs` and weights as they are. A model that writes into its buffers is called three times,
+// so that state shows.
 Observed observe(const Graph& graph, const Weights& weights, const std::vector<at::Tensor>& inputs, std::uint64_t seed = 7);
 Observed observe(const Model& model, const std::vector<at::Tensor>& inputs);
 
