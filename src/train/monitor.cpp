@@ -60,7 +60,7 @@ std::string choose_loss_metric(const Metrics& metrics, const std::string& unit, 
   const std::string what = pointer.substr(pointer.rfind('/') + 1);
   try {
     const auto metric = choose_deciding_metric(metrics, what);
-    if (unit != "pp" || is_share(metric)) return metric;
+    if (unit == "%" || is_share(metric)) return metric;
     throw Error(ErrorCode::recipe, metric + " is no percentage: " + what + " cannot be in pp", {}, "use %, of the base's value");
   } catch (Error& error) {
     throw error.add_place({.pointer = pointer});

@@ -42,6 +42,7 @@ TEST(Monitor, PercentagePointsAreOfShares) {
     const auto text = error_of([&] { choose_loss_metric({{metric, 3}}, "pp", "/max_drop"); });
     EXPECT_TRUE(says(text, "is no percentage: max_drop cannot be in pp")) << text;
     EXPECT_TRUE(says(text, "use %")) << text;
+    EXPECT_FALSE(error_of([&] { choose_loss_metric({{metric, 3}}, "", "/max_drop"); }).empty()) << "a number without a unit is in points";
   }
 }
 
