@@ -1,6 +1,6 @@
 #include "exec/batch_norm_kernels.h"
 
-#include "exec/vectorised.h"
+#include "core/vectorised.h"
 
 namespace dsc::kernels {
 

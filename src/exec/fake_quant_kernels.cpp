@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "exec/vectorised.h"
+#include "core/vectorised.h"
 
 namespace dsc::kernels {
 namespace {

@@ -1,6 +1,6 @@
 #include "exec/squared_error_kernels.h"
 
-#include "exec/vectorised.h"
+#include "core/vectorised.h"
 
 namespace dsc::kernels {
 namespace {
