@@ -1,4 +1,3 @@
-// Layout: 8 bytes little-endian header length, JSON header, tensors without gaps in the order of their offsets.
 #include "io/safetensors.h"
 
 #include <ATen/ops/empty.h>
@@ -14,25 +13,17 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 
 #include "core/file.h"
 #include "dscompress/error.h"
-#include "io/foreign_file.h"
 #include "io/output_file.h"
+#include "io/safetensors_header.h"
 
 namespace dsc {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
-constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
-constexpr std::size_t kAlignment = 8;
-constexpr const char* kIndexName = "model.safetensors.index.json";
-constexpr const char* kCopyAgain = "the file is damaged or was copied in part: copy or write it again";
 
 struct TypeRow {
   std::string_view name;
@@ -55,6 +46,13 @@ constexpr std::array<TypeRow, 17> kTypes = {{{"F64", at::kDouble},
                                              {"F8_E5M2", at::kFloat8_e5m2},
                                              {"C64", at::kComplexFloat},
                                              {"F8_E8M0", at::kFloat8_e8m0fnu}}};
+
+at::ScalarType type_of(std::string_view dtype) {
+  for (const auto& row : kTypes) {
+    if (row.name == dtype) return row.type;
+  }
+  throw Error(ErrorCode::internal, "no type for " + std::string(dtype));
+}
 
 // The file in memory, read on demand. Pages that are written to (training) become private copies.
 class MappedFile {
@@ -85,140 +83,40 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-struct Row {
-  std::string name;
-  at::ScalarType type{};
-  std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0, end = 0;
-};
-
-[[noreturn]] void fail(const std::string& path, std::uint64_t offset, const std::string& what) {
-  throw Error(ErrorCode::model_file, what, {.file = path, .pointer = "offset " + std::to_string(offset)}, kCopyAgain);
-}
-
-// Bytes of a shape; none when negative or beyond 64 bits.
-std::optional<std::uint64_t> bytes_of(const std::vector<std::int64_t>& shape, std::size_t width) {
-  std::int64_t bytes = static_cast<std::int64_t>(width);
-  bool is_empty = false;
-  for (const auto size : shape) {
-    is_empty |= size == 0;
-    if (size < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) return std::nullopt;
-  }
-  return is_empty ? 0 : static_cast<std::uint64_t>(bytes);
-}
-
+// The file's tensors, sharing one map of it.
 class Reader {
  public:
-  explicit Reader(const std::string& path) : path_(path), file_(std::make_shared<MappedFile>(path)) {}
+  explicit Reader(const std::string& path) : file_(std::make_shared<MappedFile>(path)), header_(read_safetensors_header(path)) {}
 
   TensorFile read() {
-    const auto header_size = read_header_size();
-    try {
-      const auto header = Json::parse(file_->data() + 8, file_->data() + 8 + header_size);
-      if (!header.is_object()) fail(path_, 8, "the header is no JSON object");
-      TensorFile result;
-      std::vector<Row> rows;
-      for (const auto& [name, facts] : header.items()) {
-        if (name == "__metadata__")
-          result.metadata = facts.get<std::map<std::string, std::string>>();
-        else
-          rows.push_back(read_row(name, facts));
-      }
-      check_layout(rows, 8 + header_size);
-      for (const auto& row : rows) result.tensors.emplace_back(row.name, make(row, 8 + header_size));
-      return result;
-    } catch (const nlohmann::json::exception& error) {
-      fail(path_, 8, std::string("the header does not follow the safetensors format: ") + error.what());
-    }
+    TensorFile result;
+    result.metadata = header_.metadata;
+    for (const auto& row : header_.tensors) result.tensors.emplace_back(row.name, make(row));
+    return result;
   }
 
  private:
-  std::uint64_t read_header_size() const {
-    if (file_->size() < 8)
-      fail(path_, 0, "the file has " + std::to_string(file_->size()) + " bytes; a safetensors file starts with 8 bytes of header length");
-    std::uint64_t size = 0;
-    std::memcpy(&size, file_->data(), 8);
-    if (size > kLongestHeader || size > file_->size() - 8) {
-      if (const auto foreign = recognise_foreign_file({file_->data(), 8}, path_)) {
-        throw Error(ErrorCode::model_file, "this is " + foreign->what + ", not a safetensors file", {.file = path_}, foreign->hint);
-      }
-      fail(path_, 0,
-           "the header should have " + std::to_string(size) + " bytes, but the file has " + std::to_string(file_->size()) +
-               ": cut short, or no safetensors file");
-    }
-    return size;
-  }
-
-  Row read_row(const std::string& name, const Json& facts) const {
-    Row row{name, {}, {}, 0, 0};
-    const auto type = facts.at("dtype").get<std::string>();
-    const auto* found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeRow& known) { return known.name == type; });
-    if (found == kTypes.end())
-      throw Error(ErrorCode::unsupported, "tensor `" + name + "` has the element type " + type, {.file = path_},
-                  "convert the file to F32, F16, BF16 or an integer type");
-    row.type = found->type;
-    for (const auto& size : facts.at("shape")) {
-      if (!size.is_number_integer() || size < 0) fail(path_, 8, "tensor `" + name + "` has the impossible size " + size.dump());
-      row.shape.push_back(size.get<std::int64_t>());
-    }
-    const auto& offsets = facts.at("data_offsets");
-    if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned()) {
-      fail(path_, 8, "tensor `" + name + "` has no pair of offsets");
-    }
-    row.begin = offsets[0].get<std::uint64_t>();
-    row.end = offsets[1].get<std::uint64_t>();
-    return row;
-  }
-
-  // Tensors follow each other without gaps or overlaps, from the header to the end of the file.
-  void check_layout(std::vector<Row>& rows, std::uint64_t start) const {
-    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-    const auto size = file_->size() - start;
-    std::uint64_t position = 0;
-    for (const auto& row : rows) {
-      if (row.begin != position || row.end < row.begin || row.end > size) {
-        fail(path_, start + std::min<std::uint64_t>(row.begin, size),
-             "tensor `" + row.name + "` lies at " + std::to_string(row.begin) + " to " + std::to_string(row.end) + "; expected a start at " +
-                 std::to_string(position) + " and an end within " + std::to_string(size) + " bytes of data");
-      }
-      const auto bytes = bytes_of(row.shape, c10::elementSize(row.type));
-      if (!bytes || *bytes != row.end - row.begin) {
-        fail(path_, start + row.begin,
-             "tensor `" + row.name + "` has " + std::to_string(row.end - row.begin) + " bytes, its shape needs " +
-                 (bytes ? std::to_string(*bytes) : std::string("more than there can be")));
-      }
-      position = row.end;
-    }
-    if (position != size) fail(path_, start + position, std::to_string(size - position) + " bytes follow the last tensor");
-  }
-
-  at::Tensor make(const Row& row, std::uint64_t start) const {
-    const auto options = at::TensorOptions().dtype(row.type);
-    auto* data = file_->data() + start + row.begin;
-    if (row.begin == row.end) return at::empty(row.shape, options);
-    const auto width = c10::elementSize(row.type);
+  at::Tensor make(const StoredTensor& row) const {
+    const auto options = at::TensorOptions().dtype(type_of(row.dtype));
+    auto* data = file_->data() + header_.data_start + row.begin;
+    if (row.bytes() == 0) return at::empty(row.shape, options);
+    const auto width = dtype_bytes(row.dtype);
     if (reinterpret_cast<std::uintptr_t>(data) % width != 0) {  // old files are not aligned
       auto copy = at::empty(row.shape, options);
-      std::memcpy(copy.mutable_data_ptr(), data, static_cast<std::size_t>(row.end - row.begin));
+      std::memcpy(copy.mutable_data_ptr(), data, static_cast<std::size_t>(row.bytes()));
       return copy;
     }
     return at::from_blob(data, row.shape, [file = file_](void*) {}, options);
   }
 
-  std::string path_;
   std::shared_ptr<MappedFile> file_;
+  SafetensorsHeader header_;
 };
 
 // Every tensor that the index names, from the shard that it names.
 TensorFile read_sharded(const std::string& index_path) {
   std::map<std::string, std::vector<std::string>> names_by_shard;
-  try {
-    const auto index = Json::parse(read_file(index_path));
-    for (const auto& [name, shard] : index.at("weight_map").items()) names_by_shard[shard.get<std::string>()].push_back(name);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::model_file, std::string("not an index of safetensors shards: ") + error.what(), {.file = index_path},
-                "expected {\"weight_map\": {tensor: file}}");
-  }
+  for (const auto& [name, shard] : read_safetensors_index(index_path)) names_by_shard[shard].push_back(name);
   TensorFile result;
   std::vector<Problem> problems;
   for (const auto& [shard, names] : names_by_shard) {
@@ -241,9 +139,9 @@ TensorFile read_sharded(const std::string& index_path) {
 }
 
 std::string file_in_folder(const fs::path& folder) {
-  if (fs::exists(folder / kIndexName)) return (folder / kIndexName).string();
+  if (fs::exists(folder / kSafetensorsIndex)) return (folder / kSafetensorsIndex).string();
   if (fs::exists(folder / "model.safetensors")) return (folder / "model.safetensors").string();
-  throw Error(ErrorCode::model_file, "the folder holds neither `" + std::string(kIndexName) + "` nor `model.safetensors`", {.file = folder.string()},
+  throw Error(ErrorCode::model_file, "the folder holds neither `" + std::string(kSafetensorsIndex) + "` nor `model.safetensors`", {.file = folder.string()},
               "name the file itself");
 }
 
@@ -266,18 +164,14 @@ std::vector<std::pair<std::string, at::Tensor>> in_file_order(const TensorFile& 
 }
 
 std::string header_text(const std::vector<std::pair<std::string, at::Tensor>>& tensors, const std::map<std::string, std::string>& metadata) {
-  auto header = Json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<StoredTensor> rows;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    if (header.contains(name)) throw Error(ErrorCode::internal, "tensor `" + name + "` is given twice");
-    const auto end = offset + tensor.nbytes();
-    header[name] = {{"dtype", type_name(name, tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
-    offset = end;
+    const auto begin = offset;
+    offset += tensor.nbytes();
+    rows.push_back({name, std::string(type_name(name, tensor.scalar_type())), tensor.sizes().vec(), begin, offset});
   }
-  auto text = header.dump(-1, ' ', false);
-  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
-  return text;
+  return safetensors_header_text(rows, metadata);
 }
 
 }  // namespace
@@ -293,8 +187,6 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
   const auto header = header_text(tensors, file.metadata);
   write_atomically(path, [&](const std::string& temporary) {
     OutputFile out(temporary, path);
-    const std::uint64_t size = header.size();
-    out.write(&size, sizeof(size));
     out.write(header.data(), header.size());
     for (const auto& [name, tensor] : tensors) out.write(tensor.const_data_ptr(), tensor.nbytes());
     out.close();
@@ -303,7 +195,7 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
 
 std::int64_t safetensors_bytes(const TensorFile& file) {
   const auto tensors = in_file_order(file);
-  auto bytes = sizeof(std::uint64_t) + header_text(tensors, file.metadata).size();
+  auto bytes = header_text(tensors, file.metadata).size();
   for (const auto& [name, tensor] : tensors) bytes += tensor.nbytes();
   return static_cast<std::int64_t>(bytes);
 }

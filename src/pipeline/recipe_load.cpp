@@ -4,6 +4,7 @@
 
 #include "core/fields_parse.h"
 #include "core/fields_write.h"
+#include "core/tree_place.h"
 #include "pipeline/recipe.h"
 
 namespace dsc {
@@ -62,26 +63,7 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table) {
 
 Place Recipe::place_of(const std::string& pointer) const {
   if (!source) return {.file = path, .pointer = pointer};
-  const Tree* at = source.get();
-  for (bool deeper = true; deeper && at->pointer != pointer;) {
-    const auto below = [&](const Tree& child) { return pointer == child.pointer || pointer.starts_with(child.pointer + "/"); };
-    deeper = false;
-    for (const auto& item : at->items) {
-      if (!below(item)) continue;
-      at = &item;
-      deeper = true;
-      break;
-    }
-    for (const auto& entry : at->entries) {
-      if (deeper || !below(entry.value)) continue;
-      at = &entry.value;
-      deeper = true;
-      break;
-    }
-  }
-  auto place = at->place();
-  place.pointer = pointer;
-  return place;
+  return dsc::place_of(*source, pointer);
 }
 
 void add_places(const Recipe& recipe, std::vector<Problem>& problems) {
