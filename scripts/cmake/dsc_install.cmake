@@ -6,6 +6,7 @@ set_target_properties(dscompress_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${
 install(TARGETS dscompress LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS dscompress_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/dscompress DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs/ci DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress USE_SOURCE_PERMISSIONS)
 
 get_filename_component(dsc_torch_libraries ${TORCH_INSTALL_PREFIX}/lib ABSOLUTE)
 install(DIRECTORY ${dsc_torch_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR}

@@ -2,8 +2,10 @@
 #include "pipeline/runner.h"
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <iostream>
 
+#include "cli/ci.h"
 #include "cli/recipe_options.h"
 #include "core/log.h"
 #include "exec/executor.h"
@@ -15,7 +17,7 @@ namespace {
 
 struct RunCommand {
   RecipeOptions recipe;
-  std::string output_dir;
+  std::string output_dir, summary;
   bool dry_run = false;
 };
 
@@ -31,6 +33,21 @@ int print_result(const RunSummary& summary, bool json) {
   return summary.exit_status;
 }
 
+// Runs `body`; the summary says how it ended, whatever happened.
+int run_summarized(const std::string& summary_file, bool json, const std::function<RunSummary()>& body) {
+  try {
+    const auto summary = body();
+    append_summary(summary_file, report_markdown(summary.report));
+    for (const auto& gate : summary.report.gates) {
+      if (!gate.passed) annotate("gate failed: " + gate.message);
+    }
+    return print_result(summary, json);
+  } catch (const Error& error) {
+    append_summary(summary_file, error);
+    throw;
+  }
+}
+
 int run(const Session& session, const RunCommand& command) {
   const auto recipe = load_recipe(command.recipe, session);
   if (command.dry_run) {
@@ -38,15 +55,15 @@ int run(const Session& session, const RunCommand& command) {
     return 0;
   }
   RunOptions options{.output_dir = command.output_dir.empty() ? recipe.output_dir.path : command.output_dir, .plugins = session.plugins};
-  return print_result(run_recipe(recipe, options), session.json);
+  return run_summarized(command.summary, session.json, [&] { return run_recipe(recipe, options); });
 }
 
-int resume(const Session& session, const std::string& folder) {
+int resume(const Session& session, const std::string& folder, const std::string& summary) {
   const RunFolder files(folder);
   files.check_resumable();
   auto recipe = load_recipe(RecipeInput{.path = files.resolved_recipe(), .vars_files = {}, .overrides = {}}, session.passes);
   set_threads(static_cast<int>(recipe.threads));
-  return print_result(resume_run(recipe, folder, {.output_dir = folder, .plugins = session.plugins}), session.json);
+  return run_summarized(summary, session.json, [&] { return resume_run(recipe, folder, {.output_dir = folder, .plugins = session.plugins}); });
 }
 
 }  // namespace
@@ -56,6 +73,7 @@ void add_run_command(CLI::App& app, Session& session) {
   auto* sub = app.add_subcommand("run", "Run a recipe: all passes, evaluation, deployment, report");
   add_recipe_options(*sub, command->recipe);
   sub->add_option("-o,--output-dir", command->output_dir, "Run folder; default: runs/NAME-TIME")->type_name("DIR");
+  add_summary_option(*sub, command->summary);
   sub->add_flag("--dry-run", command->dry_run, "Check everything and print the plan, train nothing, write nothing");
   sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
   sub->footer("Examples:\n  dscompress run recipe.yaml --output-dir out --set passes.0.prune.steps=3 --seed 1\n"
@@ -65,11 +83,13 @@ void add_run_command(CLI::App& app, Session& session) {
 
 void add_resume_command(CLI::App& app, Session& session) {
   auto folder = std::make_shared<std::string>();
+  auto summary = std::make_shared<std::string>();
   auto* sub = app.add_subcommand("resume", "Go on with an interrupted run; the result is that of an uninterrupted one");
   sub->add_option("DIR", *folder, "Run folder")->required()->type_name("");
+  add_summary_option(*sub, *summary);
   sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
   sub->footer("Refuses when model, data, recipe or build differ from the interrupted run's, and says which.\n\nExample:\n  dscompress resume out");
-  sub->callback([&session, folder] { session.run = [&session, folder] { return resume(session, *folder); }; });
+  sub->callback([&session, folder, summary] { session.run = [&session, folder, summary] { return resume(session, *folder, *summary); }; });
 }
 
 }  // namespace dsc

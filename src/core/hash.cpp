@@ -37,6 +37,8 @@ void add_file(XXH3_state_t* state, const fs::path& path) {
 
 }  // namespace
 
+std::uint64_t hash_bits(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
 std::string fingerprint(std::string_view bytes) { return to_hex(XXH3_128bits(bytes.data(), bytes.size())); }
 
 std::string fingerprint_path(const std::string& path) {

@@ -43,17 +43,26 @@ class Answers final : public Metric {
 
   double value() const override {
     double sum = 0;
-    for (const auto& [question, span] : best_) {
-      double best = 0;
-      for (const auto& answer : dataset_.answers()->questions[question].answers) {
-        best = std::max(best, exact_ ? exact_match(span.text, answer) : answer_f1(span.text, answer));
-      }
-      sum += best;
-    }
+    for (const auto& [question, span] : best_) sum += score(question, span);
     return best_.empty() ? 0 : sum / static_cast<double>(best_.size());
   }
 
+  // The examples are questions, not windows.
+  Outcomes outcomes() const override {
+    Outcomes outcomes;
+    for (const auto& [question, span] : best_) outcomes.set(static_cast<std::int64_t>(question), score(question, span), 1);
+    return outcomes;
+  }
+
  private:
+  double score(std::size_t question, const Span& span) const {
+    double best = 0;
+    for (const auto& answer : dataset_.answers()->questions[question].answers) {
+      best = std::max(best, exact_ ? exact_match(span.text, answer) : answer_f1(span.text, answer));
+    }
+    return best;
+  }
+
   // scores: of start and end at each position, in turn.
   static Span best_span(const AnswerKey& key, const AnswerKey::Window& window, const float* scores) {
     std::int64_t start = -1, end = -1;

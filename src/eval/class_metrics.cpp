@@ -5,52 +5,44 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "dscompress/error.h"
-#include "eval/metric.h"
+#include "eval/mean_metric.h"
 #include "eval/rows.h"
 
 namespace dsc {
 namespace {
 
 // Share of rows whose label is among the best `k` classes.
-class TopK final : public Metric {
+class TopK final : public MeanMetric {
  public:
   explicit TopK(std::int64_t k) : k_(k) {}
-  void add(const Prediction& prediction) override {
-    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-    rows_ += (rows.labels != kIgnoredLabel).sum().item<std::int64_t>();
-    if (k_ == 1) {
-      found_ += (rows.logits.argmax(1) == rows.labels).sum().item<std::int64_t>();
-    } else {
-      const auto best = std::get<1>(at::topk(rows.logits, std::min(k_, rows.logits.size(1)), 1));
-      found_ += (best == rows.labels.unsqueeze(1)).any(1).sum().item<std::int64_t>();
-    }
-  }
-  double value() const override { return static_cast<double>(found_) / static_cast<double>(std::max<std::int64_t>(1, rows_)); }
 
  private:
-  std::int64_t k_, found_ = 0, rows_ = 0;
+  RowScores score(const Prediction& prediction) const override {
+    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
+    const at::Tensor counted = rows.labels != kIgnoredLabel;
+    if (k_ == 1) return {rows.logits.argmax(1) == rows.labels, counted};
+    const auto best = std::get<1>(at::topk(rows.logits, std::min(k_, rows.logits.size(1)), 1));
+    return {(best == rows.labels.unsqueeze(1)).any(1), counted};
+  }
+
+  std::int64_t k_;
 };
 
 // How often each class was predicted for each label.
 class Confusion {
  public:
-  void add(const Prediction& prediction) {
-    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-    classes_ = std::max(classes_, rows.logits.size(1));
-    const at::Tensor predicted = rows.logits.argmax(1).contiguous(), labels = rows.labels.contiguous();
-    const auto *p = predicted.const_data_ptr<std::int64_t>(), *l = labels.const_data_ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < labels.numel(); ++i) {
-      if (l[i] == kIgnoredLabel) continue;
-      ++both_[{l[i], p[i]}];
-      ++labelled_[l[i]];
-      ++predicted_[p[i]];
-      ++rows_;
-    }
+  void add(std::int64_t label, std::int64_t predicted, std::int64_t times = 1) {
+    classes_ = std::max(classes_, std::max(label, predicted) + 1);
+    both_[{label, predicted}] += times;
+    labelled_[label] += times;
+    predicted_[predicted] += times;
+    rows_ += times;
   }
-  std::int64_t classes() const { return classes_; }
+  std::int64_t classes() const { return classes_; }  // up to the largest that occurs
   double rows() const { return static_cast<double>(rows_); }
   double labelled(std::int64_t c) const { return count(labelled_, c); }
   double predicted(std::int64_t c) const { return count(predicted_, c); }
@@ -74,67 +66,106 @@ double f1_of(const Confusion& confusion, std::int64_t c) {
 }
 
 // Of class 1 of two classes.
-class BinaryF1 final : public Metric {
- public:
-  void add(const Prediction& prediction) override {
-    confusion_.add(prediction);
-    if (confusion_.classes() == 2) return;
-    throw Error(ErrorCode::data, "metric `f1` is that of class 1 of two, and the model has " + std::to_string(confusion_.classes()) + " classes", {}, "use macro_f1");
-  }
-  double value() const override { return f1_of(confusion_, 1); }
-
- private:
-  Confusion confusion_;
-};
+double binary_f1(const Confusion& confusion) { return f1_of(confusion, 1); }
 
 // Mean over the classes that occur as label or prediction.
-class MacroF1 final : public Metric {
- public:
-  void add(const Prediction& prediction) override { confusion_.add(prediction); }
-  double value() const override {
-    double sum = 0, count = 0;
-    for (std::int64_t c = 0; c < confusion_.classes(); ++c) {
-      if (confusion_.labelled(c) + confusion_.predicted(c) == 0) continue;
-      sum += f1_of(confusion_, c);
-      count += 1;
-    }
-    return count > 0 ? sum / count : 0;
+double macro_f1(const Confusion& confusion) {
+  double sum = 0, count = 0;
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) {
+    if (confusion.labelled(c) + confusion.predicted(c) == 0) continue;
+    sum += f1_of(confusion, c);
+    count += 1;
   }
-
- private:
-  Confusion confusion_;
-};
+  return count > 0 ? sum / count : 0;
+}
 
 // Correlation of labels and predictions as indicator vectors. source: Gorodkin 2004, doi:10.1016/j.compbiolchem.2004.09.006.
-class Matthews final : public Metric {
- public:
-  void add(const Prediction& prediction) override { confusion_.add(prediction); }
-  double value() const override {
-    const double n = confusion_.rows();
-    double correct = 0, both = 0, labels = 0, predictions = 0;
-    for (std::int64_t c = 0; c < confusion_.classes(); ++c) {
-      correct += confusion_.correct(c);
-      both += confusion_.labelled(c) * confusion_.predicted(c);
-      labels += confusion_.labelled(c) * confusion_.labelled(c);
-      predictions += confusion_.predicted(c) * confusion_.predicted(c);
-    }
-    const double spread = std::sqrt((n * n - predictions) * (n * n - labels));
-    return spread > 0 ? (correct * n - both) / spread : 0;
+double matthews(const Confusion& confusion) {
+  const double n = confusion.rows();
+  double correct = 0, both = 0, labels = 0, predictions = 0;
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) {
+    correct += confusion.correct(c);
+    both += confusion.labelled(c) * confusion.predicted(c);
+    labels += confusion.labelled(c) * confusion.labelled(c);
+    predictions += confusion.predicted(c) * confusion.predicted(c);
   }
+  const double spread = std::sqrt((n * n - predictions) * (n * n - labels));
+  return spread > 0 ? (correct * n - both) / spread : 0;
+}
+
+using ConfusionFigure = double (*)(const Confusion&);
+
+ConfusionFigure find_confusion_figure(const std::string& name) {
+  if (name == "f1") return binary_f1;
+  if (name == "macro_f1") return macro_f1;
+  if (name == "matthews") return matthews;
+  return nullptr;
+}
+
+class ConfusionMetric final : public Metric {
+ public:
+  ConfusionMetric(ConfusionFigure figure, bool binary) : figure_(figure), binary_(binary) {}
+
+  void add(const Prediction& prediction) override {
+    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
+    if (binary_ && rows.logits.size(1) != 2) {
+      throw Error(ErrorCode::data, "metric `f1` is that of class 1 of two, and the model has " + std::to_string(rows.logits.size(1)) + " classes", {}, "use macro_f1");
+    }
+    const at::Tensor predicted = rows.logits.argmax(1).contiguous(), labels = rows.labels.contiguous();
+    const auto *p = predicted.const_data_ptr<std::int64_t>(), *l = labels.const_data_ptr<std::int64_t>();
+    const auto& examples = prediction.batch.indices;
+    const bool row_is_example = static_cast<std::int64_t>(examples.size()) == labels.numel();
+    for (std::int64_t i = 0; i < labels.numel(); ++i) {
+      if (l[i] != kIgnoredLabel) confusion_.add(l[i], p[i]);
+      if (row_is_example) outcomes_.set(examples[static_cast<std::size_t>(i)], static_cast<double>(p[i]), static_cast<double>(l[i]));
+    }
+  }
+  double value() const override { return figure_(confusion_); }
+  Outcomes outcomes() const override { return outcomes_; }
 
  private:
+  ConfusionFigure figure_;
+  bool binary_;
   Confusion confusion_;
+  Outcomes outcomes_;
 };
+
+// Counts how often each pair of label and prediction was chosen: there are few, whatever the number of examples.
+Figure confusion_figure(ConfusionFigure figure, const Outcomes& outcomes) {
+  using Pair = std::pair<float, float>;
+  std::map<Pair, std::size_t> ids;
+  std::vector<Pair> pairs;
+  std::vector<std::size_t> pair_of;
+  for (std::size_t i = 0; i < outcomes.value.size(); ++i) {
+    const Pair pair{outcomes.against[i], outcomes.value[i]};
+    const auto [entry, added] = ids.emplace(pair, pairs.size());
+    if (added) pairs.push_back(pair);
+    pair_of.push_back(entry->second);
+  }
+  return [figure, pairs = std::move(pairs), pair_of = std::move(pair_of)](std::span<const std::int64_t> examples) {
+    std::vector<std::int64_t> counts(pairs.size(), 0);
+    for (const auto i : examples) ++counts[pair_of[static_cast<std::size_t>(i)]];
+    Confusion confusion;
+    for (std::size_t p = 0; p < pairs.size(); ++p) {
+      const auto label = static_cast<std::int64_t>(pairs[p].first);
+      if (counts[p] > 0 && label != kIgnoredLabel) confusion.add(label, static_cast<std::int64_t>(pairs[p].second), counts[p]);
+    }
+    return figure(confusion);
+  };
+}
 
 }  // namespace
 
 std::unique_ptr<Metric> make_class_metric(const std::string& name) {
   if (name == "top1") return std::make_unique<TopK>(1);
   if (name == "top5") return std::make_unique<TopK>(5);
-  if (name == "f1") return std::make_unique<BinaryF1>();
-  if (name == "macro_f1") return std::make_unique<MacroF1>();
-  if (name == "matthews") return std::make_unique<Matthews>();
+  if (const auto figure = find_confusion_figure(name)) return std::make_unique<ConfusionMetric>(figure, name == "f1");
   return nullptr;
+}
+
+Figure make_class_figure(const std::string& name, const Outcomes& outcomes) {
+  const auto figure = find_confusion_figure(name);
+  return figure ? confusion_figure(figure, outcomes) : Figure();
 }
 
 }  // namespace dsc

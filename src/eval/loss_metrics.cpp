@@ -1,56 +1,37 @@
 // The loss that training minimises, as a metric.
 #include <ATen/ops/cross_entropy_loss.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "dscompress/error.h"
-#include "eval/metric.h"
+#include "eval/mean_metric.h"
 #include "eval/regression.h"
 #include "eval/rows.h"
 
 namespace dsc {
 namespace {
 
-// Mean cross-entropy in nats over all rows with a label.
-class CrossEntropy {
- public:
-  void add(const Prediction& prediction) {
-    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-    rows_ += (rows.labels != kIgnoredLabel).sum().item<std::int64_t>();
-    const double sum = at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::Sum, kIgnoredLabel).item<double>();
-    if (!std::isfinite(sum)) fail_masked("the cross-entropy", "an example's own class has the score -inf, or all classes have");
-    sum_ += sum;
-  }
-  double mean() const { return sum_ / static_cast<double>(std::max<std::int64_t>(1, rows_)); }
-
- private:
-  double sum_ = 0;
-  std::int64_t rows_ = 0;
-};
+// In nats.
+RowScores cross_entropies(const Prediction& prediction) {
+  const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
+  const at::Tensor losses = at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::None, kIgnoredLabel);
+  if (!losses.isfinite().all().item<bool>()) fail_masked("the cross-entropy", "an example's own class has the score -inf, or all classes have");
+  return {losses, rows.labels != kIgnoredLabel};
+}
 
 // Cross-entropy for class labels, mean squared error for real numbers.
-class Loss final : public Metric {
- public:
-  void add(const Prediction& prediction) override {
+class Loss final : public MeanMetric {
+  RowScores score(const Prediction& prediction) const override {
     const at::Tensor& target = prediction.batch.target;
-    if (target.defined() && target.is_floating_point()) squared_.add(prediction);
-    else entropy_.add(prediction);
+    return target.defined() && target.is_floating_point() ? squared_errors(prediction) : cross_entropies(prediction);
   }
-  double value() const override { return squared_.empty() ? entropy_.mean() : squared_.mean(); }
-
- private:
-  CrossEntropy entropy_;
-  SquaredError squared_;
 };
 
-class Perplexity final : public Metric {
+class Perplexity final : public MeanMetric {
  public:
-  void add(const Prediction& prediction) override { entropy_.add(prediction); }
-  double value() const override { return std::exp(entropy_.mean()); }
+  double value() const override { return std::exp(mean()); }
 
  private:
-  CrossEntropy entropy_;
+  RowScores score(const Prediction& prediction) const override { return cross_entropies(prediction); }
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "data/dataset.h"
+#include "eval/outcomes.h"
 
 namespace dsc {
 
@@ -21,6 +22,7 @@ class Metric {
   virtual ~Metric() = default;
   virtual void add(const Prediction& prediction) = 0;  // errors: data
   virtual double value() const = 0;
+  virtual Outcomes outcomes() const { return {}; }
 };
 
 // The families, each in its file; null: the name is another family's.
@@ -29,5 +31,9 @@ std::unique_ptr<Metric> make_loss_metric(const std::string& name);         // lo
 std::unique_ptr<Metric> make_regression_metric(const std::string& name);   // mse pearson spearman
 std::unique_ptr<Metric> make_comparison_metric(const std::string& name);   // agreement kl
 std::unique_ptr<Metric> make_answer_metric(const std::string& name, const Dataset& dataset);  // exact_match answer_f1
+
+// Of those that are figures of the whole set, each family's; null: the name is another family's, or a mean.
+Figure make_class_figure(const std::string& name, const Outcomes& outcomes);       // f1 macro_f1 matthews
+Figure make_regression_figure(const std::string& name, const Outcomes& outcomes);  // pearson spearman
 
 }  // namespace dsc

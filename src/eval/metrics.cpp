@@ -68,9 +68,13 @@ bool compares_with_base(const std::vector<std::string>& metrics) {
   return std::any_of(metrics.begin(), metrics.end(), [](const std::string& name) { return name == "agreement" || name == "kl"; });
 }
 
-Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& options) {
+namespace {
+
+using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>>;
+
+NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateOptions& options, ExampleIds* ids) {
   const at::NoGradGuard no_grad;
-  std::vector<std::pair<std::string, std::unique_ptr<Metric>>> metrics;
+  NamedMetrics metrics;
   for (const auto& name : options.metrics) metrics.emplace_back(name, make_metric(name, dataset));
   const bool comparing = compares_with_base(options.metrics);
   if (comparing && !options.reference) throw Error(ErrorCode::internal, "metrics that compare need a reference engine");
@@ -84,13 +88,31 @@ Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& 
   while (const std::optional<Batch> batch = loader.next()) {
     const Prediction prediction{run(engine, *batch, dataset.info()), *batch, comparing ? run(*options.reference, *batch, dataset.info()) : at::Tensor()};
     for (auto& [name, metric] : metrics) metric->add(prediction);
+    if (ids) ids->add(*batch);
     done += batch->inputs.empty() ? 0 : batch->inputs.front().size(0) - batch->filler;
     if (options.progress) options.progress(done, total);
   }
   if (done == 0) throw Error(ErrorCode::data, "there are no examples to evaluate: " + dataset.info().description);
+  return metrics;
+}
+
+}  // namespace
+
+Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& options) {
   Metrics values;
-  for (const auto& [name, metric] : metrics) values[name] = metric->value();
+  for (const auto& [name, metric] : run_metrics(engine, dataset, options, nullptr)) values[name] = metric->value();
   return values;
+}
+
+Evaluation evaluate_examples(Engine& engine, const Dataset& dataset, const EvaluateOptions& options) {
+  ExampleIds ids(dataset);
+  Evaluation evaluation;
+  for (const auto& [name, metric] : run_metrics(engine, dataset, options, &ids)) {
+    evaluation.metrics[name] = metric->value();
+    if (auto outcomes = metric->outcomes(); !outcomes.empty()) evaluation.outcomes.emplace(name, std::move(outcomes));
+  }
+  evaluation.examples = ids.take();
+  return evaluation;
 }
 
 }  // namespace dsc

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "dscompress/pass.h"
+#include "eval/outcomes.h"
 #include "exec/engine.h"
 
 namespace dsc {
@@ -30,5 +32,13 @@ struct EvaluateOptions {
 // errors: data for labels that the model's output has no class for, with the example's index; numeric for outputs that
 // are not finite.
 Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& options);
+
+struct Evaluation {
+  Metrics metrics;
+  std::map<std::string, Outcomes> outcomes;  // of the metrics that say something of single examples
+  std::vector<std::int64_t> examples;        // what tells them apart (ExampleIds)
+};
+// The same, keeping what became of each example.
+Evaluation evaluate_examples(Engine& engine, const Dataset& dataset, const EvaluateOptions& options);
 
 }  // namespace dsc

@@ -41,34 +41,40 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
   return ranks;
 }
 
-class Mse final : public Metric {
- public:
-  void add(const Prediction& prediction) override { error_.add(prediction); }
-  double value() const override { return error_.mean(); }
-
- private:
-  SquaredError error_;
+class Mse final : public MeanMetric {
+  RowScores score(const Prediction& prediction) const override { return squared_errors(prediction); }
 };
+
+using Numbers = std::vector<double>;
+using CorrelationFigure = double (*)(const Numbers& predicted, const Numbers& wanted);
+
+double pearson(const Numbers& predicted, const Numbers& wanted) { return correlation(predicted, wanted); }
+double spearman(const Numbers& predicted, const Numbers& wanted) { return correlation(ranks_of(predicted), ranks_of(wanted)); }
+
+CorrelationFigure find_correlation(const std::string& name) { return name == "pearson" ? pearson : name == "spearman" ? spearman : nullptr; }
 
 class Correlation final : public Metric {
  public:
-  explicit Correlation(bool of_ranks) : of_ranks_(of_ranks) {}
+  explicit Correlation(CorrelationFigure figure) : figure_(figure) {}
   void add(const Prediction& prediction) override {
+    const std::size_t before = wanted_.size();
     append(predicted_numbers(prediction), predicted_);
     append(prediction.batch.target, wanted_);
+    const auto& examples = prediction.batch.indices;
+    if (wanted_.size() != before + examples.size()) return;  // several numbers an example
+    for (std::size_t i = 0; i < examples.size(); ++i) outcomes_.set(examples[i], predicted_[before + i], wanted_[before + i]);
   }
-  double value() const override {
-    if (wanted_.empty()) return 0;
-    return of_ranks_ ? correlation(ranks_of(predicted_), ranks_of(wanted_)) : correlation(predicted_, wanted_);
-  }
+  double value() const override { return wanted_.empty() ? 0 : figure_(predicted_, wanted_); }
+  Outcomes outcomes() const override { return outcomes_; }
 
  private:
-  static void append(const at::Tensor& tensor, std::vector<double>& values) {
+  static void append(const at::Tensor& tensor, Numbers& values) {
     const at::Tensor flat = tensor.to(at::kDouble).reshape({-1}).contiguous();
     values.insert(values.end(), flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
   }
-  bool of_ranks_;
-  std::vector<double> predicted_, wanted_;
+  CorrelationFigure figure_;
+  Numbers predicted_, wanted_;
+  Outcomes outcomes_;
 };
 
 }  // namespace
@@ -85,16 +91,28 @@ at::Tensor predicted_numbers(const Prediction& prediction) {
   throw Error(ErrorCode::data, "targets of shape " + shape_text(target) + " do not fit the model's output of shape " + shape_text(output));
 }
 
-void SquaredError::add(const Prediction& prediction) {
+RowScores squared_errors(const Prediction& prediction) {
   const at::Tensor predicted = predicted_numbers(prediction);
-  sum_ += (predicted.to(at::kDouble) - prediction.batch.target.to(at::kDouble)).square().sum().item<double>();
-  count_ += predicted.numel();
+  return {(predicted.to(at::kDouble) - prediction.batch.target.to(at::kDouble)).square().reshape({-1}), {}};
 }
 
 std::unique_ptr<Metric> make_regression_metric(const std::string& name) {
   if (name == "mse") return std::make_unique<Mse>();
-  if (name == "pearson" || name == "spearman") return std::make_unique<Correlation>(name == "spearman");
+  if (const auto figure = find_correlation(name)) return std::make_unique<Correlation>(figure);
   return nullptr;
+}
+
+Figure make_regression_figure(const std::string& name, const Outcomes& outcomes) {
+  const auto correlation_of = find_correlation(name);
+  if (!correlation_of) return {};
+  return [correlation_of, &outcomes](std::span<const std::int64_t> examples) {
+    Numbers predicted, wanted;
+    for (const auto i : examples) {
+      predicted.push_back(static_cast<double>(outcomes.value[static_cast<std::size_t>(i)]));
+      wanted.push_back(static_cast<double>(outcomes.against[static_cast<std::size_t>(i)]));
+    }
+    return correlation_of(predicted, wanted);
+  };
 }
 
 }  // namespace dsc

@@ -34,7 +34,7 @@ void write_files(const Recipe& recipe, const Model& model, const Model& base, co
   }
 }
 
-void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report) {
+void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report, Predictions& predictions) {
   const auto engine = make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
   DeployedRecord record;
   record.engine = engine->name();
@@ -55,7 +55,9 @@ void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base
       throw_if_interrupted();
       progress.update("evaluate", done, total);
     };
-    record.metrics = evaluate(*engine, *found->second, options);
+    auto evaluation = evaluate_examples(*engine, *found->second, options);
+    record.metrics = evaluation.metrics;
+    predictions.keep(kCompressedDeployed, std::move(evaluation));
   }
   report.deployed.push_back(std::move(record));
 }
@@ -80,11 +82,15 @@ void measure(const Recipe& recipe, const Model& model, const Model& base, Report
 
 }  // namespace
 
-void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, const RunFolder& folder, Report& report) {
+void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, const RunFolder& folder, Report& report,
+                  Predictions& predictions) {
   report.files.clear();
   report.deployed.clear();
   write_files(recipe, run.model, base, folder, report);
-  if (recipe.deploy.openvino) evaluate_deployed(recipe, run, base, report);
+  if (recipe.deploy.openvino) {
+    evaluate_deployed(recipe, run, base, report, predictions);
+    if (!predictions.examples.empty()) write_predictions(folder.file(kPredictionsFile), predictions);
+  }
   if (recipe.evaluate.latency) measure(recipe, run.model, base, report);
 }
 

@@ -9,20 +9,19 @@ namespace {
 // What a gate can look at: the base's and the compressed model's figure, and how many times better the latter is.
 struct Figures {
   std::optional<double> base, now, ratio;
-  bool larger_is_better = true;
 };
 
 Figures find_figures(const std::string& metric, const Report& report) {
   if (report.steps.empty()) return {};
   const auto comparison = compare_ends(report);
   const auto &first = baseline_step(report), &last = report.steps.back();
-  if (metric == "size") return {static_cast<double>(first.size_bytes), static_cast<double>(last.size_bytes), comparison.size_ratio, false};
-  if (metric == "macs") return {first.macs, last.macs, comparison.macs_ratio, false};
+  if (metric == "size") return {static_cast<double>(first.size_bytes), static_cast<double>(last.size_bytes), comparison.size_ratio};
+  if (metric == "macs") return {first.macs, last.macs, comparison.macs_ratio};
   if (metric == "parameters") {
-    return {static_cast<double>(first.parameters), static_cast<double>(last.parameters), comparison.parameters_ratio, false};
+    return {static_cast<double>(first.parameters), static_cast<double>(last.parameters), comparison.parameters_ratio};
   }
-  if (metric == "latency_p50") return {{}, {}, comparison.latency_speedup, false};
-  Figures figures{.larger_is_better = larger_is_better(metric)};
+  if (metric == "latency_p50") return {{}, {}, comparison.latency_speedup};
+  Figures figures;
   if (const auto found = comparison.base.find(metric); found != comparison.base.end()) figures.base = found->second;
   if (const auto found = comparison.compressed.find(metric); found != comparison.compressed.end()) figures.now = found->second;
   return figures;
@@ -30,17 +29,6 @@ Figures find_figures(const std::string& metric, const Report& report) {
 
 GateRecord missing(const std::string& metric, std::string rule, double bound) {
   return {metric, std::move(rule), {}, bound, false, metric + " was not measured"};
-}
-
-GateRecord check_drop(const std::string& metric, const Quantity& allowed, const Figures& figures) {
-  const std::string rule = printed("max_drop %g%s", allowed.value, allowed.unit.c_str());
-  if (!figures.base || !figures.now) return missing(metric, rule, allowed.value);
-  const double fall = (figures.larger_is_better ? 1 : -1) * (*figures.base - *figures.now);
-  const bool relative = allowed.unit == "%";
-  const double drop = relative ? 100 * fall / std::abs(*figures.base) : allowed.unit == "pp" ? 100 * fall : fall;
-  const char* unit = relative ? " % of the base" : allowed.unit == "pp" ? " points" : "";
-  const bool passed = drop <= allowed.value + 1e-9;
-  return {metric, rule, drop, allowed.value, passed, printed("%s fell by %.3g%s, %g allowed", metric.c_str(), drop, unit, allowed.value)};
 }
 
 GateRecord check_bound(const std::string& metric, const char* rule, double bound, std::optional<double> measured, bool at_least, const char* what) {
@@ -53,11 +41,40 @@ GateRecord check_bound(const std::string& metric, const char* rule, double bound
 
 }  // namespace
 
+GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now) {
+  const std::string rule = printed("max_drop %g%s", allowed.value, allowed.unit.c_str());
+  if (!base || !now) return missing(metric, rule, allowed.value);
+  const double fall = (larger_is_better(metric) ? 1 : -1) * (*base - *now);
+  const bool relative = allowed.unit == "%";
+  const double drop = relative ? 100 * fall / std::abs(*base) : allowed.unit == "pp" ? 100 * fall : fall;
+  const char* unit = relative ? " % of the base" : allowed.unit == "pp" ? " points" : "";
+  const bool passed = drop <= allowed.value + 1e-9;
+  return {metric, rule, drop, allowed.value, passed, printed("%s fell by %.3g%s, %g allowed", metric.c_str(), drop, unit, allowed.value)};
+}
+
+std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer) {
+  const bool share = format_metric(metric, 0.5).ends_with("%");
+  if (share && drop.unit.empty()) {
+    return Problem{"max_drop of " + metric + " needs a unit", {.pointer = pointer}, "0.5pp is half a percentage point, 0.5% is that share of the base's value"};
+  }
+  if (!share && drop.unit == "pp") {
+    return Problem{metric + " is no percentage: max_drop cannot be in pp", {.pointer = pointer}, "use % (of the base's value) or no unit"};
+  }
+  return std::nullopt;
+}
+
+bool is_implausible_gain(const std::string& metric, double base, double now) {
+  constexpr double kImplausibleGain = 0.10;
+  const bool is_share = format_metric(metric, base).ends_with("%") && metric != "agreement";
+  const bool was_trained = base > 0.5;  // a gain over an untrained network is what training is for
+  return is_share && was_trained && now > base + kImplausibleGain;
+}
+
 std::vector<GateRecord> check_gates(const std::map<std::string, GateConfig>& gates, const Report& report) {
   std::vector<GateRecord> records;
   for (const auto& [metric, gate] : gates) {
     const auto figures = find_figures(metric, report);
-    if (gate.max_drop) records.push_back(check_drop(metric, *gate.max_drop, figures));
+    if (gate.max_drop) records.push_back(check_drop(metric, *gate.max_drop, figures.base, figures.now));
     if (gate.min) records.push_back(check_bound(metric, "min", *gate.min, figures.now, true, ""));
     if (gate.max) records.push_back(check_bound(metric, "max", *gate.max, figures.now, false, ""));
     if (gate.min_ratio) records.push_back(check_bound(metric, "min_ratio", *gate.min_ratio, figures.ratio, true, " times better than the base"));
@@ -68,8 +85,6 @@ std::vector<GateRecord> check_gates(const std::map<std::string, GateConfig>& gat
 }
 
 std::vector<std::string> find_anomalies(const Report& report) {
-  // Compression does not make a trained model this much better; a mix-up of data or labels does.
-  constexpr double kImplausibleGain = 0.10;
   std::vector<std::string> anomalies;
   for (const auto& step : report.steps) {
     for (const auto& [metric, value] : step.metrics) {
@@ -80,9 +95,7 @@ std::vector<std::string> find_anomalies(const Report& report) {
   const auto comparison = compare_ends(report);
   for (const auto& [metric, base] : comparison.base) {
     const auto found = comparison.compressed.find(metric);
-    const bool is_share = format_metric(metric, base).ends_with("%") && metric != "agreement";
-    const bool was_trained = base > 0.5;  // a gain over an untrained network is what training is for
-    if (found != comparison.compressed.end() && is_share && was_trained && found->second > base + kImplausibleGain) {
+    if (found != comparison.compressed.end() && is_implausible_gain(metric, base, found->second)) {
       anomalies.push_back(metric + " rose from " + format_metric(metric, base) + " to " + format_metric(metric, found->second) +
                           ", which compression does not do: check data and labels");
     }

@@ -13,6 +13,7 @@
 #include "data/open.h"
 #include "dscompress/fields.h"
 #include "dscompress/pass.h"
+#include "pipeline/baseline_rules.h"
 
 namespace dsc {
 
@@ -66,7 +67,7 @@ struct GateConfig {
 
 struct ReportConfig {
   std::string title;                                                 // empty: the recipe's name
-  std::vector<std::string> formats = {"markdown", "html", "junit"};  // besides report.json
+  std::vector<std::string> formats = {"markdown", "html", "junit", "prometheus"};  // besides report.json
   void fields(FieldVisitor& visit);
 };
 
@@ -99,7 +100,8 @@ struct Recipe {
   EvaluateConfig evaluate;
   PassList passes;
   DeployConfig deploy;
-  std::map<std::string, GateConfig> gates;
+  std::map<std::string, GateConfig> gates;  // besides `baseline`
+  BaselineRules baseline_gates;             // gates.baseline
   ReportConfig report;
   std::int64_t seed = 0;
   std::int64_t threads = 0;  // 0: all cores

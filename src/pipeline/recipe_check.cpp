@@ -7,6 +7,7 @@
 #include "core/names.h"
 #include "deploy/artifact.h"
 #include "eval/metrics.h"
+#include "pipeline/gates.h"
 #include "pipeline/recipe.h"
 #include "report/report.h"
 
@@ -157,17 +158,6 @@ const std::map<std::string, std::vector<std::string>>& measured_figures() {
   return figures;
 }
 
-void check_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer, Problems& problems) {
-  const bool share = format_metric(metric, 0.5).ends_with("%");
-  const Place place{.pointer = pointer + "/max_drop"};
-  if (share && drop.unit.empty()) {
-    problems.push_back(
-        {"max_drop of " + metric + " needs a unit", place, "0.5pp is half a percentage point, 0.5% is that share of the base's value"});
-  } else if (!share && drop.unit == "pp") {
-    problems.push_back({metric + " is no percentage: max_drop cannot be in pp", place, "use % (of the base's value) or no unit"});
-  }
-}
-
 void check_gate(const Recipe& recipe, const std::string& metric, const GateConfig& gate, Problems& problems) {
   const auto pointer = child_pointer("/gates", metric);
   const auto figure = measured_figures().find(metric);
@@ -192,7 +182,8 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
     const std::string name(rule.name);
     problems.push_back({"`" + name + "` has no meaning for `" + metric + "`", {.pointer = pointer + "/" + name}, "use " + names});
   }
-  if (gate.max_drop && !is_figure) check_drop_unit(metric, *gate.max_drop, pointer, problems);
+  if (!gate.max_drop || is_figure) return;
+  if (auto problem = problem_with_drop_unit(metric, *gate.max_drop, pointer + "/max_drop")) problems.push_back(std::move(*problem));
 }
 
 void check_exports(const Recipe& recipe, Problems& problems) {
@@ -226,6 +217,8 @@ std::vector<Problem> check_recipe(const Recipe& recipe) {
   check_needs(recipe, problems);
   check_order(recipe, problems);
   for (const auto& [metric, gate] : recipe.gates) check_gate(recipe, metric, gate, problems);
+  const auto against_baseline = check_baseline_rules(recipe.baseline_gates, recipe.evaluate.metrics, "/gates/baseline");
+  problems.insert(problems.end(), against_baseline.begin(), against_baseline.end());
   check_exports(recipe, problems);
   add_places(recipe, problems);
   return problems;

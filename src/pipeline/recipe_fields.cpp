@@ -40,7 +40,7 @@ void visit_words(FieldVisitor& visit, std::string_view name, std::vector<std::st
 constexpr std::array<std::string_view, 2> kEngines{"openvino", "libtorch"};
 constexpr std::array<std::string_view, 3> kPrecisions{"f32", "bf16", "f16"};
 constexpr std::array<std::string_view, 2> kPerformance{"latency", "throughput"};
-constexpr std::array<std::string_view, 3> kReportFormats{"markdown", "html", "junit"};
+constexpr std::array<std::string_view, 4> kReportFormats{"markdown", "html", "junit", "prometheus"};
 
 bool has_duplicates(std::vector<std::string> list) {
   std::sort(list.begin(), list.end());
@@ -54,6 +54,31 @@ std::string problem_with_inputs(const std::vector<std::string>& inputs) {
     return "inputs: " + error.problems().front().message + "; " + error.problems().front().hint;
   }
   return {};
+}
+
+constexpr const char* kBaselineGates = "baseline";
+
+// Gates by metric, and `baseline` among them with rules of its own.
+void describe_gates(ValueVisitor& visit, std::map<std::string, GateConfig>& gates, BaselineRules& baseline) {
+  std::vector<std::string> keys;
+  for (const auto& [metric, gate] : gates) keys.push_back(metric);
+  if (!baseline.empty()) keys.emplace_back(kBaselineGates);
+  visit.map({.keys = std::move(keys),
+             .clear =
+                 [&] {
+                   gates.clear();
+                   baseline.clear();
+                 },
+             .value =
+                 [&](const std::string& key, ValueVisitor& inner) {
+                   if (key == kBaselineGates) describe(inner, baseline);
+                   else describe(inner, gates[key]);
+                 },
+             .prototype =
+                 [](ValueVisitor& inner) {
+                   GateConfig gate;
+                   describe(inner, gate);
+                 }});
 }
 
 std::string problem_with_version(std::int64_t version) {
@@ -133,7 +158,7 @@ void Recipe::fields(FieldVisitor& visit) {
   visit("evaluate", evaluate, {.text = "What is measured, before the first pass and after each."});
   visit("passes", passes, {.text = "What is done to the model, in this order."});
   visit("deploy", deploy, {.text = "The form in which the model is used."});
-  visit("gates", gates, {.text = "What the result must keep; the program exits with 1 otherwise."});
+  visit.field("gates", {.text = "What the result must keep; the program exits with 1 otherwise."}, [this](ValueVisitor& inner) { describe_gates(inner, gates, baseline_gates); });
   visit("report", report, {.text = "How the results are shown."});
   visit("seed", seed, {.text = "Seed of everything random.", .minimum = 0});
   visit("threads", threads, {.text = "Threads of LibTorch and OpenVINO; 0: all cores this process may use.", .minimum = 0, .maximum = 4096});

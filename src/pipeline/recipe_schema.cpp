@@ -2,6 +2,18 @@
 #include "pipeline/recipe.h"
 
 namespace dsc {
+namespace {
+
+// `gates` is a mapping by metric with one key of another kind.
+void add_baseline_gates(Tree& gates) {
+  BaselineRules rules;
+  auto schema = schema_of([&](FieldVisitor& visit) { visit("baseline", rules, {.text = "What a run must keep against an earlier one; for the command `gate`."}); });
+  Tree* object = &gates;
+  if (auto* alternatives = gates.find("anyOf")) object = &alternatives->items.front();
+  object->add("properties", std::move(*schema.find("properties")));
+}
+
+}  // namespace
 
 std::string recipe_schema(const PassTable& table) {
   Recipe recipe;
@@ -10,6 +22,7 @@ std::string recipe_schema(const PassTable& table) {
   const auto text = map_tree({{"type", text_tree("string")}});
   auto& properties = *object.find("properties");
   *properties.find("version") = map_tree({{"description", text_tree("Version of the recipe grammar.")}, {"const", plain_tree("1")}});
+  add_baseline_gates(*properties.find("gates"));
   properties.add("vars", map_tree({{"description", text_tree("Values to use elsewhere as ${name}.")},
                                    {"type", text_tree("object")},
                                    {"propertyNames", map_tree({{"pattern", text_tree("^[A-Za-z_][A-Za-z0-9_]*$")}})}}));

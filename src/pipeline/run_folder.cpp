@@ -11,6 +11,7 @@
 #include "io/pt2.h"
 #include "ir/text.h"
 #include "pipeline/checkpoint.h"
+#include "report/prometheus.h"
 
 namespace dsc {
 
@@ -52,6 +53,7 @@ void RunFolder::write_report(const Report& report) const {
   write_file_atomically(file("report.json"), report_json(report));
   if (wants("markdown")) write_file_atomically(file("report.md"), report_markdown(report));
   if (wants("html")) write_file_atomically(file("report.html"), report_html(report));
+  if (wants("prometheus")) write_file_atomically(file("metrics.prom"), prometheus_text(report));
   if (wants("junit")) write_file_atomically(file("junit.xml"), report_junit(report));
 }
 

@@ -1,6 +1,7 @@
 // The files of a run. Everything is written atomically.
 //
-//   recipe.resolved.yaml  report.json  report.md  report.html  junit.xml  log.jsonl  model.*  steps/NN-name/...
+//   recipe.resolved.yaml  report.json  report.md  report.html  junit.xml  metrics.prom  log.jsonl  model.*
+//   predictions.safetensors  steps/NN-name/...
 #pragma once
 
 #include <string>

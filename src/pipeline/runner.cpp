@@ -1,7 +1,5 @@
 #include "pipeline/runner.h"
 
-#include <array>
-#include <ctime>
 #include <filesystem>
 #include <functional>
 
@@ -9,7 +7,10 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "core/utc.h"
 #include "deploy/artifact.h"
+#include "eval/latency.h"
+#include "exec/executor.h"
 #include "exec/foreign_error.h"
 #include "io/pt2.h"
 #include "ir/verify.h"
@@ -17,6 +18,7 @@
 #include "pipeline/deployment.h"
 #include "pipeline/gates.h"
 #include "pipeline/plan.h"
+#include "pipeline/predictions.h"
 #include "pipeline/prepare.h"
 #include "pipeline/run_folder.h"
 #include "pipeline/version.h"
@@ -24,14 +26,6 @@
 namespace dsc {
 namespace {
 
-std::string utc_time(const char* format) {
-  std::array<char, 64> text{};
-  const auto now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::strftime(text.data(), text.size(), format, &parts);
-  return text.data();
-}
 
 // One run from its first step, or from where its checkpoint says, to its end.
 class Run {
@@ -76,13 +70,16 @@ class Run {
     state_ = read_checkpoints(prepared_.resources.checkpoints, prepared_.model, resume_, prepared_.resources.fingerprints);
     const bool passed_baseline = state_.finished_steps >= baseline_ && baseline_ > 0;
     base_ = passed_baseline ? read_pt2(folder_.baseline_model()) : open_model_again();
+    if (std::filesystem::exists(folder_.file(kPredictionsFile))) predictions_ = read_predictions(folder_.file(kPredictionsFile));
     log_info("resuming after step " + std::to_string(state_.finished_steps) + " of " + std::to_string(recipe_.passes.steps.size()));
   }
 
   RunSummary finish() {
     for (auto i = static_cast<std::size_t>(state_.finished_steps); i < recipe_.passes.steps.size(); ++i) run_pass(i);
     auto& report = state_.report;
-    deploy_model(recipe_, prepared_, base_, folder_, report);
+    deploy_model(recipe_, prepared_, base_, folder_, report, predictions_);
+    report.predictions = predictions_.record();
+    report.peak_memory_bytes = peak_memory_bytes();
     report.gates = check_gates(recipe_.gates, report);
     const auto anomalies = find_anomalies(report);
     bool all_passed = true;
@@ -129,11 +126,13 @@ class Run {
     record.size_bytes = stored_file_bytes(model);
     if (prepared_.resources.data.contains(Split::eval)) {
       Progress progress("step " + std::to_string(record.index) + " " + record.name);
-      record.metrics = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
-                                      [&](std::int64_t done, std::int64_t total) {
-                                        throw_if_interrupted();
-                                        progress.update("evaluate", done, total);
-                                      });
+      auto evaluation = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
+                                       [&](std::int64_t done, std::int64_t total) {
+                                         throw_if_interrupted();
+                                         progress.update("evaluate", done, total);
+                                       });
+      record.metrics = evaluation.metrics;
+      keep_predictions(record.index, std::move(evaluation));
     }
     if (record.index == baseline_) {
       if (baseline_ > 0) base_ = model.clone();
@@ -153,6 +152,15 @@ class Run {
     state_.report.seconds = state_.run_time.seconds();
     write_checkpoint(prepared_.resources.checkpoints.step, state_, model, prepared_.resources.fingerprints);
     folder_.write_report(state_.report);
+  }
+
+  // Of the model that everything is compared with, and of the last one. Before the checkpoint: a resumed run finds the file.
+  void keep_predictions(std::int64_t index, Evaluation&& evaluation) {
+    const bool is_base = index == baseline_, is_last = index == static_cast<std::int64_t>(recipe_.passes.steps.size());
+    if (!is_base && !is_last) return;
+    if (is_base && is_last) predictions_.keep(kBaseGraph, Evaluation(evaluation));
+    predictions_.keep(is_last ? kCompressedGraph : kBaseGraph, std::move(evaluation));
+    write_predictions(folder_.file(kPredictionsFile), predictions_);
   }
 
   void run_pass(std::size_t index) {
@@ -197,6 +205,7 @@ class Run {
   std::int64_t baseline_ = 0;
   Model base_;
   RunState state_;
+  Predictions predictions_;
   ResumePoint resume_;
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "core/interrupt.h"
-#include "eval/metrics.h"
 #include "exec/executor.h"
 
 namespace dsc {
@@ -20,8 +19,8 @@ std::string_view to_string(Split split) {
   return "";
 }
 
-Metrics evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
-                       std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+Evaluation evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
+                          std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress) {
   Executor executor(model, {.device = resources.device});
   std::unique_ptr<Executor> base;
   if (compares_with_base(resources.metrics) && reference) base = std::make_unique<Executor>(*reference, ExecutorOptions{.device = resources.device});
@@ -31,7 +30,7 @@ Metrics evaluate_model(const Model& model, const Model* reference, const Dataset
   options.limit = limit;
   options.progress = progress;
   options.reference = base.get();
-  return dsc::evaluate(executor, dataset, options);
+  return evaluate_examples(executor, dataset, options);
 }
 
 Dataset* RunResources::find_data(Split split, const std::string& train_on) const {
@@ -61,7 +60,7 @@ Metrics StepContext::evaluate(const Model& model, Split split, std::int64_t limi
   return evaluate_model(model, resources_.base, data(split), resources_, limit, [&](std::int64_t done, std::int64_t total) {
     check_cancelled();
     progress(what, done, total);
-  });
+  }).metrics;
 }
 
 Model StepContext::load_model(const std::string& path, const std::string& weights) {

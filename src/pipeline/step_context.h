@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "data/dataset.h"
 #include "dscompress/pass.h"
+#include "eval/metrics.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
@@ -70,9 +71,9 @@ class StepContext : public PassContext {
   Progress progress_;
 };
 
-// Metrics of a model on a data set, run by LibTorch. `reference`: the base model for `agreement`, may be null.
-Metrics evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
-                       std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress);
+// A model on a data set, run by LibTorch. `reference`: the base model for `agreement`, may be null.
+Evaluation evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
+                          std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress);
 
 std::string_view to_string(Split split);
 

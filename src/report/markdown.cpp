@@ -3,32 +3,13 @@
 
 #include "core/log.h"
 #include "core/printed.h"
+#include "report/markdown_table.h"
 #include "report/report.h"
 
 namespace dsc {
 namespace {
 
-std::string escape_cell(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '|') escaped += "\\|";
-    else if (c == '\n') escaped += ' ';
-    else escaped += c;
-  }
-  return escaped;
-}
-
-void write_row(std::ostream& out, const std::vector<std::string>& cells) {
-  for (const auto& cell : cells) out << "| " << escape_cell(cell) << ' ';
-  out << "|\n";
-}
-
-void write_table(std::ostream& out, const std::vector<std::string>& columns, const std::vector<std::vector<std::string>>& rows) {
-  write_row(out, columns);
-  write_row(out, std::vector<std::string>(columns.size(), "---"));
-  for (const auto& row : rows) write_row(out, row);
-  out << '\n';
-}
+using markdown::write_table;
 
 std::string ratio_text(double base, double now) { return now > 0 ? printed("%.2fx", base / now) : "-"; }
 

@@ -84,6 +84,13 @@ void OverrideRecord::fields(FieldVisitor& visit) {
   visit("origin", origin, {.text = "Where it was given."});
 }
 
+void PredictionsRecord::fields(FieldVisitor& visit) {
+  visit("path", path, {.text = "File, relative to the run folder."});
+  visit("examples", examples, {.text = "Fingerprint of the examples as the models saw them: runs with the same can be compared in pairs."});
+  visit("count", count, {.text = "How many examples."});
+  visit("metrics_version", metrics_version, {.text = "Version of what the metrics mean."});
+}
+
 void Report::fields(FieldVisitor& visit) {
   visit("version", version, {.text = "Version of this format."});
   visit("tool_version", tool_version, {.text = "Version of dscompress."});
@@ -105,14 +112,12 @@ void Report::fields(FieldVisitor& visit) {
   visit("files", files, {.text = "Files written."});
   visit("gates", gates, {.text = "Results of the gates."});
   visit("overrides", overrides, {.text = "What was set from outside the recipe file."});
+  visit("predictions", predictions, {.text = "What became of each example; absent: nothing was evaluated."});
+  visit("peak_memory_bytes", peak_memory_bytes, {.text = "Resident memory of the run's process at its largest; of the last part if it was resumed.", .unit = "bytes"});
   visit("notes", notes, {.text = "Findings about the run as a whole."});
 }
 
 bool larger_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "perplexity" && metric != "kl"; }
-
-bool is_share(const std::string& metric) {
-  return metric.starts_with("top") || metric == "accuracy" || metric == "agreement" || metric.ends_with("f1") || metric == "exact_match";
-}
 
 std::string format_metric(const std::string& metric, double value) {
   return is_share(metric) ? printed("%.2f %%", 100 * value) : printed("%.4f", value);

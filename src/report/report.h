@@ -96,6 +96,15 @@ struct OverrideRecord {
   void fields(FieldVisitor& visit);
 };
 
+// Where outcomes of single examples are, and what tells whether two runs looked at the same ones.
+struct PredictionsRecord {
+  std::string path;              // relative to the run folder
+  std::string examples;          // fingerprint of the examples
+  std::int64_t count = 0;
+  std::int64_t metrics_version = 0;  // raised when a metric changes its meaning
+  void fields(FieldVisitor& visit);
+};
+
 struct Report {
   std::int64_t version = kReportVersion;
   std::string tool_version;
@@ -117,6 +126,8 @@ struct Report {
   std::vector<FileRecord> files;
   std::vector<GateRecord> gates;
   std::vector<OverrideRecord> overrides;
+  std::optional<PredictionsRecord> predictions;
+  std::int64_t peak_memory_bytes = 0;  // resident, of the run's process
   std::vector<std::string> notes;
   void fields(FieldVisitor& visit);
 };
@@ -140,8 +151,6 @@ std::string report_junit(const Report& report);
 // A few lines for the terminal.
 std::string report_summary(const Report& report);
 
-// Whether a metric is a share of the examples, at most 1.
-bool is_share(const std::string& metric);
 // A metric's value as people write it: accuracies as "91.73 %".
 std::string format_metric(const std::string& metric, double value);
 // Whether larger values of a metric are better, e.g. false for "loss".

@@ -29,7 +29,7 @@ TEST(Run, LeavesAWholeRunFolder) {
   const TinyRun run;
   const auto result = run.run("out");
   ASSERT_EQ(result.status, 0) << result.err;
-  for (const auto* name : {"recipe.resolved.yaml", "report.json", "report.md", "report.html", "junit.xml", "log.jsonl", "model.pt2", "model.safetensors",
+  for (const auto* name : {"recipe.resolved.yaml", "report.json", "report.md", "report.html", "junit.xml", "metrics.prom", "log.jsonl", "model.pt2", "model.safetensors", "predictions.safetensors",
                            "steps/01-train/graph.txt", "steps/02-prune/step.json", "steps/03-quantize/graph.txt"}) {
     EXPECT_TRUE(fs::exists(run.file("out") + "/" + name)) << name;
   }
@@ -50,7 +50,7 @@ TEST(Run, SameRecipeGivesTheSameBytes) {
   const TinyRun run;
   ASSERT_EQ(run.run("a").status, 0);
   ASSERT_EQ(run.run("b").status, 0);
-  for (const auto* name : {"/model.pt2", "/model.safetensors"}) EXPECT_EQ(slurp(run.file("a") + name), slurp(run.file("b") + name)) << name;
+  for (const auto* name : {"/model.pt2", "/model.safetensors", "/predictions.safetensors"}) EXPECT_EQ(slurp(run.file("a") + name), slurp(run.file("b") + name)) << name;
   ASSERT_EQ(run.run("c", "--seed 5").status, 0);
   EXPECT_NE(slurp(run.file("a/model.safetensors")), slurp(run.file("c/model.safetensors")));
 }
@@ -104,7 +104,7 @@ TEST(Run, KilledAtAnyInstantItResumesToTheSameBytes) {
     fs::remove_all(out);
     ASSERT_EQ(run.run("killed").status, 0);
   }
-  for (const auto* name : {"/model.pt2", "/model.safetensors"}) EXPECT_EQ(slurp(run.file("whole") + name), slurp(out + name)) << name;
+  for (const auto* name : {"/model.pt2", "/model.safetensors", "/predictions.safetensors"}) EXPECT_EQ(slurp(run.file("whole") + name), slurp(out + name)) << name;
 }
 
 TEST(Run, ResumeRefusesOtherDataAndSaysWhich) {

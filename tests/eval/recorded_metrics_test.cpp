@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "core/file.h"
 #include "data/answers.h"
@@ -72,8 +73,13 @@ void expect_recorded(const Json& expected, const Dataset& dataset) {
   for (const auto& [name, value] : expected.items()) options.metrics.push_back(name);
   options.batch = 7;
   options.reference = &base;
-  const auto found = evaluate(engine, dataset, options);
-  for (const auto& [name, value] : expected.items()) EXPECT_NEAR(found.at(name), value.get<double>(), 1e-6) << name;
+  const auto found = evaluate_examples(engine, dataset, options);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(dataset.size()));
+  std::iota(all.begin(), all.end(), 0);
+  for (const auto& [name, value] : expected.items()) {
+    EXPECT_NEAR(found.metrics.at(name), value.get<double>(), 1e-6) << name;
+    EXPECT_NEAR(make_figure(name, found.outcomes.at(name))(all), value.get<double>(), 1e-5) << name << " from the outcomes of single examples";
+  }
 }
 
 TEST(RecordedMetrics, OfClasses) {

@@ -1,0 +1,16 @@
+// Whether one run's model is slower than another's.
+#pragma once
+
+#include "pipeline/finished_run.h"
+#include "pipeline/recipe.h"
+#include "report/gate_report.h"
+
+namespace dsc {
+
+// Times both models in turn in this process, each as its own recipe deploys it, the baseline twice: by how much it differs
+// from itself is the noise. Where a model is missing, each run's own speed-up over its base is compared, and the noise is
+// that of the model that is there, timed against itself, or else half the quartile spread of the stored timings.
+// None: nothing to compare.
+std::optional<RetimedRecord> compare_latencies(const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes);
+
+}  // namespace dsc
