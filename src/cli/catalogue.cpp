@@ -3,6 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/recipe.h"
 #include "cli/session.h"
 #include "core/fields_schema.h"
 #include "core/file.h"
@@ -69,12 +70,12 @@ void add_passes_command(CLI::App& app, Session& session) {
 
 void add_schema_command(CLI::App& app, Session& session) {
   auto what = std::make_shared<std::string>("recipe");
-  auto* sub = app.add_subcommand("schema", "Print the JSON Schema of recipes or reports");
-  sub->add_option("WHAT", *what, "recipe or report")->check(CLI::IsMember({"recipe", "report"}))->type_name("")->capture_default_str();
+  auto* sub = app.add_subcommand("schema", "Print the JSON Schema of recipes, reports or checkpoint recipes");
+  sub->add_option("WHAT", *what, "recipe, report or checkpoint")->check(CLI::IsMember({"recipe", "report", "checkpoint"}))->type_name("")->capture_default_str();
   sub->footer("Example:\n  dscompress schema recipe > recipe.schema.json");
   sub->callback([&session, what] {
     session.run = [&session, what] {
-      std::cout << (*what == "recipe" ? recipe_schema(session.passes) : report_schema());
+      std::cout << (*what == "recipe" ? recipe_schema(session.passes) : *what == "report" ? report_schema() : checkpoint::recipe_schema());
       return 0;
     };
   });

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/checkpoint.h"
 #include "cli/recipe_options.h"
 #include "core/file.h"
 #include "pipeline/plan.h"
@@ -12,6 +13,7 @@ namespace dsc {
 namespace {
 
 int validate(const Session& session, const RecipeOptions& options, bool shallow) {
+  if (const auto status = run_checkpoint_recipe(session, options, CheckpointAction::check, {})) return *status;
   const auto recipe = load_recipe(options, session);
   if (!shallow) make_plan(recipe);
   if (session.json) {
@@ -23,6 +25,7 @@ int validate(const Session& session, const RecipeOptions& options, bool shallow)
 }
 
 int plan(const Session& session, const RecipeOptions& options) {
+  if (const auto status = run_checkpoint_recipe(session, options, CheckpointAction::plan, {})) return *status;
   const auto made = make_plan(load_recipe(options, session));
   std::cout << (session.json ? plan_json(made) : plan_text(made));
   return 0;

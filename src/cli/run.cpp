@@ -5,6 +5,7 @@
 #include <functional>
 #include <iostream>
 
+#include "cli/checkpoint.h"
 #include "cli/ci.h"
 #include "cli/recipe_options.h"
 #include "core/log.h"
@@ -49,6 +50,8 @@ int run_summarized(const std::string& summary_file, bool json, const std::functi
 }
 
 int run(const Session& session, const RunCommand& command) {
+  const auto action = command.dry_run ? CheckpointAction::plan : CheckpointAction::convert;
+  if (const auto status = run_checkpoint_recipe(session, command.recipe, action, command.output_dir)) return *status;
   const auto recipe = load_recipe(command.recipe, session);
   if (command.dry_run) {
     std::cout << plan_text(make_plan(recipe));
@@ -59,6 +62,7 @@ int run(const Session& session, const RunCommand& command) {
 }
 
 int resume(const Session& session, const std::string& folder, const std::string& summary) {
+  if (const auto status = resume_checkpoint(session, folder)) return *status;
   const RunFolder files(folder);
   files.check_resumable();
   auto recipe = load_recipe(RecipeInput{.path = files.resolved_recipe(), .vars_files = {}, .overrides = {}}, session.passes);
