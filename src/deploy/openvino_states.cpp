@@ -7,6 +7,7 @@
 #include <openvino/core/model.hpp>
 #include <openvino/op/assign.hpp>
 #include <openvino/op/constant.hpp>
+#include <openvino/op/convert.hpp>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/read_value.hpp>
 #include <openvino/op/result.hpp>
@@ -18,11 +19,26 @@
 namespace dsc {
 namespace {
 
+// The CPU plugin keeps variables in the types of its kernels alone: no 64-bit numbers, no booleans. It computes such numbers in
+// these types in any case.
+ov::element::Type kept_type(ov::element::Type type) {
+  if (type == ov::element::i64 || type == ov::element::u64) return ov::element::i32;
+  if (type == ov::element::f64) return ov::element::f32;
+  return type == ov::element::boolean ? ov::element::u8 : type;
+}
+
+std::shared_ptr<ov::Node> converted(const ov::Output<ov::Node>& value, ov::element::Type type, const std::string& name) {
+  const auto convert = std::make_shared<ov::op::v0::Convert>(value, type);
+  convert->set_friendly_name(name);
+  return convert;
+}
+
 // Of its own memory: who runs the graph elsewhere may go on writing into the tensor.
 std::shared_ptr<ov::op::v0::Constant> initial_value(const TorchState& state) {
-  const at::Tensor tensor = state.initial.detach().contiguous();
+  const auto kept = kept_type(to_openvino(from_c10(state.initial.scalar_type())));
+  const at::Tensor tensor = state.initial.detach().to(to_c10(from_openvino(kept))).contiguous();
   const ov::Shape shape(tensor.sizes().begin(), tensor.sizes().end());
-  const auto constant = std::make_shared<ov::op::v0::Constant>(to_openvino(from_c10(tensor.scalar_type())), shape, tensor.const_data_ptr());
+  const auto constant = std::make_shared<ov::op::v0::Constant>(kept, shape, tensor.const_data_ptr());
   constant->set_friendly_name(state.name);
   return constant;
 }
@@ -42,8 +58,12 @@ void keep_states(ov::Model& model, const std::vector<TorchState>& states) {
     read->set_friendly_name(states[i].name + "/ReadValue");
     const auto& parameter = parameters[inputs + i];
     const auto& result = results[outputs + i];
-    ov::replace_node(parameter, read);  // before Assign is made: what is left may be what was found
-    const auto assign = std::make_shared<ov::op::v6::Assign>(result->input_value(0), variable);
+    const auto type = parameter->get_element_type();
+    const bool is_kept = type == info.data_type;
+    const std::shared_ptr<ov::Node> found = is_kept ? std::static_pointer_cast<ov::Node>(read) : converted(read, type, states[i].name + "/Convert");
+    ov::replace_node(parameter, found);  // before Assign is made: what is left may be what was found
+    const ov::Output<ov::Node> left = result->input_value(0);
+    const auto assign = std::make_shared<ov::op::v6::Assign>(is_kept ? left : converted(left, info.data_type, states[i].name + "/Kept")->output(0), variable);
     assign->set_friendly_name(states[i].name + "/Assign");
     model.remove_result(result);
     model.remove_parameter(parameter);
