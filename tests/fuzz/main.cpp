@@ -83,12 +83,11 @@ class Driver {
 
   void run() {
     const auto until = std::time(nullptr) + options_.seconds;
-    const long before = peak_kilobytes();
+    before_ = peak_kilobytes();
     std::uint64_t done = 0;
     for (; done < options_.count && std::time(nullptr) < until; ++done) {
       *number_ = options_.first + done;
       read_one(options_.first + done);
-      if (peak_kilobytes() - before > kMostKilobytes) end(kMemory, "fuzz: more than 1 GiB\n");
     }
     *number_ = options_.first + done;
     for (const auto& [name, counts] : counts_) std::printf("%s %llu inputs, %llu read\n", name.c_str(), counts.first, counts.second);
@@ -116,10 +115,12 @@ class Driver {
       end(kException, (target.name + ": " + error.what() + "\n").c_str());
     }
     watch(0);
+    if (peak_kilobytes() - before_ > kMostKilobytes) end(kMemory, (target.name + ": more than 1 GiB\n").c_str());
     ::unlink(path.c_str());
   }
 
   Options options_;
+  long before_ = 0;  // the peak when nothing was read yet
   volatile std::uint64_t* number_;
   std::vector<fuzz::Target> targets_;
   std::map<std::string, std::pair<unsigned long long, unsigned long long>> counts_;
