@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"Field", kProgram, "\"graph_module\"", "\"graph_modul\"", ErrorCode::model_file, "does not follow export schema 8"},
                     Wrong{"UndefinedValue", kProgram, R"("arg": {"as_tensor": {"name": "relu"}})", R"("arg": {"as_tensor": {"name": "rely"}})",
                           ErrorCode::model_file, "%rely is used before it is defined"},
-                    Wrong{"ElementType", kProgram, R"("dtype": 7)", R"("dtype": 33)", ErrorCode::unsupported, "element type number 33"},
+                    Wrong{"ElementType", kProgram, R"("dtype": 7)", R"("dtype": 36)", ErrorCode::unsupported, "element type number 36"},
                     Wrong{"Pickle", kWeights, R"("use_pickle": false)", R"("use_pickle": true)", ErrorCode::unsupported,
                           "`conv1.weight` is a pickled"},
                     Wrong{"Payload", kWeights, R"("path_name": "weight_0")", R"("path_name": "weight_77")", ErrorCode::model_file,
