@@ -12,15 +12,13 @@
 #include <openvino/frontend/manager.hpp>
 #include <openvino/frontend/pytorch/decoder.hpp>
 #include <openvino/op/constant.hpp>
-#include <openvino/op/convert.hpp>
-#include <openvino/op/parameter.hpp>
-#include <openvino/op/result.hpp>
 #include <openvino/op/util/framework_node.hpp>
 #include <openvino/pass/constant_folding.hpp>
 #include <openvino/pass/manager.hpp>
 #include <openvino/runtime/properties.hpp>
 #include <utility>
 
+#include "deploy/openvino_interface.h"
 #include "deploy/openvino_states.h"
 #include "deploy/openvino_types.h"
 #include "deploy/torch_program.h"
@@ -51,21 +49,6 @@ ov::Any type_of(const TorchValue& value) {
   return {};
 }
 
-ov::PartialShape to_partial_shape(const TorchValue& value) {
-  if (value.kind != TorchValue::Kind::tensor) return ov::PartialShape::dynamic();
-  return ov::PartialShape(std::vector<ov::Dimension>(value.sizes.begin(), value.sizes.end()));
-}
-
-// Shares the tensor's memory and keeps it alive.
-ov::OutputVector to_constant(const at::Tensor& tensor, const std::string& name) {
-  const auto kept = std::make_shared<at::Tensor>(tensor.detach().contiguous());
-  const ov::Shape shape(kept->sizes().begin(), kept->sizes().end());
-  const auto constant =
-      std::make_shared<ov::op::v0::Constant>(to_openvino(from_c10(kept->scalar_type())), shape, kept->data_ptr(), kept);
-  constant->set_friendly_name(name);
-  return constant->outputs();
-}
-
 struct ToConstant {
   using Constant = ov::op::v0::Constant;
   const std::string& name;
@@ -86,7 +69,7 @@ struct ToConstant {
   ov::OutputVector operator()(const std::vector<bool>& v) const {
     return make(ov::element::boolean, {v.size()}, std::vector<std::int64_t>(v.begin(), v.end()));
   }
-  ov::OutputVector operator()(const at::Tensor& tensor) const { return to_constant(tensor, name); }
+  ov::OutputVector operator()(const at::Tensor& tensor) const { return share_constant(tensor, name); }
 };
 
 // What the whole program and one call have in common; a TorchScript decoder needs only a part of the interface.
@@ -166,7 +149,7 @@ class CallDecoder final : public ProgramPart {
 class ProgramDecoder final : public ProgramPart {
  public:
   explicit ProgramDecoder(std::shared_ptr<const TorchProgram> program)
-      : ProgramPart(program, program->inputs, program->outputs) {}
+      : ProgramPart(program, program->inputs, computed_outputs(*program)) {}
 
   const std::string& get_input_signature_name(std::size_t i) const override { return program_->input_names.at(i); }
   std::size_t get_subgraph_size() const override { return 1; }
@@ -248,24 +231,6 @@ void normalize(const ov::frontend::FrontEnd& frontend, const std::shared_ptr<ov:
   }
 }
 
-// The frontend drops a first input that nothing uses, taking it for a module's `self`. The model takes all of the graph's.
-std::shared_ptr<ov::Model> restore_inputs(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program) {
-  std::map<std::string, std::shared_ptr<ov::op::v0::Parameter>> found;
-  for (const auto& parameter : converted->get_parameters()) found[parameter->get_friendly_name()] = parameter;
-  ov::ParameterVector parameters;
-  for (std::size_t i = 0; i < program.inputs.size(); ++i) {
-    auto& parameter = found[program.input_names[i]];
-    if (!parameter) {
-      const TorchValue& value = program.values[program.inputs[i]];
-      parameter = std::make_shared<ov::op::v0::Parameter>(to_openvino(value.dtype), to_partial_shape(value));
-      parameter->set_friendly_name(program.input_names[i]);
-    }
-    parameter->get_output_tensor(0).set_names({program.input_names[i]});
-    parameters.push_back(parameter);
-  }
-  return std::make_shared<ov::Model>(converted->get_results(), parameters);
-}
-
 // Names that OpenVINO makes up count up through the process; the written file must not depend on what ran before. A constant
 // that is folded out of a node takes over its name, so this runs before folding as well: `first` is where numbers go on.
 // returns: the next number.
@@ -278,24 +243,6 @@ std::size_t name_the_nameless(ov::Model& converted, std::size_t first) {
   return first;
 }
 
-// Tensors get the graph's names and declared types: the frontend leaves numbers, and may compute in another type.
-void name_results(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program) {
-  const auto results = converted->get_results();
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const auto wanted = to_openvino(program.output_types.at(i));
-    if (results[i]->get_element_type() != wanted) {
-      const auto convert = std::make_shared<ov::op::v0::Convert>(results[i]->input_value(0), wanted);
-      convert->set_friendly_name(program.output_names[i] + "/Convert");
-      results[i]->input(0).replace_source_output(convert->output(0));
-    }
-    const auto source = results[i]->input_value(0);
-    const bool is_input = dynamic_cast<const ov::op::v0::Parameter*>(source.get_node()) != nullptr;
-    const bool is_state = i >= results.size() - program.states.size();
-    if (!is_input && !is_state) results[i]->get_output_tensor(0).set_names({program.output_names[i]});
-  }
-  converted->validate_nodes_and_infer_types();
-}
-
 // How many neighbours share a scale where activations are quantised at run time; 0: nowhere. Engines take one number.
 std::int64_t run_time_group(const Graph& graph) {
   std::int64_t group = 0;
@@ -305,16 +252,21 @@ std::int64_t run_time_group(const Graph& graph) {
   return group;
 }
 
+// Null where nothing is computed, which the frontend does not take for a model.
+std::shared_ptr<ov::Model> convert_computed(const std::shared_ptr<const TorchProgram>& program, const Model& model) {
+  if (computed_outputs(*program).empty()) return nullptr;
+  const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
+  const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
+  const auto converted = frontend->convert_partially(input);
+  normalize(*frontend, converted, model.graph);
+  check_converted(*converted, model);
+  return converted;
+}
+
 std::shared_ptr<ov::Model> convert_evaluated(const Model& model) {
   const auto program = std::make_shared<const TorchProgram>(make_torch_program(model));
   return translating([&] {
-    const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
-    const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
-    auto converted = frontend->convert_partially(input);
-    normalize(*frontend, converted, model.graph);
-    check_converted(*converted, model);
-    converted = restore_inputs(converted, *program);
-    name_results(converted, *program);
+    const auto converted = with_interface(convert_computed(program, model), *program);
     keep_states(*converted, program->states);
     const std::size_t named = name_the_nameless(*converted, 0);
     ov::pass::Manager manager;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <map>
 #include <openvino/openvino.hpp>
 #include <openvino/runtime/properties.hpp>
@@ -91,6 +92,12 @@ std::string graph_names(const std::string& layers) {
   return names;
 }
 
+// A tensor without elements has no memory, and OpenVINO wants some of every tensor.
+void* memory_of(const at::Tensor& tensor) {
+  static std::max_align_t nothing;
+  return tensor.numel() == 0 ? &nothing : tensor.data_ptr();
+}
+
 class OpenVinoEngine final : public Engine {
  public:
   OpenVinoEngine(ov::CompiledModel compiled, const OpenVinoOptions& options)
@@ -145,14 +152,14 @@ class OpenVinoEngine final : public Engine {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       kept.push_back(inputs[i].to(to_c10(from_openvino(input_types_[i]))).contiguous());
       const ov::Shape shape(kept[i].sizes().begin(), kept[i].sizes().end());
-      request_.set_input_tensor(i, ov::Tensor(input_types_[i], shape, kept[i].data_ptr()));
+      request_.set_input_tensor(i, ov::Tensor(input_types_[i], shape, memory_of(kept[i])));
     }
     std::vector<at::Tensor> results(outputs_.size());
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i].shape.is_dynamic()) continue;
       const ov::Shape shape = outputs_[i].shape.to_shape();
       results[i] = at::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), outputs_[i].scalar_type);
-      request_.set_output_tensor(i, ov::Tensor(outputs_[i].type, shape, results[i].data_ptr()));
+      request_.set_output_tensor(i, ov::Tensor(outputs_[i].type, shape, memory_of(results[i])));
     }
     request_.infer();
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
@@ -161,7 +168,7 @@ class OpenVinoEngine final : public Engine {
       ov::Tensor tensor = request_.get_output_tensor(i);
       const ov::Shape& shape = tensor.get_shape();
       const std::vector<std::int64_t> sizes(shape.begin(), shape.end());
-      results[i] = at::from_blob(tensor.data(), sizes, outputs_[i].scalar_type).clone();
+      results[i] = tensor.get_size() == 0 ? at::empty(sizes, outputs_[i].scalar_type) : at::from_blob(tensor.data(), sizes, outputs_[i].scalar_type).clone();
     }
     return results;
   }
