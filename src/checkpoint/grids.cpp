@@ -39,7 +39,10 @@ Affine GroupRounder::minmax(float smallest, float largest) const {
     return grid;
   }
   const float scale = round_to(type, round_to(type, largest - smallest) / steps);
-  if (scale > 0) grid.zero = nearest_integer(round_to(type, grid.low - round_to(type, smallest / scale)), grid);
+  if (scale > 0)
+    grid.zero = nearest_integer(round_to(type, grid.low - round_to(type, smallest / scale)), grid);
+  else if (smallest < 0)
+    grid.zero = grid.high;  // the quotient is -infinity: values too small for the type
   grid.scale = stored(scale);
   return grid;
 }

@@ -31,7 +31,7 @@ TEST_P(Recorded, MinmaxGivesTheBytesOfCompressedTensors) {
     ASSERT_TRUE(made.contains(name)) << name;
     EXPECT_EQ(made.at(name).dtype, tensor.dtype) << name;
     EXPECT_EQ(made.at(name).shape, tensor.shape) << name;
-    EXPECT_EQ(made.at(name).bytes, tensor.bytes) << name;
+    EXPECT_TRUE(made.at(name).bytes == tensor.bytes) << name;
   }
 }
 
@@ -64,7 +64,7 @@ TEST(Recorded, Fp8TimesItsScalesIsThatOfTorchBitForBit) {
         bytes += test::bytes_of(row);
       }
     }
-    EXPECT_EQ(bytes, expected.at(tensor.name).bytes) << tensor.name;
+    EXPECT_TRUE(bytes == expected.at(tensor.name).bytes) << tensor.name;
     ++compared;
   }
   EXPECT_EQ(compared, 2U);

@@ -98,7 +98,7 @@ TEST_F(CheckpointCommand, ExitStatusesSayWhatKindOfProblemItIs) {
   expect("", 2, "groups of 128 do not divide the 192 columns");
   expect("--set weights.bits=12", 2, "bits");
   expect("--set weights.group_size=64 --set runtime=llama_cpp", 4, "GGUF");
-  expect("--set weights.group_size=64 --set memory=1kB", 6, "memory is 1.0 kB");
+  expect("--set weights.group_size=64 --set memory=1kB", 6, "on 1 threads, and memory is");
   fs::resize_file(file("base/model.safetensors"), 5000);
   expect("--set weights.group_size=64", 3, "offset");
   const auto missing = run_program("-q checkpoint " + file("nowhere") + " -o " + file("out"));

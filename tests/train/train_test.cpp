@@ -664,7 +664,7 @@ TEST_F(Train, ARehearsalTellsTheStepsAndTheirTimeAndTrainsNothing) {
   options.optimizer = Sgd{.lr = 1e30};  // would diverge
   EXPECT_EQ(run(model, context).steps, 0);
   ASSERT_EQ(context.forecasts.size(), 1U);
-  EXPECT_EQ(context.forecasts[0].steps, plan_training(images.size(), options).steps);
+  EXPECT_EQ(context.forecasts[0].steps, plan_training(images.size(), options.batch, options).steps);
   EXPECT_GT(context.forecasts[0].seconds_per_step, 0);
   EXPECT_TRUE(test::equal_weights(model, before)) << "batch statistics included";
 }
