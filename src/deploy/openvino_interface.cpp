@@ -8,6 +8,7 @@
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
 #include <set>
+#include <string_view>
 #include <unordered_set>
 #include <variant>
 
@@ -37,15 +38,43 @@ ov::ParameterVector restore_inputs(const std::shared_ptr<ov::Model>& converted, 
   return parameters;
 }
 
+// What in-place operators write into, and what that is a part of.
+std::unordered_set<ValueId> changed_values(const TorchProgram& program) {
+  std::unordered_set<ValueId> changed;
+  for (const TorchCall& call : program.calls) {
+    const bool writes = call.op == "aten::copy_" || call.schema.find("(Tensor(a!)") != std::string::npos;
+    if (writes) changed.insert(call.inputs.front());
+  }
+  for (auto call = program.calls.rbegin(); call != program.calls.rend(); ++call) {
+    if (call->may_alias && changed.contains(call->outputs.front())) changed.insert(call->inputs.front());
+  }
+  return changed;
+}
+
+// Weights and constants, and their unchanged copies, which the frontend hands on under the weight's name: by value, the call that
+// holds the tensor.
+std::map<ValueId, const TorchCall*> stored_values(const TorchProgram& program) {
+  static const std::set<std::string_view> kCopies{"aten::clone", "aten::contiguous", "aten::detach", "aten::alias"};
+  const auto changed = changed_values(program);
+  std::map<ValueId, const TorchCall*> stored;
+  for (const TorchCall& call : program.calls) {
+    if (call.outputs.empty() || changed.contains(call.outputs.front())) continue;
+    if (call.op == "prim::GetAttr") stored.emplace(call.outputs.front(), &call);
+    if (!kCopies.contains(call.op)) continue;
+    const auto source = stored.find(call.inputs.front());
+    if (source != stored.end()) stored.emplace(call.outputs.front(), source->second);
+  }
+  return stored;
+}
+
 // Where each output's value comes from.
 std::map<ValueId, ov::Output<ov::Node>> find_sources(const std::shared_ptr<ov::Model>& converted, const TorchProgram& program,
                                                      const ov::ParameterVector& parameters) {
   std::map<ValueId, ov::Output<ov::Node>> sources;
   for (std::size_t i = 0; i < program.inputs.size(); ++i) sources.emplace(program.inputs[i], parameters[i]->output(0));
   const std::unordered_set<ValueId> wanted(program.outputs.begin(), program.outputs.end());
-  for (const TorchCall& call : program.calls) {
-    if (call.op != "prim::GetAttr" || !wanted.contains(call.outputs.front())) continue;
-    sources.emplace(call.outputs.front(), share_constant(std::get<at::Tensor>(call.constant), call.name).front());
+  for (const auto& [id, call] : stored_values(program)) {
+    if (wanted.contains(id)) sources.emplace(id, share_constant(std::get<at::Tensor>(call->constant), call->name).front());
   }
   const auto computed = computed_outputs(program);
   for (std::size_t i = 0; i < computed.size(); ++i) sources[computed[i]] = converted->get_results()[i]->input_value(0);
@@ -79,19 +108,6 @@ ov::ResultVector make_results(const std::shared_ptr<ov::Model>& converted, const
   return results;
 }
 
-// What in-place operators write into, and what that is a part of.
-std::unordered_set<ValueId> changed_values(const TorchProgram& program) {
-  std::unordered_set<ValueId> changed;
-  for (const TorchCall& call : program.calls) {
-    const bool writes = call.op == "aten::copy_" || call.schema.find("(Tensor(a!)") != std::string::npos;
-    if (writes) changed.insert(call.inputs.front());
-  }
-  for (auto call = program.calls.rbegin(); call != program.calls.rend(); ++call) {
-    if (call->may_alias && changed.contains(call->outputs.front())) changed.insert(call->inputs.front());
-  }
-  return changed;
-}
-
 }  // namespace
 
 ov::PartialShape to_partial_shape(const TorchValue& value) {
@@ -114,9 +130,7 @@ ov::OutputVector share_constant(const at::Tensor& tensor, const std::string& nam
 std::vector<ValueId> computed_outputs(const TorchProgram& program) {
   const auto changed = changed_values(program);
   std::unordered_set<ValueId> leaves(program.inputs.begin(), program.inputs.end());
-  for (const TorchCall& call : program.calls) {
-    if (call.op == "prim::GetAttr") leaves.insert(call.outputs.front());
-  }
+  for (const auto& [id, call] : stored_values(program)) leaves.insert(id);
   std::vector<ValueId> computed;
   for (const ValueId id : program.outputs) {
     const bool is_leaf = leaves.contains(id) && !changed.contains(id);
