@@ -25,7 +25,7 @@ std::string refusal(const TinyRecipe& recipe) {
 TEST(Plan, StepsAreCheckedOnTheModelTheyFind) {
   EXPECT_EQ(refusal(TinyRecipe("  - low_rank: {rank: 0.5, only: [fc]}\n  - finetune: {epochs: 1, batch: 64, train_only: [fc.0.weight]}\n")), "")
       << "the weight that low_rank makes is there by then";
-  const auto gone = refusal(TinyRecipe("  - drop_blocks: {blocks: [layer1.0]}\n  - finetune: {epochs: 1, batch: 64, freeze: ['layer1.0.**']}\n"));
+  const auto gone = refusal(TinyRecipe("  - drop_blocks: {blocks: [add]}\n  - finetune: {epochs: 1, batch: 64, freeze: ['layer1.0.**']}\n"));
   EXPECT_TRUE(contains(gone, "layer1.0")) << "the block is gone by then: " << gone;
   EXPECT_TRUE(contains(gone, "/passes/1/finetune")) << gone;
 }

@@ -199,7 +199,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("progressive", progressive, {.text = "Of qat: full precision first, then a growing quantised share; `{}` takes 1/4 and 1/2 of the training."});
   visit("distill", distill, {.text = "Of qat: train towards teachers, in place of labels alone."});
   visit("max_drop", max_drop, {.text = "Of all but qat: layers go back to floating point, the most sensitive first, until the metric "
-                                       "on `data.valid` has lost no more; the metric is top1 or the only one. %: of its value before.", .minimum = 0, .units = {"pp", "%"}});
+                                       "(top1, or the only one) on `data.valid` has lost no more.", .minimum = 0, .units = {"pp", "%"}});
   visit("mixed", mixed, {.text = "Choose the width of weights layer by layer: least error of the outputs within a budget. Layers that `layers` gives a "
                                  "width or a floating-point type keep it."});
   train.fields(visit);
