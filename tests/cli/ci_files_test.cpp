@@ -25,6 +25,7 @@ std::vector<Call> calls() {
   for (const auto& entry : fs::directory_iterator(kFolder)) {
     std::istringstream text(slurp(entry.path().string()));
     for (std::string line; std::getline(text, line);) {
+      line = line.substr(0, line.find(" #"));
       if (line.starts_with("#") || contains(line, "Description")) continue;
       for (std::sregex_iterator match(line.begin(), line.end(), call), end; match != end; ++match) {
         const std::string rest = (*match)[2];
