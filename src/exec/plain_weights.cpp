@@ -1,7 +1,6 @@
 #include "exec/plain_weights.h"
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/equal.h>
 
 #include <algorithm>
 #include <map>
@@ -55,6 +54,11 @@ class Expressions {
   bool is_computed(const Value* value) const { return computed_.contains(value); }
   bool is_decided(const Value* value) const { return sources_.contains(value); }
   const std::set<const Value*>& sources(const Value* value) const { return sources_.at(value); }
+  // The first value that the same operators compute from the same weights: of a layer that is called twice, the first call's.
+  const Value* first_of(const Value* value) const {
+    const auto found = first_.find(value);
+    return found == first_.end() ? value : found->second;
+  }
 
  private:
   static std::set<std::string> names_of_random(const Graph& graph) {
@@ -88,12 +92,40 @@ class Expressions {
       sources_[output] = sources;
       if (computes) computed_.insert(output);
     }
+    find_first(node);
+  }
+
+  // A node with its arguments' values as the first that compute the same.
+  struct Expression {
+    const Node* node = nullptr;
+    std::vector<Argument> arguments;
+    bool operator==(const Expression& other) const { return arguments == other.arguments; }
+  };
+
+  void find_first(const Node& node) {
+    Expression expression{.node = &node, .arguments = {}};
+    const Value* operand = nullptr;
+    for (const NamedArgument& argument : node.arguments()) {
+      Argument given = argument.value;
+      if (auto* value = std::get_if<Value*>(&given)) *value = const_cast<Value*>(first_of(*value));
+      if (auto* list = std::get_if<ValueList>(&given)) {
+        for (Value*& value : *list) value = value ? const_cast<Value*>(first_of(value)) : nullptr;
+      }
+      for (const Value* value : values_of(given)) operand = operand ? operand : value;
+      expression.arguments.push_back(std::move(given));
+    }
+    auto& known = expressions_[{node.target(), operand}];
+    const auto same = std::find(known.begin(), known.end(), expression);
+    if (same == known.end()) return known.push_back(std::move(expression));
+    for (std::size_t i = 0; i < node.outputs().size(); ++i) first_[node.outputs()[i]] = same->node->outputs()[i];
   }
 
   const Graph& graph_;
   std::set<std::string> random_;
   std::unordered_map<const Value*, std::set<const Value*>> sources_;  // of values that weights alone decide
   std::set<const Value*> computed_;
+  std::map<std::pair<std::string, const Value*>, std::vector<Expression>> expressions_;  // by target and first operand
+  std::unordered_map<const Value*, const Value*> first_;
 };
 
 // "up.weight" of "up.weight_g" and "up.weight_v", "pre.weight" of "pre.parametrizations.weight.original0"; otherwise the
@@ -208,17 +240,16 @@ std::vector<PlainWeight> make_weights_plain(Model& model) {
   const auto tensors = evaluate(model, expressions, found);
   std::vector<PlainWeight> made;
   std::set<std::string> sources;
+  std::unordered_map<const Value*, Value*> plain_values;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    PlainWeight plain{.name = {}, .sources = names_of(model.graph, expressions.sources(found[i].value))};
-    // A layer that is called twice computes its weight twice.
-    const auto same = std::find_if(made.begin(), made.end(), [&](const PlainWeight& other) {
-      return other.sources == plain.sources && at::equal(model.weights.get(other.name), tensors.at(i));
-    });
-    if (same != made.end()) {
-      model.graph.replace_uses(found[i].value, model.graph.find_weight(same->name));
+    // One parameter for one expression. Values that happen to be equal, as the zeros of biases, are trained apart.
+    Value*& value = plain_values[expressions.first_of(found[i].value)];
+    if (value) {
+      model.graph.replace_uses(found[i].value, value);
       continue;
     }
-    Value* value = add_plain(model, plain_name(plain.sources, *found[i].layer, found[i].argument, *found[i].value), tensors.at(i), found[i].value);
+    PlainWeight plain{.name = {}, .sources = names_of(model.graph, expressions.sources(found[i].value))};
+    value = add_plain(model, plain_name(plain.sources, *found[i].layer, found[i].argument, *found[i].value), tensors.at(i), found[i].value);
     plain.name = model.graph.find_input(value)->target;
     model.graph.replace_uses(found[i].value, value);
     sources.insert(plain.sources.begin(), plain.sources.end());

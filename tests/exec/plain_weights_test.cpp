@@ -139,6 +139,23 @@ TEST(PlainWeights, FoldASharedLayerOnce) {
   EXPECT_EQ(model.graph.find_weight("l.weight")->uses().size(), 2U);
 }
 
+// Query, key and value take their thirds of one bias, which are all zero in a new network and are trained apart.
+TEST(PlainWeights, EqualValuesOfDifferentExpressionsStayApart) {
+  Model model = model_from(R"text(graph {
+    param %b "attention.in_proj_bias": f32[6] grad
+    param %q "attention.q_proj_weight": f32[3, 3] grad
+    param %k "attention.k_proj_weight": f32[3, 3] grad
+    input %x: f32[s0{2}, 3]
+    [%b0: f32[3], %b1: f32[3]] = aten.chunk.default(self=%b, chunks=2)
+    %y: f32[s0{2}, 3] = aten.linear.default(input=%x, weight=%q, bias=%b0) @attention
+    %z: f32[s0{2}, 3] = aten.linear.default(input=%y, weight=%k, bias=%b1) @attention
+    output %z
+  })text");
+  model.weights.get("attention.in_proj_bias").zero_();
+  EXPECT_EQ(make_weights_plain(model).size(), 2U);
+  EXPECT_EQ(model.weights.names(), (std::vector<std::string>{"attention.q_proj_weight", "attention.k_proj_weight", "attention.bias", "attention.bias_1"}));
+}
+
 TEST(PlainWeights, LeaveMovesQuantisedAndComputedOnesAlone) {
   const std::string text = R"text(graph {
     param %w "w": f32[4, 3] grad
