@@ -1,6 +1,7 @@
 // Whether batches are such that a network can be trained on them.
 #include <string_view>
 
+#include "exec/live_batch_norm.h"
 #include "ir/dim_expression.h"
 #include "train/train.h"
 
@@ -37,14 +38,16 @@ std::int64_t values_of_example(const Graph& graph, const Value& input) {
 void check_batch_norms(const Graph& graph, std::int64_t batch, const std::set<std::string>& frozen) {
   if (batch != 1) return;
   for (const Node* node : graph.nodes()) {
-    const Value* input = is_batch_norm(*node) ? node->find_value("input") : nullptr;
+    const bool is_live = node->is(kLiveBatchNorm);
+    const Value* input = is_live || is_batch_norm(*node) ? node->find_value("input") : nullptr;
     if (!input || values_of_example(graph, *input) != 1) continue;
     const Value* weight = node->find_value("weight");
     const GraphInput* parameter = weight ? graph.find_input(weight) : nullptr;
-    if (parameter && frozen.contains(parameter->target)) continue;
+    if (!is_live && parameter && frozen.contains(parameter->target)) continue;
     const std::string name = parameter ? parameter->target : "%" + node->output(0)->name();
     throw Error(ErrorCode::data, "the batch norm of `" + name + "` cannot be trained on a batch of one example: one value for each channel has no variance", {},
-                "set batch to 2 or more, and give at least 2 examples; or leave the batch norms as they are with freeze");
+                std::string("set batch to 2 or more, and give at least 2 examples; or ") +
+                    (is_live ? "fold the batch norms first: set freeze_batch_norm to the number of epochs" : "leave the batch norms as they are with freeze"));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dscompress/error.h"
 #include "exec/fake_quant.h"
 #include "exec/live_batch_norm.h"
 #include "ir/text.h"
@@ -165,6 +166,24 @@ TEST_F(LiveNorms, QatTrainsThemAndDeploysWhatItValidated) {
     EXPECT_LT(distance(run_model(trained, valid.inputs()), last), 1e-3) << more;
     EXPECT_GE(top1(trained), top1(model) - 0.03) << more;
   }
+}
+
+TEST_F(LiveNorms, OfVectorsNeedTwoExamples) {
+  test::ModelBuilder build(1);
+  const Model vectors = build.finish(build.linear(build.batch_norm(build.linear(build.input("x", {8}), "fc1", 8, 16), "bn1"), "fc2", 16, 4));
+  auto examples = test::synthetic_classes(8);
+  const auto message = [&](const std::string& more) -> std::string {
+    Model trained = vectors.clone();
+    FakeContext context(vectors, {.train = &examples});
+    try {
+      quantize("{mode: qat, epochs: 1, batch: 1, optimizer: {sgd: {lr: 0.001}}" + more + "}").run(trained, context);
+    } catch (const Error& error) {
+      return error.to_text();
+    }
+    return "";
+  };
+  EXPECT_NE(message("").find("batch norm of `bn1.weight` cannot be trained on a batch of one"), std::string::npos) << message("");
+  EXPECT_EQ(message(", freeze_batch_norm: 1"), "");
 }
 
 }  // namespace
