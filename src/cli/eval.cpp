@@ -53,6 +53,8 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
   if (!command.run.empty()) recipe = recipe_of_run(std::move(recipe), command.run);
   recipe.passes.steps.clear();
   const auto prepared = prepare_run(recipe);
+  for (const auto& note : prepared.resources.model_notes) log_warning(note);
+  for (const auto& note : prepared.resources.data_notes) log_info(note);
   const auto& data = prepared.resources.data;
   const auto found = data.find(Split::eval);
   if (found == data.end()) throw Error(ErrorCode::data, "the recipe has no data.eval to evaluate on", {.file = recipe.path, .pointer = "/data"}, "add `eval:` under `data:`");

@@ -7,6 +7,7 @@
 #include "cli/checkpoint.h"
 #include "cli/recipe_options.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "pipeline/plan.h"
 
 namespace dsc {
@@ -15,7 +16,9 @@ namespace {
 int validate(const Session& session, const RecipeOptions& options, bool shallow) {
   if (const auto status = run_checkpoint_recipe(session, options, CheckpointAction::check, {})) return *status;
   const auto recipe = load_recipe(options, session);
-  if (!shallow) make_plan(recipe);
+  if (!shallow) {
+    for (const auto& note : make_plan(recipe).notes) log_info(note);
+  }
   if (session.json) {
     std::cout << dump_recipe_json(recipe);
   } else {
