@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "core/names.h"
 #include "data/model_inputs.h"
@@ -36,15 +37,28 @@ std::vector<Problem> misplaced(const DatasetInfo& info, const std::vector<std::s
   return {};
 }
 
+// The column of the input's name, or of the variable's in the exported program: batch.right is batch_right there.
+std::optional<std::size_t> column_of(const GraphInput& input, const std::vector<std::string>& wanted, const std::vector<std::string>& columns) {
+  auto found = std::ranges::find(columns, input.target);
+  const std::string& variable = input.value->name();
+  const bool is_other_input = std::ranges::find(wanted, variable) != wanted.end();
+  if (found == columns.end() && !is_other_input) found = std::ranges::find(columns, variable);
+  return found == columns.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - columns.begin()));
+}
+
 // One problem for each input without a column.
-std::vector<Problem> missing(const DatasetInfo& info, const std::vector<std::string>& wanted) {
-  std::vector<std::string> left;
-  for (const auto& name : info.input_names) {
-    if (std::ranges::find(wanted, name) == wanted.end()) left.push_back(name);
+std::vector<Problem> missing(const DatasetInfo& info, const std::vector<const GraphInput*>& inputs, const std::vector<std::string>& wanted) {
+  std::vector<bool> taken(info.input_names.size());
+  std::vector<std::string> without, left;
+  for (const GraphInput* input : inputs) {
+    if (const auto column = column_of(*input, wanted, info.input_names)) taken[*column] = true;
+    else without.push_back(input->target);
+  }
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (!taken[i]) left.push_back(info.input_names[i]);
   }
   std::vector<Problem> problems;
-  for (const auto& name : wanted) {
-    if (std::ranges::find(info.input_names, name) != info.input_names.end()) continue;
+  for (const auto& name : without) {
     const auto nearest = nearest_names(name, left);
     problems.push_back({info.description + " has no column for the model's input `" + name + "`: its columns are " + joined(info.input_names) + ", the model takes " + joined(wanted),
                      {},
@@ -65,9 +79,8 @@ ColumnMatch match_columns(const DatasetInfo& info, const std::vector<const Graph
   const std::vector<std::string> wanted = names_of(inputs);
   const auto& names = info.input_names;
   ColumnMatch match;
-  for (const auto& name : wanted) {
-    const auto found = std::ranges::find(names, name);
-    if (found != names.end()) match.columns.push_back(static_cast<std::size_t>(found - names.begin()));
+  for (const GraphInput* input : inputs) {
+    if (const auto column = column_of(*input, wanted, names)) match.columns.push_back(*column);
   }
   if (match.columns.size() == wanted.size()) return match;
   match.columns.clear();
@@ -81,7 +94,7 @@ ColumnMatch match_columns(const DatasetInfo& info, const std::vector<const Graph
   } else if (info.listed) {
     match.problems = misplaced(info, wanted);
   } else if (!names.empty() && (!same_count || wanted.size() > 1)) {
-    match.problems = missing(info, wanted);
+    match.problems = missing(info, inputs, wanted);
   }
   if (match.problems.empty()) match.columns = in_order(wanted.size());
   return match;

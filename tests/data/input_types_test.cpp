@@ -147,6 +147,19 @@ TEST_F(Columns, AreFoundByName) {
   EXPECT_EQ(values({{"right", b}, {"left", a}}, {"right", "left"}), (std::vector<double>{1, 2}));
 }
 
+// torch.export calls the leaf `right` of the argument `batch` batch_right.
+TEST_F(Columns, AreFoundByTheNamesOfTheExportedProgram) {
+  Model nested;
+  for (const std::string leaf : {"right", "left"}) {
+    nested.graph.add_input(InputKind::user, "batch_" + leaf, "batch." + leaf, type_of(ScalarType::f32, {kBatch, Dim{2}}));
+  }
+  for (const std::string separator : {"_", "."}) {
+    const auto dataset = bind_inputs(open({{"batch" + separator + "left", a}, {"batch" + separator + "right", b}}), nested);
+    EXPECT_TRUE(check_against_model(*dataset, nested).empty());
+    EXPECT_EQ(dataset->batch(std::vector<std::int64_t>{0}, std::nullopt).inputs.at(0)[0][0].item<double>(), 2) << separator;
+  }
+}
+
 TEST_F(Columns, OneWrongNameIsAnErrorWithTheNearest) {
   const std::string text = problems({{"lefft", a}, {"right", b}});
   EXPECT_NE(text.find("no column for the model's input `left`: its columns are lefft, right, the model takes left, right"), std::string::npos) << text;
