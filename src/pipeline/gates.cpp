@@ -1,4 +1,5 @@
 #include "pipeline/gates.h"
+#include "core/metric_kind.h"
 #include "core/printed.h"
 
 #include <cmath>
@@ -53,7 +54,7 @@ GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::o
 }
 
 std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer) {
-  const bool share = format_metric(metric, 0.5).ends_with("%");
+  const bool share = is_share(metric);
   if (share && drop.unit.empty()) {
     return Problem{"max_drop of " + metric + " needs a unit", {.pointer = pointer}, "0.5pp is half a percentage point, 0.5% is that share of the base's value"};
   }
@@ -65,9 +66,9 @@ std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Q
 
 bool is_implausible_gain(const std::string& metric, double base, double now) {
   constexpr double kImplausibleGain = 0.10;
-  const bool is_share = format_metric(metric, base).ends_with("%") && metric != "agreement";
+  const bool can_be_trained = is_share(metric) && metric != "agreement";
   const bool was_trained = base > 0.5;  // a gain over an untrained network is what training is for
-  return is_share && was_trained && now > base + kImplausibleGain;
+  return can_be_trained && was_trained && now > base + kImplausibleGain;
 }
 
 std::vector<GateRecord> check_gates(const std::map<std::string, GateConfig>& gates, const Report& report) {

@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "core/log.h"
+#include "core/metric_kind.h"
 #include "core/printed.h"
 #include "report/markdown_table.h"
 #include "report/report.h"
@@ -134,9 +135,8 @@ std::string report_summary(const Report& report) {
   for (const auto& [metric, base] : comparison.base) {
     const auto found = comparison.compressed.find(metric);
     if (found == comparison.compressed.end()) continue;
-    const bool is_share = format_metric(metric, base).ends_with("%");
     rows.push_back({metric, format_metric(metric, base), format_metric(metric, found->second),
-                    is_share ? printed("%+.2f points", 100 * (found->second - base)) : printed("%+.4f", found->second - base)});
+                    is_share(metric) ? printed("%+.2f points", 100 * (found->second - base)) : printed("%+.4f", found->second - base)});
   }
   rows.push_back({"MACs", format_count(first.macs), format_count(last.macs), ratio_text(first.macs, last.macs)});
   rows.push_back({"parameters", format_count(static_cast<double>(first.parameters)), format_count(static_cast<double>(last.parameters)),
