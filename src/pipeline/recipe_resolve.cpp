@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "exec/native_bf16.h"
+#include "pipeline/option_walker.h"
 #include "pipeline/recipe.h"
 #include "train/train.h"
 
@@ -9,7 +10,7 @@ namespace dsc {
 namespace {
 
 // Sets every field called `bf16` that is still `auto`, in options of any pass.
-class Bf16Resolver final : public FieldVisitor, public ValueVisitor {
+class Bf16Resolver final : public OptionWalker {
  public:
   explicit Bf16Resolver(Bf16 meaning) : meaning_(meaning) {}
   bool found = false;
@@ -20,7 +21,6 @@ class Bf16Resolver final : public FieldVisitor, public ValueVisitor {
     value(*this);
     is_bf16_ = outer;
   }
-  void check(std::string) override {}
 
   void choice(std::span<const std::string_view> names, std::size_t& index) override {
     const bool is_ours = is_bf16_ && std::ranges::equal(names, enum_names(Bf16{}));
@@ -28,25 +28,6 @@ class Bf16Resolver final : public FieldVisitor, public ValueVisitor {
     index = static_cast<std::size_t>(meaning_);
     found = true;
   }
-  void object(const std::function<void(FieldVisitor&)>& fields) override { fields(*this); }
-  void list(ListAccess access) override {
-    for (std::size_t i = 0; i < access.size; ++i) access.element(i, *this);
-  }
-  void map(MapAccess access) override {
-    for (const auto& key : access.keys) access.value(key, *this);
-  }
-  void optional(OptionalAccess access) override {
-    if (access.has_value) access.value(*this);
-  }
-  void variant(VariantAccess access) override {
-    if (access.current) access.fields(*this);
-  }
-  void boolean(bool&) override {}
-  void integer(std::int64_t&) override {}
-  void number(double&) override {}
-  void text(std::string&) override {}
-  void path(FilePath&) override {}
-  void quantity(Quantity&) override {}
 
  private:
   Bf16 meaning_;
