@@ -42,6 +42,7 @@ std::vector<std::string> processor_notes(const std::vector<std::string>& feature
   if (!has("avx512_vnni") && !has("avx_vnni")) notes.emplace_back("no VNNI: INT8 models gain less speed than elsewhere");
   if (!has_native_bf16("cpu")) notes.emplace_back("no bf16 instructions: `bf16: auto` trains in f32, `bf16: true` is emulated and slower than f32");
   if (!has("avx512f")) notes.emplace_back(std::string("workaround: ") + kPointwiseWorkaround);
+  if (!has("avx512f") && openvino_available()) notes.emplace_back(std::string("workaround: ") + kInt8PointwiseWorkaround);
   return notes;
 }
 

@@ -274,6 +274,7 @@ std::shared_ptr<ov::Model> convert_evaluated(const Model& model) {
     manager.run_passes(converted);
     store_integer_weights(*converted);
     widen_quantizers(*converted);
+    slice_before_pointwise(*converted);
     give_quantizers_own_steps(*converted);
     name_the_nameless(*converted, named);
     // Read by the plugins when they compile, and kept in IR files. Left to themselves they would quantise the activations of

@@ -26,6 +26,9 @@ void store_integer_weights(ov::Model& model);
 // Gives quantisers of activations with fewer than 256 levels all of them, and clamps in front: integer kernels take bytes.
 void widen_quantizers(ov::Model& model);
 
+// Keeps strided 1x1 convolutions of quantised activations away from an INT8 kernel that is wrong at random.
+void slice_before_pointwise(ov::Model& model);
+
 // Lets quantisers that share a normalisation's result with a residual add fuse into a step of their own.
 void give_quantizers_own_steps(ov::Model& model);
 

@@ -26,6 +26,11 @@ struct OpenVinoOptions {
 };
 
 bool openvino_available();
+
+// For `doctor`: what conversion avoids (openvino_pointwise.cpp).
+inline constexpr const char* kInt8PointwiseWorkaround =
+    "INT8 1x1 convolutions with a stride read a slice: an OpenVINO kernel without AVX-512 mixes the data of its threads";
+
 std::string openvino_version();               // "2026.4.1-22190-..."
 std::vector<std::string> openvino_devices();  // "CPU", "GPU.0", ...
 
