@@ -63,7 +63,9 @@ TEST(Plan, EmulatedBf16IsAWarningWithItsCost) {
   for (const auto& [bf16, expected] : {std::pair{"true", !has_native_bf16("cpu")}, std::pair{"false", false}, std::pair{"auto", false}}) {
     const auto plan = make_plan(TinyRecipe("  - finetune: {epochs: 1, batch: 32, bf16: " + std::string(bf16) + "}\n").load());
     ASSERT_EQ(plan.steps[1].warnings.size(), expected ? 1U : 0U) << bf16;
-    if (expected) EXPECT_TRUE(contains(plan.steps[1].warnings[0], " times)")) << plan.steps[1].warnings[0];
+    if (expected) {
+      EXPECT_TRUE(contains(plan.steps[1].warnings[0], " times)")) << plan.steps[1].warnings[0];
+    }
   }
 }
 

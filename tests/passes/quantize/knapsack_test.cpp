@@ -70,7 +70,9 @@ TEST(Knapsack, FewStatesKeepTheBudgetAndTheirBound) {
       if (!exact) continue;
       EXPECT_LE(total(items, *rough).cost, budget);
       EXPECT_LE(total(items, *exact).loss, total(items, *rough).loss);
-      if (tighter) EXPECT_LE(total(items, *rough).loss, total(items, *tighter).loss);
+      if (tighter) {
+        EXPECT_LE(total(items, *rough).loss, total(items, *tighter).loss);
+      }
     }
   }
 }

@@ -63,7 +63,9 @@ TEST(QuantizeDynamic, EnginesAgreeOnTheIntegers) {
   EXPECT_GT(distance(plain, expected), 2e-3) << "quantising shows";
   quantize("{mode: weight_only}").run(weights_alone, context);
   const bool takes_activations_as_they_are = distance(found, run_model(weights_alone, x)) < 1e-5;
-  if (!takes_activations_as_they_are) EXPECT_LT(distance(found, expected), 1e-5);
+  if (!takes_activations_as_they_are) {
+    EXPECT_LT(distance(found, expected), 1e-5);
+  }
 }
 
 TEST(QuantizeDynamic, LeavesInputsThatNoKernelTakes) {
