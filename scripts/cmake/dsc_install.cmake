@@ -1,20 +1,28 @@
-# A relocatable tree: bin, lib (LibTorch's and OpenVINO's libraries beside ours), headers and the CMake package that
-# plugins use. The build folder holds the same package, so that plugins can be built against either.
+# A relocatable tree: bin, lib, headers, recipes, scripts, and the CMake package that plugins use. The build folder holds the same
+# package, so that plugins can be built against either. With DSCOMPRESS_BUNDLE, LibTorch's and OpenVINO's libraries lie beside ours
+# (component `libraries`); without, as in a Python wheel (component `dscompress` alone), those of the wheels next to it are used.
 include(GNUInstallDirs)
-set_target_properties(dscompress PROPERTIES INSTALL_RPATH "$ORIGIN")
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dscompress)
+set_target_properties(dscompress PROPERTIES INSTALL_RPATH "$ORIGIN:$ORIGIN/../../torch/lib:$ORIGIN/../../openvino/libs")
 set_target_properties(dscompress_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 install(TARGETS dscompress LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS dscompress_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/dscompress DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs/ci DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress USE_SOURCE_PERMISSIONS)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress PATTERN ci EXCLUDE)
+foreach(script export_model.py export_tokenizer.py export_onnx.py convert_weights.py prepare_data.py quickstart_model.py)
+  install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress/scripts)
+endforeach()
 
-get_filename_component(dsc_torch_libraries ${TORCH_INSTALL_PREFIX}/lib ABSOLUTE)
-install(DIRECTORY ${dsc_torch_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  FILES_MATCHING PATTERN "libtorch.so*" PATTERN "libtorch_cpu.so*" PATTERN "libc10.so*" PATTERN "libgomp*.so*" PATTERN "libshm.so*" PATTERN "libtorch_cuda*.so*" PATTERN "libc10_cuda.so*")
-if(DSCOMPRESS_OPENVINO)
-  get_filename_component(dsc_openvino_libraries ${OpenVINO_DIR}/../libs ABSOLUTE)
-  install(DIRECTORY ${dsc_openvino_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR} FILES_MATCHING PATTERN "*.so*" PATTERN "cache.json")
-  install(FILES ${DSC_TOKENIZERS_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(DSCOMPRESS_BUNDLE)
+  get_filename_component(dsc_torch_libraries ${TORCH_INSTALL_PREFIX}/lib ABSOLUTE)
+  install(DIRECTORY ${dsc_torch_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries
+    FILES_MATCHING PATTERN "libtorch.so*" PATTERN "libtorch_cpu.so*" PATTERN "libc10.so*" PATTERN "libgomp*.so*" PATTERN "libshm.so*" PATTERN "libtorch_cuda*.so*" PATTERN "libc10_cuda.so*")
+  if(DSCOMPRESS_OPENVINO)
+    get_filename_component(dsc_openvino_libraries ${OpenVINO_DIR}/../libs ABSOLUTE)
+    install(DIRECTORY ${dsc_openvino_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries FILES_MATCHING PATTERN "*.so*" PATTERN "cache.json")
+    install(FILES ${DSC_TOKENIZERS_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries)
+  endif()
 endif()
 
 set(dsc_config "# Made by dscompress's build. Gives the target dscompress::dscompress for plugins and embedding programs.

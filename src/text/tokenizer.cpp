@@ -28,8 +28,10 @@ fs::path own_folder() {
 std::string find_library() {
   const char* given = std::getenv("DSCOMPRESS_TOKENIZERS");
   if (given && *given) return given;
-  const fs::path beside = own_folder() / "libopenvino_tokenizers.so";
-  return fs::exists(beside) ? beside.string() : DSC_TOKENIZERS_LIBRARY;
+  constexpr const char* kName = "libopenvino_tokenizers.so";
+  const fs::path beside = own_folder() / kName, wheel = own_folder() / "../../openvino_tokenizers/lib" / kName;
+  if (fs::exists(beside)) return beside.string();
+  return fs::exists(wheel) ? wheel.lexically_normal().string() : DSC_TOKENIZERS_LIBRARY;
 }
 
 // With the operators of tokenizers; apart from the core that runs networks, which never needs them.

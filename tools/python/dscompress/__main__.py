@@ -1,0 +1,3 @@
+from dscompress import main
+
+main()
