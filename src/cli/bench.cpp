@@ -36,11 +36,13 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
   std::vector<Candidate> candidates;
   std::size_t i = 0;
   for (const auto& model : models) {
-    const auto label = std::filesystem::path(options.models[i++]).filename().string();
+    const std::string& path = options.models[i++];
+    const auto label = std::filesystem::path(path).filename().string();
+    const std::string file = is_openvino_file(path) ? path : "";
     for (const auto& engine : options.engines) {
       for (const auto& precision : options.precisions) {
         const std::string device = engine == "openvino" ? options.target : session.device.empty() ? "cpu" : session.device;
-        candidates.push_back({label, &model, {engine, device, precision, options.performance, options.require_device}});
+        candidates.push_back({label, &model, {engine, device, precision, options.performance, options.require_device}, file});
       }
     }
   }
@@ -49,6 +51,7 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
 
 // The inputs are for the TorchScript models among them.
 Model open_one(const std::string& path, const BenchOptions& options) {
+  if (is_openvino_file(path)) return read_openvino_inputs(path);
   return open_model(path, {}, std::filesystem::path(path).extension() == ".pt2" ? std::vector<std::string>{} : options.inputs);
 }
 
@@ -65,7 +68,7 @@ void print_latencies(const std::vector<LatencyRecord>& records) {
 
 void print_layers(const std::vector<Candidate>& candidates, int threads) {
   for (const auto& candidate : candidates) {
-    const auto engine = make_engine(*candidate.model, candidate.choice, threads);
+    const auto engine = make_engine(candidate, threads);
     const auto layers = engine->layers();
     if (layers.empty()) continue;
     std::vector<std::vector<std::string>> rows = {{"layer", "type", "precision", "kernel", "device"}};
@@ -77,7 +80,7 @@ void print_layers(const std::vector<Candidate>& candidates, int threads) {
 nlohmann::ordered_json layers_json(const std::vector<Candidate>& candidates, int threads) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& candidate : candidates) {
-    const auto engine = make_engine(*candidate.model, candidate.choice, threads);
+    const auto engine = make_engine(candidate, threads);
     auto layers = nlohmann::ordered_json::array();
     for (const auto& layer : engine->layers()) {
       layers.push_back({{"layer", layer.name}, {"type", layer.type}, {"precision", layer.precision}, {"kernel", layer.primitive}, {"device", layer.device}});
@@ -113,6 +116,7 @@ int bench_train(const Session& session, const BenchOptions& bench, const TrainOp
   std::vector<std::vector<std::string>> rows = {{"model", "batch", "p50 ms a step", "min ms", "spread", "examples per s", "steps"}};
   for (const auto& path : bench.models) {
     const auto label = std::filesystem::path(path).filename().string();
+    if (is_openvino_file(path)) throw Error(ErrorCode::usage, "what OpenVINO runs cannot be trained", {.file = path}, "time training steps of the .pt2");
     const Model model = open_one(path, bench);
     for (const auto batch : bench.batches) {
       const auto r = time_training(model, options, batch, bench.open_size, device);
@@ -159,7 +163,7 @@ void add_bench_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<BenchOptions>();
   auto training = std::make_shared<TrainOptions>();
   auto* command = app.add_subcommand("bench", "Measure latency: models, engines and batch sizes timed in turn; or training steps");
-  command->add_option("MODEL", options->models, "Model files (.pt2, or TorchScript .pt)")->required()->type_name("");
+  command->add_option("MODEL", options->models, "Model files (.pt2, TorchScript .pt; OpenVINO's .xml, .onnx)")->required()->type_name("");
   add_input_option(*command, options->inputs);
   command->add_option("--engine", options->engines, "openvino, libtorch, or both: openvino,libtorch")->delimiter(',')->capture_default_str();
   command->add_option("--precision", options->precisions, "f32, bf16, f16: of what is not quantised")->delimiter(',')->capture_default_str();
@@ -182,6 +186,7 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_flag("--json", session.json, "Print JSON");
   command->footer("Examples:\n  dscompress bench base.pt2 small.pt2 --engine openvino,libtorch --batch 1,64\n"
                   "  dscompress bench small.pt2 --layers --json\n"
+                  "  dscompress bench base.pt2 out/model.xml other_tool.xml\n"
                   "  dscompress bench small.pt2 --target AUTO:GPU,CPU --require-device\n"
                   "  dscompress bench bert.pt2 --batch 8 --size 128\n"
                   "  dscompress bench resnet56.pt2 --train --batch 128 --bf16 --channels-last");

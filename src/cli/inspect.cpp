@@ -7,9 +7,11 @@
 
 #include "cli/inspect_data.h"
 #include "cli/inspect_groups.h"
+#include "cli/inspect_openvino.h"
 #include "cli/session.h"
 #include "core/log.h"
 #include "core/names.h"
+#include "deploy/openvino_engine.h"
 #include "ir/describe.h"
 #include "ir/shared_copy.h"
 #include "ir/text.h"
@@ -145,6 +147,7 @@ Model as_passes_see(const Model& model) {
 }
 
 int inspect(const Session& session, const InspectOptions& options) {
+  if (is_openvino_file(options.model)) return inspect_openvino(session, options.model);
   const Model model = open_model(options.model, options.weights, options.inputs);
   if (session.json) {
     auto json = to_json(model, options);
@@ -168,7 +171,7 @@ int inspect(const Session& session, const InspectOptions& options) {
 void add_inspect_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<InspectOptions>();
   auto* command = app.add_subcommand("inspect", "Show what is in a model file, or in a recipe's data");
-  auto* model = command->add_option("MODEL", options->model, "Model file (.pt2, or TorchScript .pt)")->type_name("");
+  auto* model = command->add_option("MODEL", options->model, "Model file (.pt2, TorchScript .pt; OpenVINO's .xml, .onnx)")->type_name("");
   add_input_option(*command, options->inputs);
   command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
   command->add_flag("--graph", options->graph, "Print the operator graph as text");

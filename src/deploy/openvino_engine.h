@@ -39,8 +39,13 @@ std::vector<std::string> openvino_devices();  // "CPU", "GPU.0", ...
 // required and not used), usage (option values).
 std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoOptions& options = {});
 
-// Reads a .xml with its .bin beside it.
-std::unique_ptr<Engine> read_openvino_ir(const std::string& xml_path, const OpenVinoOptions& options = {});
+// Whether a file is one that OpenVINO reads itself: IR (.xml with its .bin beside it) or ONNX.
+bool is_openvino_file(const std::string& path);
+// errors: io; model_file, what OpenVINO says of a damaged one.
+std::unique_ptr<Engine> read_openvino_ir(const std::string& path, const OpenVinoOptions& options = {});
+// The inputs of such a file, named and typed, as a graph without nodes: for making example inputs. Open sizes have no hint;
+// the first of all inputs is one symbol, the batch. errors: as above; unsupported, an input type that graphs lack.
+Model read_openvino_inputs(const std::string& path);
 
 // Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as integers of 4 or 8 bits.
 // Before it takes its name the pair is read back, compared with the converted model node by node, and its outputs with

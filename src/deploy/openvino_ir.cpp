@@ -66,11 +66,45 @@ std::string check_file(const fs::path& xml, const std::shared_ptr<ov::Model>& co
   return "read back, structure and constants equal; " + agreement;
 }
 
+std::shared_ptr<ov::Model> read_model(const std::string& path) {
+  if (!fs::exists(path)) throw Error(ErrorCode::io, "no such file", {.file = path});
+  return openvino_core().read_model(path);
+}
+
+TensorType type_of(const ov::Output<ov::Node>& input, std::size_t position) {
+  TensorType type{.dtype = from_openvino(input.get_element_type())};
+  const ov::PartialShape& shape = input.get_partial_shape();
+  if (shape.rank().is_dynamic()) throw Error(ErrorCode::unsupported, "input " + std::to_string(position) + " may have any number of dimensions");
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const std::string symbol = i == 0 ? "batch" : "size" + std::to_string(position) + "_" + std::to_string(i);
+    if (shape[i].is_static()) type.sizes.push_back({shape[i].get_length(), ""});
+    else type.sizes.push_back({0, symbol});
+  }
+  return type;
+}
+
 }  // namespace
 
-std::unique_ptr<Engine> read_openvino_ir(const std::string& xml_path, const OpenVinoOptions& options) {
-  if (!fs::exists(xml_path)) throw Error(ErrorCode::io, "no such file", {.file = xml_path});
-  return translating([&] { return compile_openvino(openvino_core().read_model(xml_path), options); }, ErrorCode::model_file);
+bool is_openvino_file(const std::string& path) {
+  const fs::path extension = fs::path(path).extension();
+  return extension == ".xml" || extension == ".onnx";
+}
+
+std::unique_ptr<Engine> read_openvino_ir(const std::string& path, const OpenVinoOptions& options) {
+  return translating([&] { return compile_openvino(read_model(path), options); }, ErrorCode::model_file);
+}
+
+Model read_openvino_inputs(const std::string& path) {
+  return translating([&] {
+    Model made{.source = path};
+    const auto model = read_model(path);
+    for (std::size_t i = 0; i < model->inputs().size(); ++i) {
+      const ov::Output<ov::Node> input = model->input(i);
+      const std::string name = input.get_names().empty() ? input.get_node()->get_friendly_name() : input.get_any_name();
+      made.graph.add_input(InputKind::user, "input" + std::to_string(i), name, type_of(input, i));
+    }
+    return made;
+  }, ErrorCode::model_file);
 }
 
 std::string write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision) {

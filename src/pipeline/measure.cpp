@@ -27,14 +27,28 @@ LatencyRecord to_record(const LatencyResult& result, const std::string& model, s
 
 EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance, config.require_device}; }
 
-std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads) {
-  if (choice.engine == "openvino") {
-    return make_openvino_engine(model, {.device = choice.device,
-                                        .require_device = choice.require_device,
-                                        .precision = choice.precision,
-                                        .threads = threads,
-                                        .performance = choice.performance});
+namespace {
+
+OpenVinoOptions openvino_options(const EngineChoice& choice, int threads) {
+  return {.device = choice.device,
+          .require_device = choice.require_device,
+          .precision = choice.precision,
+          .threads = threads,
+          .performance = choice.performance};
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> make_engine(const Candidate& candidate, int threads) {
+  if (candidate.file.empty()) return make_engine(*candidate.model, candidate.choice, threads);
+  if (candidate.choice.engine != "openvino") {
+    throw Error(ErrorCode::usage, "only OpenVINO runs this file, not `" + candidate.choice.engine + "`", {.file = candidate.file}, "--engine openvino");
   }
+  return read_openvino_ir(candidate.file, openvino_options(candidate.choice, threads));
+}
+
+std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads) {
+  if (choice.engine == "openvino") return make_openvino_engine(model, openvino_options(choice, threads));
   if (choice.engine != "libtorch") {
     throw Error(ErrorCode::usage, "there is no engine `" + choice.engine + "`", {}, suggest(choice.engine, {"openvino", "libtorch"}));
   }
@@ -65,7 +79,7 @@ std::vector<LatencyRecord> measure_candidates(const std::vector<Candidate>& cand
   std::vector<std::unique_ptr<Engine>> engines;
   std::vector<Engine*> pointers;
   for (const auto& candidate : candidates) {
-    engines.push_back(make_engine(*candidate.model, candidate.choice, threads));
+    engines.push_back(make_engine(candidate, threads));
     pointers.push_back(engines.back().get());
   }
   std::vector<LatencyRecord> records;

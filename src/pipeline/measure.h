@@ -31,7 +31,10 @@ struct Candidate {
   std::string label;          // "base", "compressed", a file name
   const Model* model = nullptr;
   EngineChoice choice;
+  std::string file = {};      // one that OpenVINO reads itself; `model` has its inputs, no more
 };
+
+std::unique_ptr<Engine> make_engine(const Candidate& candidate, int threads);
 
 // What the timed inputs look like.
 struct InputSizes {

@@ -52,6 +52,31 @@ TEST(Program, MissingFilesAreNamed) {
   EXPECT_TRUE(contains(recipe.err, "no-such.yaml")) << recipe.err;
 }
 
+// What is deployed is timed and looked at beside what it was made from.
+TEST(Program, OpenVinoFilesAreInspectedAndTimed) {
+  const TempFolder folder;
+  const std::string model = DSC_SOURCE_DIR "/tests/fixtures/exec/residual.pt2", xml = folder.file("net.xml");
+  const auto exported = run_program("export " + model + " --to " + xml);
+  if (contains(exported.err, "no OpenVINO engine")) GTEST_SKIP() << "built without OpenVINO";
+  ASSERT_EQ(exported.status, 0) << exported.err;
+  const auto inspected = run_program("inspect --json " + xml);
+  ASSERT_EQ(inspected.status, 0) << inspected.err;
+  const auto seen = nlohmann::json::parse(inspected.out);
+  EXPECT_EQ(seen.at("inputs").size(), nlohmann::json::parse(run_program("inspect --json " + model).out).at("inputs").size());
+  EXPECT_GT(seen.at("layers").size(), 0U);
+  const auto timed = run_program("bench " + model + " " + xml + " --batch 2 --iterations 2 --warmup 1 --min-seconds 0 --json");
+  ASSERT_EQ(timed.status, 0) << timed.err;
+  const auto latencies = nlohmann::json::parse(timed.out).at("latency");
+  ASSERT_EQ(latencies.size(), 2U);
+  EXPECT_EQ(latencies[1].at("model"), "net.xml");
+  EXPECT_EQ(latencies[0].at("engine"), latencies[1].at("engine"));
+  EXPECT_EQ(run_program("bench --engine libtorch " + xml).status, 2);
+  EXPECT_EQ(run_program("bench --train " + xml).status, 2);
+  spit(folder.file("damaged.xml"), "<net>");
+  EXPECT_EQ(run_program("inspect " + folder.file("damaged.xml")).status, 3);
+  EXPECT_EQ(run_program("bench " + folder.file("none.xml")).status, 3);
+}
+
 TEST(Program, PassesListsTheBuiltInOnes) {
   const auto result = run_program("passes --json");
   ASSERT_EQ(result.status, 0) << result.err;
