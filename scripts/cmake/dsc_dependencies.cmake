@@ -18,6 +18,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)  # .gz data files
+find_package(SQLite3 REQUIRED)  # history of nights
 find_package(JPEG REQUIRED)
 find_package(TIFF REQUIRED)
 find_path(DSC_WEBP_INCLUDE webp/demux.h REQUIRED)

@@ -8,6 +8,7 @@
 #include "core/fields_schema.h"
 #include "core/file.h"
 #include "core/names.h"
+#include "nightly/loop.h"
 #include "pipeline/recipe.h"
 #include "report/report.h"
 
@@ -70,12 +71,15 @@ void add_passes_command(CLI::App& app, Session& session) {
 
 void add_schema_command(CLI::App& app, Session& session) {
   auto what = std::make_shared<std::string>("recipe");
-  auto* sub = app.add_subcommand("schema", "Print the JSON Schema of recipes, reports or checkpoint recipes");
-  sub->add_option("WHAT", *what, "recipe, report or checkpoint")->check(CLI::IsMember({"recipe", "report", "checkpoint"}))->type_name("")->capture_default_str();
+  auto* sub = app.add_subcommand("schema", "Print the JSON Schema of recipes, reports, checkpoint recipes or nightly loops");
+  sub->add_option("WHAT", *what, "recipe, report, checkpoint or nightly")->check(CLI::IsMember({"recipe", "report", "checkpoint", "nightly"}))->type_name("")->capture_default_str();
   sub->footer("Example:\n  dscompress schema recipe > recipe.schema.json");
   sub->callback([&session, what] {
     session.run = [&session, what] {
-      std::cout << (*what == "recipe" ? recipe_schema(session.passes) : *what == "report" ? report_schema() : checkpoint::recipe_schema());
+      std::cout << (*what == "recipe"    ? recipe_schema(session.passes)
+                    : *what == "report"  ? report_schema()
+                    : *what == "nightly" ? loop_schema()
+                                         : checkpoint::recipe_schema());
       return 0;
     };
   });
