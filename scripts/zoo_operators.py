@@ -101,6 +101,7 @@ def judged(problem):
 
 def convert_theirs(name, folder):
     import openvino
+    import openvino.frontend.pytorch  # or convert_model would miss what it needs only now, and seem to refuse
     import torch
 
     case = kept(name, folder)
@@ -148,6 +149,8 @@ def work(kind, folder):
     for line in sys.stdin:
         try:
             outcome, detail = WORK[kind](line.strip(), folder)
+        except ImportError:  # the environment's fault, not the case's
+            raise
         except Exception as error:
             traceback.print_exc()
             outcome, detail = "refused", reason_of(error)

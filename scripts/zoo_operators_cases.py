@@ -36,7 +36,8 @@ class Call(nn.Module):
         rest = iter(tensors)
         leaves = [next(rest) if leaf is Call else leaf for leaf in self.leaves]
         args, kwargs = pytree.tree_unflatten(leaves, self.structure)
-        return self.call(*args, **kwargs)
+        result = self.call(*args, **kwargs)
+        return tuple(result) if isinstance(result, tuple) else result  # archives hold no torch.return_types
 
 
 def spread(samples, count):

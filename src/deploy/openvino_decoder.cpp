@@ -2,23 +2,22 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <functional>
-#include <map>
 #include <numeric>
-#include <sstream>
 #include <openvino/core/model.hpp>
-#include <openvino/frontend/exception.hpp>
 #include <openvino/frontend/input_model.hpp>
 #include <openvino/frontend/manager.hpp>
 #include <openvino/frontend/pytorch/decoder.hpp>
 #include <openvino/op/constant.hpp>
-#include <openvino/op/util/framework_node.hpp>
 #include <openvino/pass/constant_folding.hpp>
 #include <openvino/pass/manager.hpp>
 #include <openvino/runtime/properties.hpp>
 #include <utility>
 
+#include "deploy/decompose.h"
 #include "deploy/openvino_interface.h"
+#include "deploy/openvino_left_over.h"
 #include "deploy/openvino_states.h"
 #include "deploy/openvino_types.h"
 #include "deploy/torch_program.h"
@@ -169,68 +168,6 @@ class ProgramDecoder final : public ProgramPart {
   std::string none_;
 };
 
-// "aten::foo: reason" out of what the frontend left behind.
-std::string reason_of(const ov::op::util::FrameworkNode& node) {
-  const auto& attributes = node.get_attrs();
-  const auto failure = attributes.find("PtException");
-  if (failure == attributes.end() || failure->second.empty()) return "OpenVINO's PyTorch frontend has no rule for it";
-  // Its last line says what failed; those before repeat the operator and OpenVINO's source position.
-  std::string text = failure->second;
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  return text.substr(text.rfind('\n') + 1);
-}
-
-const ov::op::util::FrameworkNode* as_left_over(const ov::Node* node) {
-  return dynamic_cast<const ov::op::util::FrameworkNode*>(node);
-}
-
-// The graph's node that an OpenVINO node was made for; null: none.
-const Node* find_origin(const ov::Node& node, const Graph& graph) {
-  const std::string& name = node.get_friendly_name();
-  return graph.find_node(name.substr(0, name.rfind('/')));
-}
-
-// The frontend leaves what it cannot convert as framework nodes. A literal that is left (None, text, a list) stands for
-// the operators that read it.
-void check_converted(const ov::Model& converted, const Model& model) {
-  std::map<std::string, Problem> problems;
-  const auto add = [&](const ov::Node& node, const std::string& reason) {
-    const Node* origin = find_origin(node, model.graph);
-    const std::string name = origin ? origin->name() : node.get_friendly_name();
-    problems.try_emplace(name, origin ? operator_problem(*origin, reason) : Problem{"`" + name + "` cannot be converted to OpenVINO: " + reason, {}, {}});
-  };
-  for (const auto& node : converted.get_ordered_ops()) {
-    const auto* left = as_left_over(node.get());
-    if (!left) continue;
-    if (left->get_input_size() > 0) {
-      add(*left, reason_of(*left));
-      continue;
-    }
-    for (const auto& user : node->output(0).get_target_inputs()) {
-      if (!as_left_over(user.get_node())) add(*user.get_node(), "OpenVINO wants a tensor where the graph has None, text or a list");
-    }
-  }
-  if (problems.empty()) return;
-  std::vector<Problem> all;
-  for (auto& [name, problem] : problems) all.push_back(std::move(problem));
-  throw Error(ErrorCode::unsupported, std::move(all));
-}
-
-// Puts together what the frontend takes several operators for; its exceptions name the operator within their text.
-void normalize(const ov::frontend::FrontEnd& frontend, const std::shared_ptr<ov::Model>& converted, const Graph& graph) {
-  try {
-    frontend.normalize(converted);
-  } catch (const ov::Exception& error) {
-    std::istringstream words(error.what());
-    for (std::string word; words >> word;) {
-      const Node* node = graph.find_node(word.substr(0, word.find('/')));
-      if (!node || word.find('/') == std::string::npos) continue;
-      throw Error(ErrorCode::unsupported, {operator_problem(*node, "the frontend has no rule for it with these arguments")});
-    }
-    throw;
-  }
-}
-
 // Names that OpenVINO makes up count up through the process; the written file must not depend on what ran before. A constant
 // that is folded out of a node takes over its name, so this runs before folding as well: `first` is where numbers go on.
 // returns: the next number.
@@ -252,23 +189,45 @@ std::int64_t run_time_group(const Graph& graph) {
   return group;
 }
 
-// Null where nothing is computed, which the frontend does not take for a model.
-std::shared_ptr<ov::Model> convert_computed(const std::shared_ptr<const TorchProgram>& program, const Model& model) {
-  if (computed_outputs(*program).empty()) return nullptr;
+// Until nothing is left: each round writes out what the frontend could not convert. Null where nothing is computed, which the
+// frontend does not take for a model.
+std::shared_ptr<ov::Model> convert_computed(Model& rewritten, std::shared_ptr<const TorchProgram>& program) {
+  constexpr int kMostRounds = 16;  // of operators that consist of others that consist of others
+  Decomposer decomposer(rewritten);
   const auto frontend = ov::frontend::FrontEndManager().load_by_framework("pytorch");
-  const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
-  const auto converted = frontend->convert_partially(input);
-  normalize(*frontend, converted, model.graph);
-  check_converted(*converted, model);
-  return converted;
+  for (int round = 0;; ++round) {
+    decomposer.replace_known();
+    program = std::make_shared<const TorchProgram>(make_torch_program(rewritten));
+    if (computed_outputs(*program).empty()) return nullptr;
+    const auto input = frontend->load(std::shared_ptr<ov::frontend::IDecoder>(std::make_shared<ProgramDecoder>(program)));
+    const auto converted = frontend->convert_partially(input);
+    auto left = normalize(*frontend, converted, rewritten.graph);
+    if (left.empty()) left = find_left_over(*converted, rewritten.graph);
+    if (left.empty()) return converted;
+    if (round == kMostRounds) refuse(left, rewritten.graph);
+    write_out(decomposer, rewritten.graph, left);
+  }
 }
 
-std::shared_ptr<ov::Model> convert_evaluated(const Model& model) {
-  const auto program = std::make_shared<const TorchProgram>(make_torch_program(model));
+std::vector<std::string> user_output_names(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const GraphOutput& output : graph.outputs()) {
+    auto* const* value = std::get_if<Value*>(&output.value);
+    if (output.kind == OutputKind::user && value && *value && (*value)->is_tensor()) names.push_back((*value)->name());
+  }
+  return names;
+}
+
+std::shared_ptr<ov::Model> convert_evaluated(Model& model) {
   return translating([&] {
-    const auto converted = with_interface(convert_computed(program, model), *program);
-    keep_states(*converted, program->states);
-    const std::size_t named = name_the_nameless(*converted, 0);
+    const auto names = user_output_names(model.graph);  // before operators are written out
+    std::shared_ptr<const TorchProgram> program;
+    const auto computed = convert_computed(model, program);
+    TorchProgram named = *program;
+    std::copy(names.begin(), names.end(), named.output_names.begin());
+    const auto converted = with_interface(computed, named);
+    keep_states(*converted, named.states);
+    const std::size_t first = name_the_nameless(*converted, 0);
     ov::pass::Manager manager;
     manager.register_pass<ov::pass::ConstantFolding>();
     manager.run_passes(converted);
@@ -276,7 +235,7 @@ std::shared_ptr<ov::Model> convert_evaluated(const Model& model) {
     widen_quantizers(*converted);
     slice_before_pointwise(*converted);
     give_quantizers_own_steps(*converted);
-    name_the_nameless(*converted, named);
+    name_the_nameless(*converted, first);
     // Read by the plugins when they compile, and kept in IR files. Left to themselves they would quantise the activations of
     // layers whose weights alone are integers, in groups of 32.
     converted->set_rt_info(std::to_string(run_time_group(model.graph)), {"runtime_options", ov::hint::dynamic_quantization_group_size.name()});

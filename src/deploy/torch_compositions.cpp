@@ -127,6 +127,13 @@ void count_nonzero(Builder& builder, const Node& node) {
   c.result("sum", {is_there, c.given("dim", std::monostate{}), c.literal(false), c.none()});
 }
 
+// Of a number: no coordinates, once or never. The frontend knows arrays only.
+void nonzero(Builder& builder, const Node& node) {
+  Composer c(builder, node);
+  const ValueId x = c.call("reshape", {c.tensor(0, "self"), c.literal(std::vector<std::int64_t>{1})});
+  c.result("slice", {c.call("nonzero", {x}), c.literal(std::int64_t{1}), c.literal(std::int64_t{0}), c.literal(std::int64_t{0}), c.literal(std::int64_t{1})});
+}
+
 void is_in(Builder& builder, const Node& node) {
   Composer c(builder, node);
   const ValueId column = c.call("unsqueeze", {c.tensor(0, "elements"), c.literal(std::int64_t{-1})});
@@ -229,6 +236,11 @@ TorchRule cat_rule(const Node& node) {
   const auto* list = parts ? std::get_if<ValueList>(parts) : nullptr;
   const bool skips = list && std::any_of(list->begin(), list->end(), is_empty_list) && !std::all_of(list->begin(), list->end(), is_empty_list);
   return skips ? cat : nullptr;
+}
+
+TorchRule nonzero_rule(const Node& node) {
+  const bool is_number = node.op() == "aten.nonzero" && get_value(node, 0, "self")->tensor().rank() == 0;
+  return is_number ? nonzero : nullptr;
 }
 
 const TorchRules& composition_rules() {

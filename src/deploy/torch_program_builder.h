@@ -93,6 +93,8 @@ TorchRule run_time_groups_rule(const Node& node);
 const TorchRules& composition_rules();  // operators that the frontend lacks, out of those that it has
 // A rule for convolutions that OpenVINO takes only in another form; null for all others.
 TorchRule convolution_rule(const Node& node);
+// A rule for places in numbers without dimensions; null for all others.
+TorchRule nonzero_rule(const Node& node);
 // A rule for joins of which some parts are empty; null for all others.
 TorchRule cat_rule(const Node& node);
 TorchRule find_torch_rule(const Node& node, const Graph& graph);  // null: none

@@ -157,6 +157,16 @@ void batch_norm(Builder& builder, const Node& node) {
   builder.call("aten::add", {product, offset}, node.output());
 }
 
+// With running statistics in its weights a batch norm is converted as in evaluation, like everything. With statistics that the
+// caller gives, and that it is to change, nobody can say what was meant.
+void refuse_training(Builder& builder, const Node&) { builder.refuse("it is in training mode, and its running statistics are inputs"); }
+
+bool trains_on_inputs(const Node& node, const Graph& graph) {
+  const Value* mean = node.find_value("running_mean");
+  const bool is_weight = mean && !mean->producer() && graph.find_input(mean)->is_weight();
+  return mean && !is_weight && bool_or(node, "training", false);
+}
+
 bool has_fixed_statistics(const Node& node, const Graph& graph) {
   const auto is_fixed = [&](const char* name, bool needed) {
     const Value* value = node.find_value(name);
@@ -200,7 +210,6 @@ const TorchRules& rules() {
       {"aten.feature_alpha_dropout", identity_input},
       {"aten._softmax", softmax},
       {"aten._log_softmax", softmax},
-      {"aten._safe_softmax", softmax},
       {"aten._to_copy", to_copy},
       {"torch.sym_float", sym_float},
   };
@@ -247,9 +256,11 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   if (takes_everything(node) || keeps_sizes(node)) return identity;
   if (const TorchRule rule = run_time_groups_rule(node)) return rule;
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
+  if (op == "aten.batch_norm" && trains_on_inputs(node, graph)) return refuse_training;
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
   if (const TorchRule rule = cat_rule(node)) return rule;
+  if (const TorchRule rule = nonzero_rule(node)) return rule;
   return convolution_rule(node);
 }
 
