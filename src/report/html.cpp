@@ -178,6 +178,7 @@ std::string report_html(const Report& report) {
   }
   write_deployment(out, report);
   write_gates_and_files(out, report);
+  if (!report.notes.empty()) out << "<h2>Notes</h2>\n";
   for (const auto& note : report.notes) out << "<p>" << escape_html(note) << "</p>\n";
   write_details(out, report);
   out << html::kEnd;

@@ -121,6 +121,7 @@ std::string report_markdown(const Report& report) {
     for (const auto& entry : report.overrides) out << "- `" << entry.path << "` = `" << entry.value << "` (" << entry.origin << ")\n";
     out << '\n';
   }
+  if (!report.notes.empty()) out << "## Notes\n\n";
   for (const auto& note : report.notes) out << "- " << note << '\n';
   write_details(out, report);
   return std::move(out).str();
