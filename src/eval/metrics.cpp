@@ -19,7 +19,7 @@ namespace dsc {
 namespace {
 
 std::unique_ptr<Metric> make_metric(const std::string& name, const Dataset& dataset) {
-  for (auto* family : {make_class_metric, make_loss_metric, make_regression_metric, make_comparison_metric}) {
+  for (auto* family : {make_class_metric, make_calibration_metric, make_loss_metric, make_regression_metric, make_comparison_metric}) {
     if (auto metric = family(name)) return metric;
   }
   if (auto metric = make_answer_metric(name, dataset)) return metric;
@@ -59,7 +59,7 @@ at::Tensor run(Engine& engine, const Batch& batch, const DatasetInfo& info) {
 }  // namespace
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names{"top1", "top5", "f1", "macro_f1", "matthews", "loss", "perplexity", "mse", "pearson", "spearman",
+  static const std::vector<std::string> names{"top1", "top5", "f1", "macro_f1", "matthews", "ece", "loss", "perplexity", "mse", "pearson", "spearman",
                                               "exact_match", "answer_f1", "agreement", "kl"};
   return names;
 }

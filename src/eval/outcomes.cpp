@@ -46,7 +46,7 @@ void Outcomes::set(std::int64_t example, double its_value, double its_against) {
 }
 
 Figure make_figure(const std::string& metric, const Outcomes& outcomes) {
-  for (auto* family : {make_class_figure, make_regression_figure}) {
+  for (auto* family : {make_class_figure, make_calibration_figure, make_regression_figure}) {
     if (auto figure = family(metric, outcomes)) return figure;
   }
   return make_mean_figure(metric, outcomes);
@@ -54,7 +54,7 @@ Figure make_figure(const std::string& metric, const Outcomes& outcomes) {
 
 bool is_mean_of_examples(const std::string& metric) {
   const Outcomes none;
-  return metric != "perplexity" && !make_class_figure(metric, none) && !make_regression_figure(metric, none);
+  return metric != "perplexity" && !make_class_figure(metric, none) && !make_calibration_figure(metric, none) && !make_regression_figure(metric, none);
 }
 
 ExampleIds::ExampleIds(const Dataset& dataset) : lengths_(dataset.lengths()), ids_(static_cast<std::size_t>(dataset.size()), 0) {}

@@ -88,6 +88,34 @@ TEST(RecordedMetrics, OfClasses) {
   }
 }
 
+// Confidences of all rows in one of 15 bins at a time, in double precision.
+double calibration_error(const at::Tensor& outputs, const std::vector<std::int64_t>& labels) {
+  const auto [confidence, predicted] = at::softmax(outputs.to(at::kDouble), 1).max(1);
+  double error = 0;
+  for (int bin = 0; bin < 15; ++bin) {
+    double confident = 0, right = 0;
+    for (std::size_t row = 0; row < labels.size(); ++row) {
+      const auto i = static_cast<std::int64_t>(row);
+      const double c = confidence[i].item<double>();
+      if (c < bin / 15.0 || c >= (bin + 1) / 15.0) continue;
+      confident += c;
+      right += predicted[i].item<std::int64_t>() == labels[row] ? 1 : 0;
+    }
+    error += std::abs(confident - right);
+  }
+  return error / static_cast<double>(labels.size());
+}
+
+TEST(Metrics, CalibrationErrorIsThatOfAPlainLoop) {
+  for (const auto& entry : recorded().at("classes")) {
+    const auto outputs = matrix(entry.at("outputs"));
+    const auto labels = entry.at("labels").get<std::vector<std::int64_t>>();
+    const Json expected{{"ece", calibration_error(outputs, labels)}};
+    expect_recorded(expected, Predictions({outputs, outputs}, at::tensor(labels)));
+    EXPECT_GT(expected.at("ece").get<double>(), 0);
+  }
+}
+
 TEST(RecordedMetrics, OfNumbers) {
   for (const auto& entry : recorded().at("numbers")) {
     const auto outputs = at::tensor(entry.at("outputs").get<std::vector<float>>()).unsqueeze(1);

@@ -1,0 +1,78 @@
+// Whether a classifier is right as often as it says.
+#include <ATen/ops/softmax.h>
+
+#include <array>
+#include <cmath>
+
+#include "eval/metric.h"
+#include "eval/rows.h"
+
+namespace dsc {
+namespace {
+
+// Confidences by bins of equal width. source: Naeini et al. 2015, AAAI; Guo et al. 2017, arXiv:1706.04599.
+class Bins {
+ public:
+  void add(double confidence, double correct) {
+    auto& bin = bins_[std::min(kBins - 1, static_cast<std::size_t>(confidence * kBins))];
+    bin.confidence += confidence;
+    bin.correct += correct;
+    ++rows_;
+  }
+  double error() const {
+    double sum = 0;
+    for (const auto& bin : bins_) sum += std::abs(bin.confidence - bin.correct);
+    return sum / std::max(1.0, rows_);
+  }
+
+ private:
+  static constexpr std::size_t kBins = 15;
+  struct Bin {
+    double confidence = 0, correct = 0;
+  };
+  std::array<Bin, kBins> bins_;
+  double rows_ = 0;
+};
+
+constexpr double kNone = -1;  // confidence of an example without a label
+
+class CalibrationError final : public Metric {
+ public:
+  void add(const Prediction& prediction) override {
+    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
+    const auto [confidence, predicted] = at::softmax(rows.logits, 1).max(1);
+    const at::Tensor confidences = confidence.to(at::kDouble).contiguous(), correct = (predicted == rows.labels).to(at::kDouble).contiguous(), labels = rows.labels.contiguous();
+    const auto& examples = prediction.batch.indices;
+    const bool row_is_example = static_cast<std::int64_t>(examples.size()) == labels.numel();
+    for (std::int64_t i = 0; i < labels.numel(); ++i) {
+      const bool counts = labels.const_data_ptr<std::int64_t>()[i] != kIgnoredLabel;
+      const double c = counts ? confidences.const_data_ptr<double>()[i] : kNone, right = correct.const_data_ptr<double>()[i];
+      if (counts) bins_.add(c, right);
+      if (row_is_example) outcomes_.set(examples[static_cast<std::size_t>(i)], c, right);
+    }
+  }
+  double value() const override { return bins_.error(); }
+  Outcomes outcomes() const override { return outcomes_; }
+
+ private:
+  Bins bins_;
+  Outcomes outcomes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Metric> make_calibration_metric(const std::string& name) { return name == "ece" ? std::make_unique<CalibrationError>() : nullptr; }
+
+Figure make_calibration_figure(const std::string& name, const Outcomes& outcomes) {
+  if (name != "ece") return {};
+  return [&outcomes](std::span<const std::int64_t> examples) {
+    Bins bins;
+    for (const auto example : examples) {
+      const auto i = static_cast<std::size_t>(example);
+      if (outcomes.value[i] >= 0) bins.add(static_cast<double>(outcomes.value[i]), static_cast<double>(outcomes.against[i]));
+    }
+    return bins.error();
+  };
+}
+
+}  // namespace dsc
