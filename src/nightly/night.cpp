@@ -59,7 +59,7 @@ Situation look_at(const Loop& loop, const Registry& registry, const std::string&
   } else if (loop.traffic) {
     situation.notes.push_back("too few labelled examples for the accuracy on traffic: " + std::to_string(situation.traffic.trial));
   }
-  if (any_budget_of(loop.budgets, "latency")) set_figures(situation, time_versions({&*deployed}, passes).front());
+  if (any_budget_of(loop.budgets, "latency")) set_figures(situation, time_versions(loop.budgets, {&*deployed}, passes).front());
   measure_drift(loop, *deployed, situation, passes);
   situation.budgets = check_budgets(loop.budgets, situation.figures);
   return situation;

@@ -31,8 +31,9 @@ std::optional<TrialExamples> trial_examples(const Loop& loop, const Traffic& tra
 
 Evaluation evaluate_version(const FinishedRun& run, const TrialExamples& examples, const PassTable& passes);
 
-// Latency figures of each.
-std::vector<Figures> time_versions(const std::vector<const FinishedRun*>& runs, const PassTable& passes);
+// Latency figures of each. What is over its budget is measured again, up to three times in all, and the least counts: other
+// work on the machine makes a model slower, never faster.
+std::vector<Figures> time_versions(const LoopBudgets& budgets, const std::vector<const FinishedRun*>& runs, const PassTable& passes);
 
 // Of the model's outputs, and of each input's mean and deviation in an example, against kKnownTraffic or else data.eval.
 FeatureDrift drift_of(const FinishedRun& run, const Traffic& traffic, const PassTable& passes);

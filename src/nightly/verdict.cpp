@@ -100,7 +100,7 @@ void measure_latency(const Loop& loop, const FinishedRun& candidate, const Finis
   if (!any_budget_of(loop.budgets, "latency")) return;
   std::vector<const FinishedRun*> runs{&candidate};
   if (last_good) runs.push_back(last_good);
-  const auto timed = time_versions(runs, passes);
+  const auto timed = time_versions(loop.budgets, runs, passes);
   for (const auto& [figure, value] : timed.front()) decision.figures[figure] = value;
   if (!last_good) return;
   for (const auto& [figure, value] : timed.back()) decision.deployed[figure] = value;

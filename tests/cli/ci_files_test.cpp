@@ -70,6 +70,12 @@ TEST(CiFiles, AreAcceptedBySystemd) {
   EXPECT_EQ(result.err, "");
 }
 
+TEST(CiFiles, WorkflowIsAcceptedByActionlint) {
+  if (run_shell("command -v actionlint").status != 0) GTEST_SKIP() << "actionlint is not installed";
+  const auto result = run_shell("actionlint -no-color " + kFolder + "github.yml");
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+}
+
 TEST(CiFiles, CronLineHasFiveFieldsAndACommand) {
   static const std::regex line(R"(([-*/,0-9]+ ){5}\S.*|[A-Z]+=.*|#.*)");
   std::istringstream text(slurp(kFolder + "crontab"));

@@ -189,6 +189,12 @@ trial: {split: "traffic[-200:]", margin: 5pp}
   EXPECT_TRUE(Json::parse(after.out).at("decisions").empty());
 }
 
+TEST(NightlyConfigs, LoopIsRead) {
+  const auto result = run_program("-q nightly " DSC_SOURCE_DIR "/configs/nightly/loop.yaml --dry-run");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "no file matches")) << result.out;
+}
+
 TEST_F(Nightly, MistakesInTheLoopAreNamedWithTheirPlace) {
   write_loop("0.5", "keep: {verions: 2}\nbudgets: {top1: {min: 3ms}}\n");
   const auto result = night();
