@@ -11,14 +11,10 @@
 namespace dsc {
 namespace {
 
-std::string shape_text(const TensorType& type, bool with_batch) {
-  std::string text = std::string(to_string(type.dtype)) + "[";
-  if (with_batch) text += "N";
-  bool first = !with_batch;
-  for (const Dim& dim : type.sizes) {
-    text += (first ? "" : ", ") + describe_dim(dim);
-    first = false;
-  }
+// Of examples in a batch: "f32[N, 3, 32, 32]".
+std::string describe_batch_of(const TensorType& example) {
+  std::string text = std::string(to_string(example.dtype)) + "[N";
+  for (const Dim& dim : example.sizes) text += ", " + describe_dim(dim);
   return text + "]";
 }
 
@@ -44,8 +40,8 @@ void check_input(const DatasetInfo& info, const GraphInput& input, std::size_t i
   const TensorType& wanted = input.value->tensor();
   const TensorType& example = info.inputs[i];
   if (!same_examples(wanted, example)) {
-    problems.push_back({info.description + " gives " + shape_text(example, true) + " for input `" + input.target +
-                            "`, the model takes " + shape_text(wanted, false),
+    problems.push_back({info.description + " gives " + describe_batch_of(example) + " for input `" + input.target + "`, the model takes " +
+                            describe_type(input.value->type()),
                         {.file = {}, .pointer = "%" + input.value->name()},
                         info.longest > 0 ? "fill batches up with `padding: max_length`, or export the model with --dynamic batch,sequence"
                                          : "use data of that shape and type, or export the model for this data"});

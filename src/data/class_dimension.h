@@ -1,4 +1,5 @@
-// Which dimension of a model's output holds the classes: one rule for losses, distillation and metrics.
+// Class labels of positions, and which dimension of a model's output holds the classes: one rule for losses, distillation and
+// metrics.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,6 +9,8 @@
 #include <vector>
 
 namespace dsc {
+
+inline constexpr std::int64_t kNoLabel = -100;  // PyTorch's ignore_index: the sign of positions without a label
 
 // With labels, the one that they lack; where two would do, that of the convention: the second of four and more dimensions, as
 // dense image networks have it ([N, C, H, W] for labels [N, H, W]), else the last, as transformers have it ([N, T, C] for

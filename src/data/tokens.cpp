@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/names.h"
+#include "data/class_dimension.h"
 #include "data/column.h"
 #include "data/split.h"
 #include "dscompress/error.h"
@@ -14,7 +15,6 @@
 namespace dsc {
 namespace {
 
-constexpr std::int32_t kNoLabel = -100;  // PyTorch's sign for positions without a label
 const std::vector<std::string> kInputs{"input_ids", "attention_mask", "token_type_ids"};
 
 class TokenDataset final : public Dataset {

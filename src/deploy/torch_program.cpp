@@ -8,7 +8,7 @@
 
 #include "deploy/torch_program_builder.h"
 #include "exec/convert.h"
-#include "ops/schema.h"
+#include "ir/schema.h"
 #include "ops/writes.h"
 
 namespace dsc {

@@ -7,6 +7,7 @@
 #include "dscompress/error.h"
 #include "eval/metric.h"
 #include "eval/rows.h"
+#include "ir/describe.h"
 #include "text/answer_score.h"
 
 namespace dsc {
@@ -28,7 +29,8 @@ class Answers final : public Metric {
   void add(const Prediction& prediction) override {
     const at::Tensor& output = prediction.output;
     if (output.dim() != 3 || output.size(2) != 2) {
-      throw Error(ErrorCode::data, "question answering needs scores of starts and ends: two outputs [N, T], or one [N, T, 2]; found " + shape_text(output), {},
+      throw Error(ErrorCode::data,
+                  "question answering needs scores of starts and ends: two outputs [N, T], or one [N, T, 2]; found " + describe_sizes(output), {},
                   "export the model with --outputs start_logits,end_logits");
     }
     const at::Tensor scores = output.contiguous();

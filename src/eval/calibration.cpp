@@ -45,7 +45,7 @@ class CalibrationError final : public Metric {
     const auto& examples = prediction.batch.indices;
     const bool row_is_example = static_cast<std::int64_t>(examples.size()) == labels.numel();
     for (std::int64_t i = 0; i < labels.numel(); ++i) {
-      const bool counts = labels.const_data_ptr<std::int64_t>()[i] != kIgnoredLabel;
+      const bool counts = labels.const_data_ptr<std::int64_t>()[i] != kNoLabel;
       const double c = counts ? confidences.const_data_ptr<double>()[i] : kNone, right = correct.const_data_ptr<double>()[i];
       if (counts) bins_.add(c, right);
       if (row_is_example) outcomes_.set(examples[static_cast<std::size_t>(i)], c, right);

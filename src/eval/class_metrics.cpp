@@ -23,7 +23,7 @@ class TopK final : public MeanMetric {
  private:
   RowScores score(const Prediction& prediction) const override {
     const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-    const at::Tensor counted = rows.labels != kIgnoredLabel;
+    const at::Tensor counted = rows.labels != kNoLabel;
     if (k_ == 1) return {rows.logits.argmax(1) == rows.labels, counted};
     const auto best = std::get<1>(at::topk(rows.logits, std::min(k_, rows.logits.size(1)), 1));
     return {(best == rows.labels.unsqueeze(1)).any(1), counted};
@@ -116,7 +116,7 @@ class ConfusionMetric final : public Metric {
     const auto& examples = prediction.batch.indices;
     const bool row_is_example = static_cast<std::int64_t>(examples.size()) == labels.numel();
     for (std::int64_t i = 0; i < labels.numel(); ++i) {
-      if (l[i] != kIgnoredLabel) confusion_.add(l[i], p[i]);
+      if (l[i] != kNoLabel) confusion_.add(l[i], p[i]);
       if (row_is_example) outcomes_.set(examples[static_cast<std::size_t>(i)], static_cast<double>(p[i]), static_cast<double>(l[i]));
     }
   }
@@ -148,7 +148,7 @@ Figure confusion_figure(ConfusionFigure figure, const Outcomes& outcomes) {
     Confusion confusion;
     for (std::size_t p = 0; p < pairs.size(); ++p) {
       const auto label = static_cast<std::int64_t>(pairs[p].first);
-      if (counts[p] > 0 && label != kIgnoredLabel) confusion.add(label, static_cast<std::int64_t>(pairs[p].second), counts[p]);
+      if (counts[p] > 0 && label != kNoLabel) confusion.add(label, static_cast<std::int64_t>(pairs[p].second), counts[p]);
     }
     return figure(confusion);
   };

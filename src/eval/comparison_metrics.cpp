@@ -20,7 +20,7 @@ Pair rows_of(const Prediction& prediction) {
   const bool labelled = target.defined() && target.scalar_type() == at::kLong && prediction.output.dim() == target.dim() + 1;
   const at::Tensor labels = labelled ? target : at::Tensor();
   const Rows mine = make_rows(prediction.output, labels), theirs = make_rows(prediction.reference, labels);
-  return {mine.logits, theirs.logits, labelled ? mine.labels != kIgnoredLabel : at::Tensor()};
+  return {mine.logits, theirs.logits, labelled ? mine.labels != kNoLabel : at::Tensor()};
 }
 
 // Only rows that count keep their score.

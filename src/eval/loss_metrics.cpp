@@ -13,9 +13,9 @@ namespace {
 // In nats.
 RowScores cross_entropies(const Prediction& prediction) {
   const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-  const at::Tensor losses = at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::None, kIgnoredLabel);
+  const at::Tensor losses = at::cross_entropy_loss(rows.logits.to(at::kDouble), rows.labels, {}, at::Reduction::None, kNoLabel);
   if (!losses.isfinite().all().item<bool>()) fail_masked("the cross-entropy", "an example's own class has the score -inf, or all classes have");
-  return {losses, rows.labels != kIgnoredLabel};
+  return {losses, rows.labels != kNoLabel};
 }
 
 // Cross-entropy for class labels, mean squared error for real numbers.

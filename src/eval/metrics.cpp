@@ -14,6 +14,7 @@
 #include "dscompress/error.h"
 #include "eval/metric.h"
 #include "eval/rows.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -41,8 +42,9 @@ at::Tensor without_filler(const at::Tensor& output, const Batch& batch) {
   if (batch.filler == 0) return output;
   const auto examples = static_cast<std::int64_t>(batch.indices.size()), rows = examples + batch.filler;
   if (output.dim() > 0 && output.size(0) % rows == 0) return output.narrow(0, 0, output.size(0) / rows * examples);
-  throw Error(ErrorCode::data, "the last " + std::to_string(examples) + " examples do not fill the model's fixed batch of " + std::to_string(rows) +
-                                   ", and its output of shape " + shape_text(output) + " is not one for each example",
+  throw Error(ErrorCode::data,
+              "the last " + std::to_string(examples) + " examples do not fill the model's fixed batch of " + std::to_string(rows) +
+                  ", and its output of shape " + describe_sizes(output) + " is not one for each example",
               {}, "give a number of examples that is a multiple of " + std::to_string(rows) + ", or export the model with a dynamic batch");
 }
 

@@ -10,6 +10,7 @@
 #include "data/bad_values.h"
 #include "dscompress/error.h"
 #include "eval/rows.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -88,7 +89,7 @@ at::Tensor predicted_numbers(const Prediction& prediction) {
   if (predicted.isneginf().any().item<bool>()) throw Error(ErrorCode::numeric, "metrics of regression need finite outputs, and the model gives -inf", {}, "the weights have diverged, or the output is a masked score: use top1 or agreement");
   if (!at::isfinite(target).all().item<bool>()) throw Error(ErrorCode::data, find_bad_input(prediction.batch, {}).value_or(Problem{"a label is not finite", {}, ""}).message, {}, "mend or remove such examples in the data");
   if (predicted.sizes() == target.sizes()) return predicted;
-  throw Error(ErrorCode::data, "targets of shape " + shape_text(target) + " do not fit the model's output of shape " + shape_text(output));
+  throw Error(ErrorCode::data, "targets of shape " + describe_sizes(target) + " do not fit the model's output of shape " + describe_sizes(output));
 }
 
 RowScores squared_errors(const Prediction& prediction) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "data/class_dimension.h"
 #include "dscompress/error.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -13,7 +13,7 @@ void check_labels(const Rows& rows, const Batch& batch) {
   const auto labels = rows.labels.contiguous();
   const auto* label = labels.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
-    if ((label[i] >= 0 && label[i] < classes) || label[i] == kIgnoredLabel) continue;
+    if ((label[i] >= 0 && label[i] < classes) || label[i] == kNoLabel) continue;
     const auto example = static_cast<std::size_t>(i / rows.per_example);
     const std::int64_t index = example < batch.indices.size() ? batch.indices[example] : static_cast<std::int64_t>(example);
     throw Error(ErrorCode::data, "example " + std::to_string(index) + " has label " + std::to_string(label[i]) +
@@ -24,22 +24,16 @@ void check_labels(const Rows& rows, const Batch& batch) {
 
 }  // namespace
 
-std::string shape_text(const at::Tensor& tensor) {
-  std::string text = "[";
-  for (std::int64_t i = 0; i < tensor.dim(); ++i) text += (i ? ", " : "") + std::to_string(tensor.size(i));
-  return text + "]";
-}
-
 void fail_masked(const std::string& metric, const std::string& cause) {
   throw Error(ErrorCode::numeric, metric + " has no finite value: " + cause, {}, "correct the labels or the model's mask of classes; top1 and agreement have a value all the same");
 }
 
 Rows make_rows(const at::Tensor& output, const at::Tensor& target) {
-  if (output.dim() < 2) throw Error(ErrorCode::data, "the model's output of shape " + shape_text(output) + " has no classes");
+  if (output.dim() < 2) throw Error(ErrorCode::data, "the model's output of shape " + describe_sizes(output) + " has no classes");
   const auto dim = class_dimension(output, target);
   if (!dim) {
-    throw Error(ErrorCode::data, "labels of shape " + shape_text(target) + " do not fit the model's output of shape " + shape_text(output), {},
-                "labels have the output's shape without the dimension of the classes");
+    throw Error(ErrorCode::data, "labels of shape " + describe_sizes(target) + " do not fit the model's output of shape " + describe_sizes(output),
+                {}, "labels have the output's shape without the dimension of the classes");
   }
   Rows rows;
   rows.logits = output.movedim(*dim, -1).reshape({-1, output.size(*dim)});

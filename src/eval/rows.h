@@ -6,11 +6,10 @@
 #include <cstdint>
 #include <string>
 
+#include "data/class_dimension.h"
 #include "data/dataset.h"
 
 namespace dsc {
-
-inline constexpr std::int64_t kIgnoredLabel = -100;  // PyTorch's sign for positions without a label
 
 struct Rows {
   at::Tensor logits;            // [rows, classes] f32
@@ -26,7 +25,5 @@ Rows make_labelled_rows(const at::Tensor& output, const Batch& batch);
 
 // A metric that masked scores (-inf) leave without a value. errors: always numeric.
 [[noreturn]] void fail_masked(const std::string& metric, const std::string& cause);
-
-std::string shape_text(const at::Tensor& tensor);
 
 }  // namespace dsc

@@ -12,11 +12,7 @@
 namespace dsc {
 namespace {
 
-std::string shape_text(const at::Tensor& tensor) {
-  std::string text = std::string(to_string(from_c10(tensor.scalar_type()))) + "[";
-  for (std::int64_t i = 0; i < tensor.dim(); ++i) text += (i ? ", " : "") + std::to_string(tensor.size(i));
-  return text + "]";
-}
+std::string describe_type(const at::Tensor& tensor) { return std::string(to_string(from_c10(tensor.scalar_type()))) + describe_sizes(tensor); }
 
 class Checker {
  public:
@@ -24,13 +20,13 @@ class Checker {
     input_ = &input;
     if (!tensor.defined()) fail("an undefined tensor", "");
     if (!input.value->is_tensor()) {
-      if (tensor.numel() != 1) fail(shape_text(tensor), "a single number is expected");
+      if (tensor.numel() != 1) fail(describe_type(tensor), "a single number is expected");
       return;
     }
     const TensorType& type = input.value->tensor();
     const std::string expected = "expected " + describe_type(type);
-    if (tensor.scalar_type() != to_c10(type.dtype)) fail(shape_text(tensor), expected);
-    if (tensor.dim() != type.rank()) fail(shape_text(tensor), expected);
+    if (tensor.scalar_type() != to_c10(type.dtype)) fail(describe_type(tensor), expected);
+    if (tensor.dim() != type.rank()) fail(describe_type(tensor), expected);
     for (std::int64_t i = 0; i < tensor.dim(); ++i) check_size(type.sizes[static_cast<std::size_t>(i)], tensor, i, expected);
   }
 
@@ -39,15 +35,16 @@ class Checker {
     const std::int64_t size = tensor.size(i);
     if (dim.is_fixed()) {
       if (size == dim.size) return;
-      fail(shape_text(tensor), expected, "dimension " + std::to_string(i) + " was fixed when the model was exported; " +
-                                             "export it with a dynamic one, or give examples of that size");
+      fail(describe_type(tensor), expected,
+           "dimension " + std::to_string(i) + " was fixed when the model was exported; " +
+               "export it with a dynamic one, or give examples of that size");
     }
     const std::string symbol = symbol_of(dim.expression);
     if (symbol.empty()) return;
     const auto [first, added] = symbols_.emplace(symbol, std::pair(size, input_));
     if (added || first->second.first == size) return;
-    fail(shape_text(tensor), expected + ", where " + symbol + " is " + std::to_string(first->second.first) +
-                                 " already by input `" + first->second.second->target + "`");
+    fail(describe_type(tensor),
+         expected + ", where " + symbol + " is " + std::to_string(first->second.first) + " already by input `" + first->second.second->target + "`");
   }
 
   [[noreturn]] void fail(const std::string& found, const std::string& expected, const std::string& hint = {}) const {

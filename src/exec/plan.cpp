@@ -21,19 +21,13 @@
 #include "exec/quantized_decomposed.h"
 #include "exec/training_kernels.h"
 #include "ir/control_flow.h"
+#include "ir/schema.h"
 #include "ops/quantization.h"
 
 namespace dsc {
 namespace {
 
 // "aten.conv2d.default" -> {"aten::conv2d", ""}
-c10::OperatorName operator_name(const std::string& target) {
-  const std::size_t first = target.find('.'), last = target.rfind('.');
-  if (first == std::string::npos || first == last) return {target, ""};
-  const std::string overload = target.substr(last + 1);
-  return {target.substr(0, first) + "::" + target.substr(first + 1, last - first - 1), overload == "default" ? "" : overload};
-}
-
 void register_own_operators(std::string_view target) {
   if (target.starts_with("dscompress.")) register_fake_quant_operators();
   if (target.starts_with("quantized_decomposed.")) register_quantized_decomposed_operators();

@@ -2,8 +2,6 @@
 // values used outside its outputs (always a tuple, also of one). The branches of `cond` are graphs of their own.
 #include "io/pt2_graph_write.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
-
 #include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -15,6 +13,7 @@
 #include "io/pt2_schema.h"
 #include "io/pt2_type_write.h"
 #include "ir/control_flow.h"
+#include "ir/schema.h"
 #include "ir/text.h"
 
 namespace dsc::pt2 {
@@ -23,16 +22,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kPositional = 1, kKeyword = 2;
-
-// The operator's schema; null for Python built-ins and operators of libraries that are not loaded.
-const c10::FunctionSchema* find_schema(const std::string& target) {
-  const auto first = target.find('.'), last = target.rfind('.');
-  if (first == std::string::npos || first == last) return nullptr;
-  const auto overload = target.substr(last + 1);
-  const c10::OperatorName name(target.substr(0, first) + "::" + target.substr(first + 1, last - first - 1), overload == "default" ? "" : overload);
-  const auto handle = c10::Dispatcher::singleton().findSchema(name);
-  return handle ? &handle->schema() : nullptr;
-}
 
 std::string_view member_for(const Value* value) {
   if (value->is_tensor()) return "tensor_values";

@@ -13,6 +13,7 @@
 #include "io/pt2_graph_write.h"
 #include "io/pt2_payload.h"
 #include "io/pt2_schema.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -87,12 +88,6 @@ void keep_rest(const ZipArchive& archive, const std::string& name, const Json& p
   }
 }
 
-std::string shape_text(const std::vector<Dim>& sizes) {
-  std::string text;
-  for (const auto& dim : sizes) text += (text.empty() ? "" : ", ") + std::to_string(dim.size);
-  return "[" + text + "]";
-}
-
 bool same_sizes(const at::Tensor& tensor, const TensorType& type) {
   if (tensor.dim() != type.rank()) return false;
   for (std::int64_t i = 0; i < tensor.dim(); ++i) {
@@ -132,10 +127,8 @@ void read_weights(const ZipArchive& archive, const std::string& name, Model& mod
     }
     const auto& type = found->second->value->tensor();
     if (payload.tensor.scalar_type() != pt2::to_aten(type.dtype) || !same_sizes(payload.tensor, type)) {
-      std::vector<Dim> sizes;
-      for (const auto size : payload.tensor.sizes()) sizes.push_back({size, {}});
-      problems.push_back({"`" + payload.name + "` is " + std::string(to_string(type.dtype)) + shape_text(type.sizes) +
-                              " in the graph but its payload is " + c10::toString(payload.tensor.scalar_type()) + shape_text(sizes),
+      problems.push_back({"`" + payload.name + "` is " + std::string(to_string(type.dtype)) + describe_sizes(type.sizes) +
+                              " in the graph but its payload is " + c10::toString(payload.tensor.scalar_type()) + describe_sizes(payload.tensor),
                           {.file = archive.path()},
                           kExportAgain});
     }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -31,23 +32,6 @@ T field(const char* data, std::size_t offset) {
   return value;
 }
 
-// Tables for eight bytes a step ("slicing by 8", Kounavis and Berry 2005).
-std::array<std::array<std::uint32_t, 256>, 8> make_crc_tables() {
-  std::array<std::array<std::uint32_t, 256>, 8> tables{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    auto crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? 0xEDB88320u : 0u);
-    tables[0][i] = crc;
-  }
-  for (std::size_t table = 1; table < 8; ++table) {
-    for (std::size_t i = 0; i < 256; ++i) {
-      const auto previous = tables[table - 1][i];
-      tables[table][i] = (previous >> 8) ^ tables[0][previous & 255];
-    }
-  }
-  return tables;
-}
-
 std::string hex(std::uint32_t number) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "%08x", number);
@@ -74,22 +58,6 @@ void apply_zip64(const char* extra, std::size_t size, std::uint64_t& full_size, 
 }
 
 }  // namespace
-
-std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t previous) {
-  static const auto tables = make_crc_tables();
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  auto crc = ~previous;
-  for (; size >= 8; size -= 8, bytes += 8) {
-    std::uint32_t low, high;
-    std::memcpy(&low, bytes, 4);
-    std::memcpy(&high, bytes + 4, 4);
-    low ^= crc;
-    crc = tables[7][low & 255] ^ tables[6][(low >> 8) & 255] ^ tables[5][(low >> 16) & 255] ^ tables[4][low >> 24] ^ tables[3][high & 255] ^
-          tables[2][(high >> 8) & 255] ^ tables[1][(high >> 16) & 255] ^ tables[0][high >> 24];
-  }
-  for (; size > 0; --size, ++bytes) crc = (crc >> 8) ^ tables[0][(crc ^ *bytes) & 255];
-  return ~crc;
-}
 
 ZipArchive::ZipArchive(std::string path) : path_(std::move(path)) {
   file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
@@ -233,7 +201,7 @@ void ZipArchive::read(const ZipEntry& entry, void* to) const {
     fail(entry.header_offset, "entry `" + entry.name + "` does not start where the directory says");
   const auto data = entry.header_offset + kLocalSize + field<std::uint16_t>(header.data(), 26) + field<std::uint16_t>(header.data(), 28);
   read_at(data, to, static_cast<std::size_t>(entry.size));
-  const auto found = crc32(to, static_cast<std::size_t>(entry.size));
+  const auto found = static_cast<std::uint32_t>(::crc32_z(0, static_cast<const Bytef*>(to), static_cast<z_size_t>(entry.size)));
   if (found != entry.crc) {
     fail(data,
          "entry `" + entry.name + "` (" + std::to_string(entry.size) + " bytes) is damaged: checksum " + hex(found) + ", expected " + hex(entry.crc));

@@ -13,9 +13,6 @@
 
 namespace dsc {
 
-// CRC-32 as zip files use it (polynomial 0xEDB88320).
-std::uint32_t crc32(const void* data, std::size_t size, std::uint32_t previous = 0);
-
 struct ZipEntry {
   std::string name;  // without the archive's root folder: "models/model.json"
   std::uint64_t header_offset = 0;

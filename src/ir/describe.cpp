@@ -27,4 +27,10 @@ std::string describe_sizes(const at::Tensor& tensor) {
   return text.str();
 }
 
+std::string describe_sizes(const std::vector<Dim>& sizes) {
+  std::string text = "[";
+  for (const Dim& dim : sizes) text += (text.size() > 1 ? ", " : "") + (dim.is_fixed() ? std::to_string(dim.size) : dim.expression);
+  return text + "]";
+}
+
 }  // namespace dsc

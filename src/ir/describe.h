@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <vector>
 
 #include "dscompress/graph.h"
 
@@ -14,5 +15,7 @@ std::string describe_dim(const Dim& dim);
 std::string describe_type(const Type& type);
 // "[2, 3, 32, 32]"
 std::string describe_sizes(const at::Tensor& tensor);
+// "[s77, 3, 2*s77]": sizes that are not fixed as their expressions.
+std::string describe_sizes(const std::vector<Dim>& sizes);
 
 }  // namespace dsc

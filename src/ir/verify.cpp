@@ -12,15 +12,10 @@
 #include "core/names.h"
 #include "dscompress/error.h"
 #include "ir/control_flow.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
-
-std::string shape_text(const std::vector<Dim>& sizes) {
-  std::string text = "[";
-  for (const Dim& dim : sizes) text += (text.size() > 1 ? ", " : "") + (dim.is_fixed() ? std::to_string(dim.size) : dim.expression);
-  return text + "]";
-}
 
 class Verifier {
  public:
@@ -70,7 +65,7 @@ class Verifier {
     const TensorType& type = value.tensor();
     for (const Dim& dim : type.sizes) {
       if (dim.is_fixed() && dim.size < 0) {
-        report(where, "%" + value.name() + " has a negative dimension: " + shape_text(type.sizes), "set its type from a run (refresh_types)");
+        report(where, "%" + value.name() + " has a negative dimension: " + describe_sizes(type.sizes), "set its type from a run (refresh_types)");
         break;
       }
     }
@@ -287,8 +282,9 @@ std::vector<Problem> verify(const Model& model) {
     const at::Tensor& tensor = model.weights.get(input.target);
     const TensorType& type = input.value->tensor();
     if (!same_shape(type, tensor)) {
-      problems.push_back({"`" + input.target + "` is a tensor of shape " + c10::str(tensor.sizes()) + ", the graph says " +
-                              shape_text(type.sizes), place, "set the input's type when the tensor changes (Graph::set_type)"});
+      problems.push_back(
+          {"`" + input.target + "` is a tensor of shape " + c10::str(tensor.sizes()) + ", the graph says " + describe_sizes(type.sizes), place,
+           "set the input's type when the tensor changes (Graph::set_type)"});
     }
     if (tensor.scalar_type() != kScalarTypes.at(static_cast<std::size_t>(type.dtype))) {
       problems.push_back({"`" + input.target + "` is a tensor of " + c10::toString(tensor.scalar_type()) + ", the graph says " +

@@ -60,7 +60,7 @@ std::string quoted(const std::string& text) {
 std::string loop_html(const Loop& loop, const std::vector<Decision>& rows) {
   const auto figures = shown_figures(loop);
   std::ostringstream out;
-  out << html::head(loop.name()) << "<h1>" << escape_html(loop.name()) << "</h1>\n";
+  out << html::head(loop.name()) << "<h1>" << escape_xml(loop.name()) << "</h1>\n";
   for (const auto& figure : figures) {
     const bool measured = std::ranges::any_of(rows, [&](const Decision& row) { return row.figures.contains(figure); });
     if (measured) out << chart(figure, rows);

@@ -8,14 +8,10 @@
 #include <utility>
 
 #include "core/random.h"
+#include "ops/modules.h"
 
 namespace dsc {
 namespace {
-
-std::string module_of(const std::string& weight) {
-  std::size_t dot = weight.rfind('.');
-  return dot == std::string::npos ? weight : weight.substr(0, dot);
-}
 
 // Graph inputs whose weights are one tensor, such as tied embeddings.
 std::vector<std::pair<const Value*, const Value*>> shared_inputs(const Model& model) {

@@ -31,6 +31,11 @@ std::string repeated_module(const std::string& path) {
   return "";
 }
 
+std::string module_of(const std::string& weight) {
+  const std::size_t dot = weight.rfind('.');
+  return dot == std::string::npos ? weight : weight.substr(0, dot);
+}
+
 bool is_inside(const Node& node, const std::string& module) {
   const std::string& path = node.module_path();
   return path == module || (path.starts_with(module) && path[module.size()] == '.');

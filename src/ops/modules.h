@@ -11,6 +11,8 @@ namespace dsc {
 // The innermost repeated module around a path, one that ends in a number: "encoder.layer.3" for
 // "encoder.layer.3.attention.output"; empty: no component is a number.
 std::string repeated_module(const std::string& path);
+// That of a weight: "layer1.0.conv1" for "layer1.0.conv1.weight"; a weight of the root stands for itself.
+std::string module_of(const std::string& weight);
 bool is_inside(const Node& node, const std::string& module);
 
 // Tensors made outside the module (weights left out) that its nodes read, and tensors made inside that others read or that

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ops/schema.h"
+#include "ir/schema.h"
 
 namespace dsc {
 namespace {

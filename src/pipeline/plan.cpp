@@ -6,7 +6,6 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/printed.h"
-#include "core/random.h"
 #include "deploy/artifact.h"
 #include "exec/foreign_error.h"
 #include "ir/verify.h"
@@ -121,7 +120,7 @@ void measure_model(const Model& model, PlanStep& step) {
 PlanStep rehearse(const Recipe& recipe, std::size_t index, PreparedRun& run) {
   const auto& step = recipe.passes.steps[index];
   PlanStep plan{.name = step.name, .pass = step.info->id, .summary = step.info->summary};
-  RehearsalContext context(run.resources, step, derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", index), plan);
+  RehearsalContext context(run.resources, step, step_seed(recipe, index), plan);
   try {
     check_step(recipe, index, run.model);
     auto result = step.info->run(run.model, step.options.get(), context);

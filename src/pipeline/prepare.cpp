@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "core/printed.h"
+#include "core/random.h"
 #include "core/tree.h"
 #include "data/batch_order.h"
 #include "data/open.h"
@@ -132,6 +133,8 @@ void check_step(const Recipe& recipe, std::size_t index, const Model& model) {
   auto problems = step.info->check(model, step.options.get());
   if (!problems.empty()) throw place_below(recipe, step_pointer(recipe, index), Error(ErrorCode::recipe, std::move(problems)));
 }
+
+std::uint64_t step_seed(const Recipe& recipe, std::size_t index) { return derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", index); }
 
 std::int64_t baseline_index(const Recipe& recipe) {
   if (recipe.evaluate.baseline.empty()) return 0;

@@ -30,6 +30,9 @@ PreparedRun prepare_run(const Recipe& recipe);
 // Checks a step against the model that it finds, as earlier steps have left it. errors: recipe, all problems at once.
 void check_step(const Recipe& recipe, std::size_t index, const Model& model);
 
+// The seed of a step's pass.
+std::uint64_t step_seed(const Recipe& recipe, std::size_t index);
+
 // Index of the step after which everything is compared with, 0: the model as it is.
 std::int64_t baseline_index(const Recipe& recipe);
 

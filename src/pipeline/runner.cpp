@@ -6,7 +6,6 @@
 #include "core/file.h"
 #include "core/interrupt.h"
 #include "core/log.h"
-#include "core/random.h"
 #include "core/utc.h"
 #include "deploy/artifact.h"
 #include "eval/latency.h"
@@ -170,7 +169,7 @@ class Run {
     state_.record.pass = step.info->id;
     log_info("step " + std::to_string(index + 1) + " of " + std::to_string(recipe_.passes.steps.size()) + ": " + step.name);
     try {
-      const auto seed = derive_seed(static_cast<std::uint64_t>(recipe_.seed), "step", index);
+      const auto seed = step_seed(recipe_, index);
       StepContext context(prepared_.resources, state_, resume_, step, seed, "step " + std::to_string(index + 1) + " " + step.name);
       auto result = step.info->run(prepared_.model, step.options.get(), context);
       record_result(std::move(result));

@@ -6,7 +6,6 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/names.h"
-#include "core/random.h"
 #include "ir/fingerprint.h"
 #include "pipeline/prepare.h"
 #include "pipeline/step_context.h"
@@ -75,7 +74,7 @@ SenseResult sense_recipe(const Recipe& recipe, const SenseOptions& options) {
   run.resources.base = &base;
   RunState state;
   ResumePoint resume;
-  const auto seed = derive_seed(static_cast<std::uint64_t>(recipe.seed), "step", index);
+  const auto seed = step_seed(recipe, index);
   const auto data = fingerprint_path(recipe.data.valid->path.path) + valid_section(recipe);
   SenseContext context(run.resources, state, resume, step, seed, options.cache, data);
   return {step.name, step.info->id, step.info->sense(run.model, step.options.get(), context)};

@@ -171,7 +171,7 @@ std::string comparison_html(const RunComparison& comparison) {
   for (std::size_t i = 0; i < comparison.runs.size(); ++i) html::write_card(out, letter(i), comparison.runs[i].name, comparison.runs[i].path);
   out << "</div>\n";
   for (const auto& table : comparison_tables(comparison)) {
-    out << "<h2>" << escape_html(table.title) << "</h2>\n";
+    out << "<h2>" << escape_xml(table.title) << "</h2>\n";
     html::write_table(out, table.columns, table.rows);
   }
   for (const auto& figures : {comparison.metrics, comparison.figures}) {
@@ -183,7 +183,7 @@ std::string comparison_html(const RunComparison& comparison) {
       out << bar_chart(figure.name, bars);
     }
   }
-  for (const auto& note : comparison.notes) out << "<p>" << escape_html(note) << "</p>\n";
+  for (const auto& note : comparison.notes) out << "<p>" << escape_xml(note) << "</p>\n";
   out << html::kEnd;
   return std::move(out).str();
 }

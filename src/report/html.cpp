@@ -75,12 +75,12 @@ void write_steps(std::ostream& out, const Report& report) {
 void write_deployment(std::ostream& out, const Report& report) {
   if (!report.deployed.empty()) out << "<h2>Deployed</h2>\n";
   for (const auto& record : report.deployed) {
-    out << "<p><b>" << escape_html(record.engine) << "</b>: ";
-    for (const auto& [metric, value] : record.metrics) out << escape_html(metric) << ' ' << format_metric(metric, value) << "; ";
+    out << "<p><b>" << escape_xml(record.engine) << "</b>: ";
+    for (const auto& [metric, value] : record.metrics) out << escape_xml(metric) << ' ' << format_metric(metric, value) << "; ";
     out << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels.</p>\n";
   }
   if (report.latency.empty()) return;
-  out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_html(report.machine) << ", " << report.threads << (report.threads == 1 ? " thread" : " threads") << ".</p>\n";
+  out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_xml(report.machine) << ", " << report.threads << (report.threads == 1 ? " thread" : " threads") << ".</p>\n";
   std::vector<std::vector<std::string>> rows;
   std::map<std::int64_t, std::vector<Bar>> bars;
   for (const auto& r : report.latency) {
@@ -147,15 +147,15 @@ void write_what_is_left(std::ostream& out, const TableRecord& table) {
 void write_details(std::ostream& out, const Report& report) {
   for (const auto& step : report.steps) {
     if (step.notes.empty() && step.statistics.empty() && step.tables.empty() && step.curves.empty()) continue;
-    out << "<h2>Step " << step.index << ": " << escape_html(step.name) << "</h2>\n<ul>";
+    out << "<h2>Step " << step.index << ": " << escape_xml(step.name) << "</h2>\n<ul>";
     for (const auto& statistic : step.statistics) {
-      out << "<li>" << escape_html(statistic.name) << ": " << printed("%.6g", statistic.value) << ' ' << escape_html(statistic.unit) << "</li>";
+      out << "<li>" << escape_xml(statistic.name) << ": " << printed("%.6g", statistic.value) << ' ' << escape_xml(statistic.unit) << "</li>";
     }
-    for (const auto& note : step.notes) out << "<li>" << escape_html(note) << "</li>";
+    for (const auto& note : step.notes) out << "<li>" << escape_xml(note) << "</li>";
     out << "</ul>\n";
     write_curves(out, step);
     for (const auto& table : step.tables) {
-      out << "<details><summary>" << escape_html(table.name) << " (" << table.rows.size() << " rows)</summary>";
+      out << "<details><summary>" << escape_xml(table.name) << " (" << table.rows.size() << " rows)</summary>";
       write_table(out, table.columns, table.rows);
       write_what_is_left(out, table);
       out << "</details>\n";
@@ -167,11 +167,11 @@ void write_details(std::ostream& out, const Report& report) {
 
 std::string report_html(const Report& report) {
   std::ostringstream out;
-  out << html::head(report.name) << "<h1>" << escape_html(report.name) << " <span class=\"status "
-      << escape_html(report.status) << "\">" << escape_html(report.status) << "</span></h1>\n<p>Model " << escape_html(report.model) << ", recipe "
-      << escape_html(report.recipe) << ", seed " << report.seed << ", dscompress " << escape_html(report.tool_version) << ", started "
-      << escape_html(report.started_at) << ", " << format_duration(report.seconds) << ".</p>\n";
-  if (!report.error.empty()) out << "<pre>" << escape_html(report.error) << "</pre>\n";
+  out << html::head(report.name) << "<h1>" << escape_xml(report.name) << " <span class=\"status "
+      << escape_xml(report.status) << "\">" << escape_xml(report.status) << "</span></h1>\n<p>Model " << escape_xml(report.model) << ", recipe "
+      << escape_xml(report.recipe) << ", seed " << report.seed << ", dscompress " << escape_xml(report.tool_version) << ", started "
+      << escape_xml(report.started_at) << ", " << format_duration(report.seconds) << ".</p>\n";
+  if (!report.error.empty()) out << "<pre>" << escape_xml(report.error) << "</pre>\n";
   if (!report.steps.empty()) {
     write_cards(out, report);
     write_steps(out, report);
@@ -179,7 +179,7 @@ std::string report_html(const Report& report) {
   write_deployment(out, report);
   write_gates_and_files(out, report);
   if (!report.notes.empty()) out << "<h2>Notes</h2>\n";
-  for (const auto& note : report.notes) out << "<p>" << escape_html(note) << "</p>\n";
+  for (const auto& note : report.notes) out << "<p>" << escape_xml(note) << "</p>\n";
   write_details(out, report);
   out << html::kEnd;
   return std::move(out).str();

@@ -42,7 +42,7 @@ bool is_number_column(const std::vector<std::vector<std::string>>& rows, std::si
 }  // namespace
 
 std::string head(const std::string& title) {
-  return "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>" + escape_html(title) +
+  return "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>" + escape_xml(title) +
          "</title><style>" + kStyle + "</style></head><body>\n";
 }
 
@@ -50,18 +50,18 @@ void write_table(std::ostream& out, const std::vector<std::string>& columns, con
   std::vector<const char*> kinds;
   for (std::size_t i = 0; i < columns.size(); ++i) kinds.push_back(is_number_column(rows, i) ? " class=\"number\">" : ">");
   out << "<div class=\"table\"><table><tr>";
-  for (std::size_t i = 0; i < columns.size(); ++i) out << "<th" << kinds[i] << escape_html(columns[i]) << "</th>";
+  for (std::size_t i = 0; i < columns.size(); ++i) out << "<th" << kinds[i] << escape_xml(columns[i]) << "</th>";
   out << "</tr>";
   for (const auto& row : rows) {
     out << "<tr>";
-    for (std::size_t i = 0; i < row.size(); ++i) out << "<td" << (i < kinds.size() ? kinds[i] : ">") << escape_html(row[i]) << "</td>";
+    for (std::size_t i = 0; i < row.size(); ++i) out << "<td" << (i < kinds.size() ? kinds[i] : ">") << escape_xml(row[i]) << "</td>";
     out << "</tr>";
   }
   out << "</table></div>\n";
 }
 
 void write_card(std::ostream& out, const std::string& title, const std::string& value, const std::string& detail) {
-  out << "<div class=\"card\"><span>" << escape_html(title) << "</span><b>" << escape_html(value) << "</b><span>" << escape_html(detail) << "</span></div>";
+  out << "<div class=\"card\"><span>" << escape_xml(title) << "</span><b>" << escape_xml(value) << "</b><span>" << escape_xml(detail) << "</span></div>";
 }
 
 }  // namespace dsc::html

@@ -2,26 +2,9 @@
 #include <sstream>
 
 #include "report/report.h"
+#include "report/svg.h"
 
 namespace dsc {
-namespace {
-
-std::string escape_xml(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      default: escaped += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
-    }
-  }
-  return escaped;
-}
-
-}  // namespace
-
 std::string report_junit(const Report& report) {
   const bool broken = !report.error.empty();
   std::size_t failures = 0;

@@ -36,11 +36,11 @@ Axis make_axis(double low, double high, Bounds bounds = {}) {
 }
 
 std::string open_chart(const std::string& title, double height) {
-  return printed("<figure><figcaption>%s</figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\">", escape_html(title).c_str(), kWidth, height);
+  return printed("<figure><figcaption>%s</figcaption><svg viewBox=\"0 0 %g %g\" role=\"img\">", escape_xml(title).c_str(), kWidth, height);
 }
 
 std::string text_at(double x, double y, const std::string& text, const char* anchor) {
-  return printed("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor) + escape_html(text) + "</text>";
+  return printed("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor) + escape_xml(text) + "</text>";
 }
 
 // Where the labels of dots go, so that none covers another.
@@ -114,7 +114,7 @@ std::string draw_series(const Series& series, const Axis& x, const Axis& y, cons
 
 }  // namespace
 
-std::string escape_html(const std::string& text) {
+std::string escape_xml(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
@@ -122,7 +122,8 @@ std::string escape_html(const std::string& text) {
       case '<': escaped += "&lt;"; break;
       case '>': escaped += "&gt;"; break;
       case '"': escaped += "&quot;"; break;
-      default: escaped += c;
+      default:
+        escaped += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;  // XML knows no control characters
     }
   }
   return escaped;

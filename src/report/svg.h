@@ -36,6 +36,7 @@ struct Dot {
 std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots,
                        Bounds y_bounds = {});
 
-std::string escape_html(const std::string& text);
+// For HTML, SVG and XML.
+std::string escape_xml(const std::string& text);
 
 }  // namespace dsc

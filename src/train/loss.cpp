@@ -16,8 +16,6 @@
 namespace dsc {
 namespace {
 
-constexpr std::int64_t kNoLabel = -100;  // torch's ignore_index
-
 [[noreturn]] void throw_shapes(const at::Tensor& output, const at::Tensor& target) {
   throw Error(ErrorCode::data, "the model's output " + describe_sizes(output) + " does not fit the labels " + describe_sizes(target));
 }

@@ -13,8 +13,7 @@ namespace {
 
 // The repeated module around a parameter's, or the module itself: what unfreezes together.
 std::string layer_of(const std::string& parameter) {
-  const auto dot = parameter.rfind('.');
-  const std::string module = dot == std::string::npos ? parameter : parameter.substr(0, dot);
+  const std::string module = module_of(parameter);
   const std::string repeated = repeated_module(module);
   return repeated.empty() ? module : repeated;
 }

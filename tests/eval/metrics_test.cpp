@@ -6,9 +6,12 @@
 #include <cmath>
 
 #include "dscompress/error.h"
+#include "support/error_of.h"
 
 namespace dsc {
 namespace {
+
+using test::error_of;
 
 // Examples are rows of given tensors.
 class Rows : public Dataset {
@@ -53,16 +56,6 @@ class Spoiled : public Engine {
  private:
   float value_;
 };
-
-Error error_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return Error(ErrorCode::internal, "no error");
-}
 
 Metrics measure(const at::Tensor& outputs, const at::Tensor& targets, std::vector<std::string> metrics, std::int64_t batch = 3) {
   Identity engine;

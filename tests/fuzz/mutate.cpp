@@ -1,6 +1,7 @@
 #include "fuzz/mutate.h"
 
 #include <caffe2/serialize/inline_container.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -8,8 +9,6 @@
 #include <cstdint>
 #include <cstring>
 #include <sstream>
-
-#include "io/zip_archive.h"
 
 namespace dsc::fuzz {
 namespace {
@@ -100,7 +99,7 @@ std::string mutate_archive(const std::string& archive, Random& random, const std
     const std::string name = "archive/" + entry;
     std::string facts;  // what a local header and a directory entry share
     for (const std::uint16_t field : {20, 0, 0, 0, 0}) put(facts, field);  // version, flags, stored, time, date
-    put(facts, crc32(content.data(), content.size()));
+    put(facts, static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size())));
     for (int i = 0; i < 2; ++i) put(facts, static_cast<std::uint32_t>(content.size()));
     put(facts, static_cast<std::uint16_t>(name.size()));
     put(facts, std::uint16_t{0});

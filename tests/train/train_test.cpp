@@ -8,6 +8,7 @@
 
 #include "dscompress/error.h"
 #include "exec/native_bf16.h"
+#include "support/error_of.h"
 #include "support/fake_context.h"
 #include "support/tiny_models.h"
 #include "train/forecast.h"
@@ -16,18 +17,7 @@
 namespace dsc {
 namespace {
 
-using test::FakeContext;
-
-template <class Body>
-Error error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorCode::internal, "no error"};
-}
+using test::error_of, test::FakeContext;
 
 class Train : public testing::Test {
  protected:

@@ -6,17 +6,13 @@
 
 #include "core/names.h"
 #include "core/printed.h"
+#include "ops/modules.h"
 #include "passes/prune/overview.h"
 #include "passes/prune/report.h"
 #include "passes/prune/target.h"
 
 namespace dsc::prune {
 namespace {
-
-std::string module_of(const std::string& weight) {
-  std::size_t dot = weight.rfind('.');
-  return dot == std::string::npos ? weight : weight.substr(0, dot);
-}
 
 // The first dimension of a layer of this name whose channels cannot be cut; null: none.
 const KeptDimension* find_pinned(const ChannelGroups& groups, const std::string& pattern) {

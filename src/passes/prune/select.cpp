@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "ops/modules.h"
+
 namespace dsc::prune {
 namespace {
 
@@ -160,8 +162,7 @@ std::vector<std::string> modules_of(const ChannelGroups& groups, const ChannelGr
   for (std::size_t m : group.members) {
     const Member& member = groups.members()[m];
     if (member.role == Role::consumes) continue;
-    std::size_t dot = member.weight.rfind('.');
-    modules.insert(dot == std::string::npos ? member.weight : member.weight.substr(0, dot));
+    modules.insert(module_of(member.weight));
   }
   return {modules.begin(), modules.end()};
 }

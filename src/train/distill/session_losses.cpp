@@ -13,8 +13,6 @@
 namespace dsc {
 namespace {
 
-constexpr std::int64_t kNoLabel = -100;
-
 // Of an output [N, S, ...], where `counts` is [N, S, ...]: which rows of [N * S, ...] count. Undefined: all.
 at::Tensor rows_that_count(const at::Tensor& output, const at::Tensor& counts) {
   const bool per_position = counts.defined() && output.dim() > std::max<std::int64_t>(2, counts.dim()) && output.sizes().slice(0, static_cast<std::size_t>(counts.dim())) == counts.sizes();
