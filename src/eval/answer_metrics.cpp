@@ -20,9 +20,12 @@ struct Span {
   std::string text;
 };
 
+using AnswerScore = double (*)(const std::string& given, const std::string& right);
+
+template <AnswerScore score_of>
 class Answers final : public Metric {
  public:
-  Answers(const Dataset& dataset, bool exact) : dataset_(dataset), exact_(exact) {
+  explicit Answers(const Dataset& dataset) : dataset_(dataset) {
     if (!dataset.answers()) throw Error(ErrorCode::data, "exact_match and answer_f1 are for question answering", {}, "use data of format squad");
   }
 
@@ -60,7 +63,7 @@ class Answers final : public Metric {
   double score(std::size_t question, const Span& span) const {
     double best = 0;
     for (const auto& answer : dataset_.answers()->questions[question].answers) {
-      best = std::max(best, exact_ ? exact_match(span.text, answer) : answer_f1(span.text, answer));
+      best = std::max(best, score_of(span.text, answer));
     }
     return best;
   }
@@ -83,15 +86,19 @@ class Answers final : public Metric {
   }
 
   const Dataset& dataset_;
-  bool exact_;
   std::map<std::size_t, Span> best_;
 };
 
+template <AnswerScore score_of>
+std::unique_ptr<Metric> make_answers(const Dataset& dataset) {
+  return std::make_unique<Answers<score_of>>(dataset);
+}
+
 }  // namespace
 
-std::unique_ptr<Metric> make_answer_metric(const std::string& name, const Dataset& dataset) {
-  if (name != "exact_match" && name != "answer_f1") return nullptr;
-  return std::make_unique<Answers>(dataset, name == "exact_match");
+std::span<const MetricKind> answer_metrics() {
+  static constexpr MetricKind kKinds[] = {{"exact_match", make_answers<exact_match>}, {"answer_f1", make_answers<answer_f1>}};
+  return kKinds;
 }
 
 }  // namespace dsc

@@ -59,12 +59,7 @@ class CalibrationError final : public Metric {
   Outcomes outcomes_;
 };
 
-}  // namespace
-
-std::unique_ptr<Metric> make_calibration_metric(const std::string& name) { return name == "ece" ? std::make_unique<CalibrationError>() : nullptr; }
-
-Figure make_calibration_figure(const std::string& name, const Outcomes& outcomes) {
-  if (name != "ece") return {};
+Figure calibration_error_of(const Outcomes& outcomes) {
   return [&outcomes](std::span<const std::int64_t> examples) {
     Bins bins;
     for (const auto example : examples) {
@@ -73,6 +68,13 @@ Figure make_calibration_figure(const std::string& name, const Outcomes& outcomes
     }
     return bins.error();
   };
+}
+
+}  // namespace
+
+std::span<const MetricKind> calibration_metrics() {
+  static constexpr MetricKind kKinds[] = {{"ece", make_metric_of<CalibrationError>, calibration_error_of}};
+  return kKinds;
 }
 
 }  // namespace dsc

@@ -16,20 +16,15 @@ namespace dsc {
 namespace {
 
 // Share of rows whose label is among the best `k` classes.
+template <std::int64_t k>
 class TopK final : public MeanMetric {
- public:
-  explicit TopK(std::int64_t k) : k_(k) {}
-
- private:
   RowScores score(const Prediction& prediction) const override {
     const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
     const at::Tensor counted = rows.labels != kNoLabel;
-    if (k_ == 1) return {rows.logits.argmax(1) == rows.labels, counted};
-    const auto best = std::get<1>(at::topk(rows.logits, std::min(k_, rows.logits.size(1)), 1));
+    if constexpr (k == 1) return {rows.logits.argmax(1) == rows.labels, counted};
+    const auto best = std::get<1>(at::topk(rows.logits, std::min(k, rows.logits.size(1)), 1));
     return {(best == rows.labels.unsqueeze(1)).any(1), counted};
   }
-
-  std::int64_t k_;
 };
 
 // How often each class was predicted for each label.
@@ -95,20 +90,12 @@ double matthews(const Confusion& confusion) {
 
 using ConfusionFigure = double (*)(const Confusion&);
 
-ConfusionFigure find_confusion_figure(const std::string& name) {
-  if (name == "f1") return binary_f1;
-  if (name == "macro_f1") return macro_f1;
-  if (name == "matthews") return matthews;
-  return nullptr;
-}
-
+template <ConfusionFigure figure>
 class ConfusionMetric final : public Metric {
  public:
-  ConfusionMetric(ConfusionFigure figure, bool binary) : figure_(figure), binary_(binary) {}
-
   void add(const Prediction& prediction) override {
     const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-    if (binary_ && rows.logits.size(1) != 2) {
+    if (figure == binary_f1 && rows.logits.size(1) != 2) {
       throw Error(ErrorCode::data, "metric `f1` is that of class 1 of two, and the model has " + std::to_string(rows.logits.size(1)) + " classes", {}, "use macro_f1");
     }
     const at::Tensor predicted = rows.logits.argmax(1).contiguous(), labels = rows.labels.contiguous();
@@ -120,18 +107,17 @@ class ConfusionMetric final : public Metric {
       if (row_is_example) outcomes_.set(examples[static_cast<std::size_t>(i)], static_cast<double>(p[i]), static_cast<double>(l[i]));
     }
   }
-  double value() const override { return figure_(confusion_); }
+  double value() const override { return figure(confusion_); }
   Outcomes outcomes() const override { return outcomes_; }
 
  private:
-  ConfusionFigure figure_;
-  bool binary_;
   Confusion confusion_;
   Outcomes outcomes_;
 };
 
 // Counts how often each pair of label and prediction was chosen: there are few, whatever the number of examples.
-Figure confusion_figure(ConfusionFigure figure, const Outcomes& outcomes) {
+template <ConfusionFigure figure>
+Figure confusion_figure(const Outcomes& outcomes) {
   using Pair = std::pair<float, float>;
   std::map<Pair, std::size_t> ids;
   std::vector<Pair> pairs;
@@ -142,7 +128,7 @@ Figure confusion_figure(ConfusionFigure figure, const Outcomes& outcomes) {
     if (added) pairs.push_back(pair);
     pair_of.push_back(entry->second);
   }
-  return [figure, pairs = std::move(pairs), pair_of = std::move(pair_of)](std::span<const std::int64_t> examples) {
+  return [pairs = std::move(pairs), pair_of = std::move(pair_of)](std::span<const std::int64_t> examples) {
     std::vector<std::int64_t> counts(pairs.size(), 0);
     for (const auto i : examples) ++counts[pair_of[static_cast<std::size_t>(i)]];
     Confusion confusion;
@@ -154,18 +140,20 @@ Figure confusion_figure(ConfusionFigure figure, const Outcomes& outcomes) {
   };
 }
 
-}  // namespace
-
-std::unique_ptr<Metric> make_class_metric(const std::string& name) {
-  if (name == "top1") return std::make_unique<TopK>(1);
-  if (name == "top5") return std::make_unique<TopK>(5);
-  if (const auto figure = find_confusion_figure(name)) return std::make_unique<ConfusionMetric>(figure, name == "f1");
-  return nullptr;
+template <ConfusionFigure figure>
+constexpr MetricKind confusion_kind(std::string_view name) {
+  return {name, make_metric_of<ConfusionMetric<figure>>, confusion_figure<figure>};
 }
 
-Figure make_class_figure(const std::string& name, const Outcomes& outcomes) {
-  const auto figure = find_confusion_figure(name);
-  return figure ? confusion_figure(figure, outcomes) : Figure();
+}  // namespace
+
+std::span<const MetricKind> class_metrics() {
+  static constexpr MetricKind kKinds[] = {{"top1", make_metric_of<TopK<1>>},
+                                          {"top5", make_metric_of<TopK<5>>},
+                                          confusion_kind<binary_f1>("f1"),
+                                          confusion_kind<macro_f1>("macro_f1"),
+                                          confusion_kind<matthews>("matthews")};
+  return kKinds;
 }
 
 }  // namespace dsc

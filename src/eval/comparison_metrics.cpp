@@ -51,10 +51,9 @@ class Divergence final : public MeanMetric {
 
 }  // namespace
 
-std::unique_ptr<Metric> make_comparison_metric(const std::string& name) {
-  if (name == "agreement") return std::make_unique<Agreement>();
-  if (name == "kl") return std::make_unique<Divergence>();
-  return nullptr;
+std::span<const MetricKind> comparison_metrics() {
+  static constexpr MetricKind kKinds[] = {{"agreement", make_metric_of<Agreement>}, {"kl", make_metric_of<Divergence>}};
+  return kKinds;
 }
 
 }  // namespace dsc

@@ -34,12 +34,15 @@ class Perplexity final : public MeanMetric {
   RowScores score(const Prediction& prediction) const override { return cross_entropies(prediction); }
 };
 
+Figure perplexity_of(const Outcomes& outcomes) {
+  return [mean = mean_figure(outcomes)](std::span<const std::int64_t> examples) { return std::exp(mean(examples)); };
+}
+
 }  // namespace
 
-std::unique_ptr<Metric> make_loss_metric(const std::string& name) {
-  if (name == "loss") return std::make_unique<Loss>();
-  if (name == "perplexity") return std::make_unique<Perplexity>();
-  return nullptr;
+std::span<const MetricKind> loss_metrics() {
+  static constexpr MetricKind kKinds[] = {{"loss", make_metric_of<Loss>}, {"perplexity", make_metric_of<Perplexity>, perplexity_of}};
+  return kKinds;
 }
 
 }  // namespace dsc

@@ -4,7 +4,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "data/dataset.h"
 #include "eval/outcomes.h"
@@ -25,17 +27,30 @@ class Metric {
   virtual Outcomes outcomes() const { return {}; }
 };
 
-// The families, each in its file; null: the name is another family's.
-std::unique_ptr<Metric> make_class_metric(const std::string& name);        // top1 top5 f1 macro_f1 matthews
-std::unique_ptr<Metric> make_calibration_metric(const std::string& name);  // ece
-std::unique_ptr<Metric> make_loss_metric(const std::string& name);         // loss perplexity
-std::unique_ptr<Metric> make_regression_metric(const std::string& name);   // mse pearson spearman
-std::unique_ptr<Metric> make_comparison_metric(const std::string& name);   // agreement kl
-std::unique_ptr<Metric> make_answer_metric(const std::string& name, const Dataset& dataset);  // exact_match answer_f1
+// How a metric is computed; what else is known of it is a row of core/metric_facts.cpp.
+struct MetricKind {
+  std::string_view name;
+  std::unique_ptr<Metric> (*make)(const Dataset& dataset);
+  // The metric of chosen examples, from their outcomes; null: the mean of the examples' values.
+  Figure (*figure)(const Outcomes& outcomes) = nullptr;
+};
+template <class M>
+std::unique_ptr<Metric> make_metric_of(const Dataset&) {
+  return std::make_unique<M>();
+}
 
-// Of those that are figures of the whole set, each family's; null: the name is another family's, or a mean.
-Figure make_class_figure(const std::string& name, const Outcomes& outcomes);       // f1 macro_f1 matthews
-Figure make_calibration_figure(const std::string& name, const Outcomes& outcomes);  // ece
-Figure make_regression_figure(const std::string& name, const Outcomes& outcomes);  // pearson spearman
+// The families, each in its file.
+std::span<const MetricKind> class_metrics();       // top1 top5 f1 macro_f1 matthews
+std::span<const MetricKind> calibration_metrics();  // ece
+std::span<const MetricKind> loss_metrics();        // loss perplexity
+std::span<const MetricKind> regression_metrics();  // mse pearson spearman
+std::span<const MetricKind> answer_metrics();      // exact_match answer_f1
+std::span<const MetricKind> comparison_metrics();  // agreement kl
+
+// The mean of the examples' values, which most metrics are; the outcomes must outlive it.
+Figure mean_figure(const Outcomes& outcomes);
+
+// errors: recipe, for a name that no metric has.
+const MetricKind& metric_kind(const std::string& name);
 
 }  // namespace dsc

@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "core/names.h"
+#include "core/metric_facts.h"
 #include "data/bad_values.h"
 #include "data/matching_output.h"
 #include "dscompress/error.h"
@@ -18,14 +18,6 @@
 
 namespace dsc {
 namespace {
-
-std::unique_ptr<Metric> make_metric(const std::string& name, const Dataset& dataset) {
-  for (auto* family : {make_class_metric, make_calibration_metric, make_loss_metric, make_regression_metric, make_comparison_metric}) {
-    if (auto metric = family(name)) return metric;
-  }
-  if (auto metric = make_answer_metric(name, dataset)) return metric;
-  throw Error(ErrorCode::recipe, "unknown metric `" + name + "`", {}, suggest(name, metric_names()));
-}
 
 // Why an output is not finite: the example's data first, then the weights.
 [[noreturn]] void fail_not_finite(const Engine& engine, const at::Tensor& bad, const Batch& batch, const DatasetInfo& info) {
@@ -61,13 +53,27 @@ at::Tensor run(Engine& engine, const Batch& batch, const DatasetInfo& info) {
 }  // namespace
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names{"top1", "top5", "f1", "macro_f1", "matthews", "ece", "loss", "perplexity", "mse", "pearson", "spearman",
-                                              "exact_match", "answer_f1", "agreement", "kl"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> made;
+    for (const MetricFacts& facts : all_metric_facts()) {
+      if (facts.in_recipes) made.emplace_back(facts.name);
+    }
+    return made;
+  }();
   return names;
 }
 
+const MetricKind& metric_kind(const std::string& name) {
+  const std::string_view known = metric_facts(name).name;
+  for (const auto family : {class_metrics(), calibration_metrics(), loss_metrics(), regression_metrics(), answer_metrics(), comparison_metrics()}) {
+    const auto found = std::find_if(family.begin(), family.end(), [&](const MetricKind& kind) { return kind.name == known; });
+    if (found != family.end()) return *found;
+  }
+  throw Error(ErrorCode::internal, "metric `" + name + "` has a row of facts, and no family computes it");
+}
+
 bool compares_with_base(const std::vector<std::string>& metrics) {
-  return std::any_of(metrics.begin(), metrics.end(), [](const std::string& name) { return name == "agreement" || name == "kl"; });
+  return std::any_of(metrics.begin(), metrics.end(), [](const std::string& name) { return metric_facts(name).compares_with_base; });
 }
 
 namespace {
@@ -77,7 +83,7 @@ using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>
 NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateOptions& options, ExampleIds* ids) {
   const at::NoGradGuard no_grad;
   NamedMetrics metrics;
-  for (const auto& name : options.metrics) metrics.emplace_back(name, make_metric(name, dataset));
+  for (const auto& name : options.metrics) metrics.emplace_back(name, metric_kind(name).make(dataset));
   const bool comparing = compares_with_base(options.metrics);
   if (comparing && !options.reference) throw Error(ErrorCode::internal, "metrics that compare need a reference engine");
   LoaderOptions loading;

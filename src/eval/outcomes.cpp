@@ -1,7 +1,6 @@
 #include "eval/outcomes.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string_view>
 
 #include "core/hash.h"
@@ -20,20 +19,18 @@ std::string_view bytes_of(const at::Tensor& tensor, std::int64_t row, std::int64
   return {data, static_cast<std::size_t>(size)};
 }
 
-Figure make_mean_figure(const std::string& metric, const Outcomes& outcomes) {
-  const bool exponential = metric == "perplexity";
-  return [&outcomes, exponential](std::span<const std::int64_t> examples) {
+}  // namespace
+
+Figure mean_figure(const Outcomes& outcomes) {
+  return [&outcomes](std::span<const std::int64_t> examples) {
     double sum = 0, rows = 0;
     for (const auto i : examples) {
       sum += static_cast<double>(outcomes.value[static_cast<std::size_t>(i)]);
       rows += static_cast<double>(outcomes.against[static_cast<std::size_t>(i)]);
     }
-    const double mean = sum / std::max(1.0, rows);
-    return exponential ? std::exp(mean) : mean;
+    return sum / std::max(1.0, rows);
   };
 }
-
-}  // namespace
 
 void Outcomes::set(std::int64_t example, double its_value, double its_against) {
   const auto i = static_cast<std::size_t>(example);
@@ -46,16 +43,11 @@ void Outcomes::set(std::int64_t example, double its_value, double its_against) {
 }
 
 Figure make_figure(const std::string& metric, const Outcomes& outcomes) {
-  for (auto* family : {make_class_figure, make_calibration_figure, make_regression_figure}) {
-    if (auto figure = family(metric, outcomes)) return figure;
-  }
-  return make_mean_figure(metric, outcomes);
+  const MetricKind& kind = metric_kind(metric);
+  return kind.figure ? kind.figure(outcomes) : mean_figure(outcomes);
 }
 
-bool is_mean_of_examples(const std::string& metric) {
-  const Outcomes none;
-  return metric != "perplexity" && !make_class_figure(metric, none) && !make_calibration_figure(metric, none) && !make_regression_figure(metric, none);
-}
+bool is_mean_of_examples(const std::string& metric) { return !metric_kind(metric).figure; }
 
 ExampleIds::ExampleIds(const Dataset& dataset) : lengths_(dataset.lengths()), ids_(static_cast<std::size_t>(dataset.size()), 0) {}
 

@@ -52,11 +52,9 @@ using CorrelationFigure = double (*)(const Numbers& predicted, const Numbers& wa
 double pearson(const Numbers& predicted, const Numbers& wanted) { return correlation(predicted, wanted); }
 double spearman(const Numbers& predicted, const Numbers& wanted) { return correlation(ranks_of(predicted), ranks_of(wanted)); }
 
-CorrelationFigure find_correlation(const std::string& name) { return name == "pearson" ? pearson : name == "spearman" ? spearman : nullptr; }
-
+template <CorrelationFigure figure>
 class Correlation final : public Metric {
  public:
-  explicit Correlation(CorrelationFigure figure) : figure_(figure) {}
   void add(const Prediction& prediction) override {
     const std::size_t before = wanted_.size();
     append(predicted_numbers(prediction), predicted_);
@@ -65,7 +63,7 @@ class Correlation final : public Metric {
     if (wanted_.size() != before + examples.size()) return;  // several numbers an example
     for (std::size_t i = 0; i < examples.size(); ++i) outcomes_.set(examples[i], predicted_[before + i], wanted_[before + i]);
   }
-  double value() const override { return wanted_.empty() ? 0 : figure_(predicted_, wanted_); }
+  double value() const override { return wanted_.empty() ? 0 : figure(predicted_, wanted_); }
   Outcomes outcomes() const override { return outcomes_; }
 
  private:
@@ -73,10 +71,26 @@ class Correlation final : public Metric {
     const at::Tensor flat = tensor.to(at::kDouble).reshape({-1}).contiguous();
     values.insert(values.end(), flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
   }
-  CorrelationFigure figure_;
   Numbers predicted_, wanted_;
   Outcomes outcomes_;
 };
+
+template <CorrelationFigure figure>
+Figure correlation_figure(const Outcomes& outcomes) {
+  return [&outcomes](std::span<const std::int64_t> examples) {
+    Numbers predicted, wanted;
+    for (const auto i : examples) {
+      predicted.push_back(static_cast<double>(outcomes.value[static_cast<std::size_t>(i)]));
+      wanted.push_back(static_cast<double>(outcomes.against[static_cast<std::size_t>(i)]));
+    }
+    return figure(predicted, wanted);
+  };
+}
+
+template <CorrelationFigure figure>
+constexpr MetricKind correlation_kind(std::string_view name) {
+  return {name, make_metric_of<Correlation<figure>>, correlation_figure<figure>};
+}
 
 }  // namespace
 
@@ -97,23 +111,9 @@ RowScores squared_errors(const Prediction& prediction) {
   return {(predicted.to(at::kDouble) - prediction.batch.target.to(at::kDouble)).square().reshape({-1}), {}};
 }
 
-std::unique_ptr<Metric> make_regression_metric(const std::string& name) {
-  if (name == "mse") return std::make_unique<Mse>();
-  if (const auto figure = find_correlation(name)) return std::make_unique<Correlation>(figure);
-  return nullptr;
-}
-
-Figure make_regression_figure(const std::string& name, const Outcomes& outcomes) {
-  const auto correlation_of = find_correlation(name);
-  if (!correlation_of) return {};
-  return [correlation_of, &outcomes](std::span<const std::int64_t> examples) {
-    Numbers predicted, wanted;
-    for (const auto i : examples) {
-      predicted.push_back(static_cast<double>(outcomes.value[static_cast<std::size_t>(i)]));
-      wanted.push_back(static_cast<double>(outcomes.against[static_cast<std::size_t>(i)]));
-    }
-    return correlation_of(predicted, wanted);
-  };
+std::span<const MetricKind> regression_metrics() {
+  static constexpr MetricKind kKinds[] = {{"mse", make_metric_of<Mse>}, correlation_kind<pearson>("pearson"), correlation_kind<spearman>("spearman")};
+  return kKinds;
 }
 
 }  // namespace dsc

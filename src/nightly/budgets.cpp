@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/names.h"
 #include "core/printed.h"
 #include "eval/metrics.h"

@@ -6,7 +6,7 @@
 
 #include "core/fields_parse.h"
 #include "core/fields_schema.h"
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/names.h"
 #include "data/split.h"
 #include "eval/metrics.h"

@@ -1,5 +1,5 @@
 #include "pipeline/gates.h"
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/printed.h"
 
 #include <cmath>
@@ -45,12 +45,10 @@ GateRecord check_bound(const std::string& metric, const char* rule, double bound
 GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now) {
   const std::string rule = printed("max_drop %g%s", allowed.value, allowed.unit.c_str());
   if (!base || !now) return missing(metric, rule, allowed.value);
-  const double fall = (larger_is_better(metric) ? 1 : -1) * (*base - *now);
-  const bool relative = allowed.unit == "%";
-  const double drop = relative ? 100 * fall / std::abs(*base) : allowed.unit == "pp" ? 100 * fall : fall;
-  const char* unit = relative ? " % of the base" : allowed.unit == "pp" ? " points" : "";
-  const bool passed = drop <= allowed.value + 1e-9;
-  return {metric, rule, drop, allowed.value, passed, printed("%s fell by %.3g%s, %g allowed", metric.c_str(), drop, unit, allowed.value)};
+  const Drop drop{metric, allowed};
+  const double lost = drop.lost(*base, *now);
+  const char* unit = allowed.unit == "%" ? " % of the base" : allowed.unit == "pp" ? " points" : "";
+  return {metric, rule, lost, allowed.value, drop.allows(lost), printed("%s fell by %.3g%s, %g allowed", metric.c_str(), lost, unit, allowed.value)};
 }
 
 std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer) {
@@ -66,7 +64,8 @@ std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Q
 
 bool is_implausible_gain(const std::string& metric, double base, double now) {
   constexpr double kImplausibleGain = 0.10;
-  const bool can_be_trained = is_share(metric) && metric != "agreement";
+  const auto& facts = metric_facts(metric);
+  const bool can_be_trained = facts.is_share && !facts.compares_with_base;
   const bool was_trained = base > 0.5;  // a gain over an untrained network is what training is for
   return can_be_trained && was_trained && now > base + kImplausibleGain;
 }

@@ -5,7 +5,7 @@
 
 #include "core/fields_write.h"
 #include "core/log.h"
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/printed.h"
 #include "core/tree.h"
 #include "report/html_page.h"
@@ -16,7 +16,9 @@
 namespace dsc {
 namespace {
 
-std::string difference_text(const std::string& metric, double value) { return is_share(metric) ? printed("%+.2f", 100 * value) : printed("%+.4f", value); }
+std::string difference_text(const std::string& metric, double value) {
+  return is_share(metric) ? printed("%+.2f", 100 * value) : printed("%+.4f", value);
+}
 
 std::string value_text(const FigureRecord& figure, const std::optional<double>& value) {
   if (!value) return "-";
@@ -128,8 +130,8 @@ void RunComparison::fields(FieldVisitor& visit) {
 }
 
 std::string paired_text(const std::string& metric, const PairedRecord& paired) {
-  return difference_text(metric, paired.difference) + (is_share(metric) ? " points" : "") + " [" + difference_text(metric, paired.low) + ", " +
-         difference_text(metric, paired.high) + "]";
+  return difference_text(metric, paired.difference) + (is_share(metric) ? " points" : "") + " [" + difference_text(metric, paired.low) +
+         ", " + difference_text(metric, paired.high) + "]";
 }
 
 std::string flips_text(const PairedRecord& paired) {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/log.h"
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/printed.h"
 #include "report/html_page.h"
 #include "report/report.h"
@@ -125,7 +125,8 @@ void write_curves(std::ostream& out, const StepRecord& step) {
   }
   constexpr std::string_view kValid = "valid_";
   for (const auto& [name, series] : charts) {
-    out << line_chart(name, "epoch", series, bounds_of(name.starts_with(kValid) ? name.substr(kValid.size()) : name));
+    const bool is_metric = name.starts_with(kValid);
+    out << line_chart(name, "epoch", series, is_metric ? bounds_of(name.substr(kValid.size())) : Bounds{});
   }
 }
 

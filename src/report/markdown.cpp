@@ -2,7 +2,7 @@
 #include <sstream>
 
 #include "core/log.h"
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/printed.h"
 #include "report/markdown_table.h"
 #include "report/report.h"

@@ -1,6 +1,6 @@
 #include "report/report.h"
 
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/printed.h"
 
 namespace dsc {
@@ -117,7 +117,7 @@ void Report::fields(FieldVisitor& visit) {
   visit("notes", notes, {.text = "Findings about the run as a whole."});
 }
 
-bool larger_is_better(const std::string& metric) { return metric != "ece" && metric != "loss" && metric != "mse" && metric != "perplexity" && metric != "kl"; }
+bool larger_is_better(const std::string& metric) { return !metric_facts(metric).smaller_is_better; }
 
 std::string format_metric(const std::string& metric, double value) {
   return is_share(metric) ? printed("%.2f %%", 100 * value) : printed("%.4f", value);

@@ -1,12 +1,8 @@
 #include "train/monitor.h"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <string_view>
 #include <vector>
 
-#include "core/metric_kind.h"
+#include "core/metric_facts.h"
 #include "core/names.h"
 
 namespace dsc {
@@ -18,11 +14,6 @@ namespace {
 }
 
 }  // namespace
-
-bool smaller_is_better(const std::string& metric) {
-  static constexpr std::array<std::string_view, 7> kParts = {"loss", "mse", "mae", "error", "perplexity", "distance", "kl"};
-  return std::any_of(kParts.begin(), kParts.end(), [&](std::string_view part) { return metric.find(part) != std::string::npos; });
-}
 
 std::string choose_monitor(const Metrics& metrics, const std::string& wish) {
   const auto choice = wish.empty() ? std::string("top1") : wish;
@@ -45,22 +36,17 @@ std::string choose_deciding_metric(const Metrics& metrics, const std::string& wh
               "keep in evaluate.metrics the one that decides, or add top1, which decides beside others");
 }
 
-double lost(const std::string& metric, double base, double value, const std::string& unit) {
-  const double fall = smaller_is_better(metric) ? value - base : base - value;
-  return 100 * (unit == "%" ? fall / std::abs(base) : fall);
-}
-
 void require_validation(const PassContext& context, const std::string& pointer) {
   if (context.has_data(Split::valid)) return;
   throw Error(ErrorCode::recipe, pointer.substr(pointer.rfind('/') + 1) + " needs a validation split, and the recipe has none", {.pointer = pointer},
               "add data.valid, for example the last part of the training data: split: \"train[-5000:]\"");
 }
 
-std::string choose_loss_metric(const Metrics& metrics, const std::string& unit, const std::string& pointer) {
+Drop choose_drop(const Metrics& metrics, const Quantity& allowed, const std::string& pointer) {
   const std::string what = pointer.substr(pointer.rfind('/') + 1);
   try {
     const auto metric = choose_deciding_metric(metrics, what);
-    if (unit == "%" || is_share(metric)) return metric;
+    if (allowed.unit == "%" || is_share(metric)) return {metric, allowed};
     throw Error(ErrorCode::recipe, metric + " is no percentage: " + what + " cannot be in pp", {}, "use %, of the base's value");
   } catch (Error& error) {
     throw error.add_place({.pointer = pointer});
@@ -70,7 +56,7 @@ std::string choose_loss_metric(const Metrics& metrics, const std::string& unit, 
 bool Monitor::update(const Metrics& metrics, double epoch, const std::string& wish) {
   if (metric.empty()) metric = choose_monitor(metrics, wish);
   const auto value = metrics.at(metric);
-  if (best_epoch >= 0 && !(smaller_is_better(metric) ? value < best : value > best)) {
+  if (best_epoch >= 0 && !(metric_facts(metric).smaller_is_better ? value < best : value > best)) {
     ++worse;
     return false;
   }

@@ -4,12 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include "core/metric_facts.h"
 #include "dscompress/pass.h"
 
 namespace dsc {
-
-// Whether smaller values of a metric are better: losses, errors, distances and perplexity.
-bool smaller_is_better(const std::string& metric);
 
 // The metric that decides: `wish`, or top1, or the only one there is.
 // errors: recipe, when `wish` is not among the metrics or nothing decides between several.
@@ -19,12 +17,10 @@ std::string choose_monitor(const Metrics& metrics, const std::string& wish);
 // errors: recipe, when nothing decides between several.
 std::string choose_deciding_metric(const Metrics& metrics, const std::string& what);
 
-// What `value` has lost against `base`, in the unit of an allowed loss: percentage points (pp), or percent of the base's value.
-double lost(const std::string& metric, double base, double value, const std::string& unit);
-// The metric of an allowed loss that the option `pointer` ("/max_drop") gives in `unit`; a rehearsal's zeros tell as much as values.
+// The metric that the option `pointer` ("/max_drop") limits, and by how much; a rehearsal's zeros tell as much as values.
 // errors: recipe, at the option: when nothing decides between several metrics, and for percentage points of a metric that is no
 // share, such as perplexity.
-std::string choose_loss_metric(const Metrics& metrics, const std::string& unit, const std::string& pointer);
+Drop choose_drop(const Metrics& metrics, const Quantity& allowed, const std::string& pointer);
 // errors: recipe, when there is no data.valid.
 void require_validation(const PassContext& context, const std::string& pointer);
 

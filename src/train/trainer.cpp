@@ -179,7 +179,7 @@ void Trainer::validate(double epoch) {
   for (const auto& [name, value] : progress_.valid) curve("valid_" + name, epoch, value);
   if (hooks_.decay_factor) {
     const auto metric = choose_monitor(progress_.valid, options_.monitor);
-    progress_.validations.push_back(smaller_is_better(metric) ? progress_.valid.at(metric) : -progress_.valid.at(metric));
+    progress_.validations.push_back(metric_facts(metric).smaller_is_better ? progress_.valid.at(metric) : -progress_.valid.at(metric));
     curve("weight_decay_factor", epoch, hooks_.decay_factor(progress_.validations));
   }
   if (!needs_monitor(options_)) return;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "eval/metric.h"
 #include "eval/metrics.h"
 
 namespace dsc {
@@ -76,6 +77,7 @@ TEST(Outcomes, OtherTextsOrLabelsAreOtherExamples) {
 }
 
 TEST(Outcomes, MeansAreComparedOneByOneAndFiguresOfTheSetAreNot) {
+  for (const auto& metric : metric_names()) EXPECT_EQ(metric_kind(metric).name, metric);
   for (const auto* metric : {"top1", "top5", "loss", "mse", "agreement", "kl", "exact_match", "answer_f1"}) EXPECT_TRUE(is_mean_of_examples(metric)) << metric;
   for (const auto* metric : {"f1", "macro_f1", "matthews", "ece", "pearson", "spearman", "perplexity"}) EXPECT_FALSE(is_mean_of_examples(metric)) << metric;
 }

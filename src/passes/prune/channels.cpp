@@ -106,7 +106,7 @@ class Pruning {
     base_metrics_ = nlohmann::json::parse(context_.stage("base", model, [&] {
       return nlohmann::json(context_.evaluate(model, Split::valid)).dump();
     })).get<Metrics>();
-    metric_ = choose_loss_metric(base_metrics_, options_.max_drop->unit, "/max_drop");
+    drop_ = choose_drop(base_metrics_, *options_.max_drop, "/max_drop");
   }
 
   // Of the base's cost, which the check before a run cannot know.
@@ -156,9 +156,9 @@ class Pruning {
     if (options_.recalibrate_batches > 0 && !context_.dry_run()) recalibrate_batch_norm(model, options_.recalibrate_batches, seed_of(step), context_);
     recover(model, options_, "step" + std::to_string(step) + "/", context_);
     if (!options_.max_drop || context_.dry_run()) return false;
-    const double value = context_.evaluate(model, Split::valid).at(metric_);
+    const double value = context_.evaluate(model, Split::valid).at(drop_.metric);
     context_.curve({"prune_valid", static_cast<double>(step), value});
-    if (lost(metric_, base_metrics_.at(metric_), value, options_.max_drop->unit) <= options_.max_drop->value) return false;
+    if (drop_.allows(drop_.lost(base_metrics_.at(drop_.metric), value))) return false;
     model = std::move(*before);
     return true;
   }
@@ -190,7 +190,7 @@ class Pruning {
   Base base_;
   double parameters_before_ = base_.cost.parameters;
   Metrics base_metrics_;
-  std::string metric_;  // of max_drop
+  Drop drop_;  // of max_drop
   std::optional<Model> original_;
   double macs_for_latency_ = 0;
   PassResult result_;

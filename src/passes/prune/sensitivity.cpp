@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "core/metric_facts.h"
 #include "core/random.h"
 #include "ops/cut.h"
 #include "passes/prune/recalibrate.h"
@@ -14,9 +15,7 @@
 namespace dsc::prune {
 namespace {
 
-double loss_of(const SenseTable& table, double value) {
-  return smaller_is_better(table.metric) ? value - table.base : table.base - value;
-}
+double loss_of(const SenseTable& table, double value) { return fall_of(table.metric, table.base, value); }
 
 // The group's least important units, all but one at most.
 Removal least_important(const ChannelGroups& groups, const ChannelGroup& group, const std::vector<double>& scores, double share) {

@@ -88,9 +88,9 @@ class Search {
     const SenseTable table = context_.dry_run()            ? SenseTable{}
                              : !mixed_.table.empty() ? parse_sense_table(read_file(mixed_.table.path))
                                                      : measure_output_errors(prepared_, precisions_, options_, context_);
-    const double sign = smaller_is_better(table.metric) ? 1 : -1;
     std::map<std::pair<std::string, double>, double> measured;
-    for (const SensePoint& point : table.points) measured[{point.part, point.setting}] = std::max(0.0, sign * (point.value - table.base));
+    for (const SensePoint& point : table.points)
+      measured[{point.part, point.setting}] = std::max(0.0, fall_of(table.metric, table.base, point.value));
     for (Layer& layer : layers_) {
       for (const std::int64_t bits : mixed_.bits) {
         const auto found = measured.find({layer.part, static_cast<double>(bits)});
@@ -186,9 +186,7 @@ class Search {
                 {.pointer = "/mixed/budget/latency"}, "raise the budget, or add narrower `bits`");
   }
 
-  double drop_of(const Widths& chosen) const {
-    return lost(metric_, base_, context_.evaluate(quantized(chosen), Split::valid).at(metric_), mixed_.budget.drop->unit);
-  }
+  double drop_of(const Widths& chosen) const { return drop_.lost(base_, context_.evaluate(quantized(chosen), Split::valid).at(drop_.metric)); }
 
   Widths within_drop() {
     const auto by_error = items([&](const Layer& layer, std::size_t width) { return bytes_at(layer, width); });
@@ -201,15 +199,14 @@ class Search {
       most += high->cost;
     }
     Widths best = *find_least_loss(by_bytes, least);
-    const std::string& unit = mixed_.budget.drop->unit;
     require_validation(context_, "/mixed/budget/drop");
     const Metrics before = context_.evaluate(prepared_, Split::valid);
-    metric_ = choose_loss_metric(before, unit, "/mixed/budget/drop");
+    drop_ = choose_drop(before, *mixed_.budget.drop, "/mixed/budget/drop");
     if (context_.dry_run()) return best;
-    base_ = before.at(metric_);
-    const double allowed = mixed_.budget.drop->value;
+    base_ = before.at(drop_.metric);
     double drop = drop_of(best);
-    if (drop > allowed) {
+    if (!drop_.allows(drop)) {
+      const auto& [allowed, unit] = drop_.allowed;
       throw Error(ErrorCode::recipe, "a drop of " + printed("%.2f ", allowed) + unit + " cannot be kept: with the least error it is " + printed("%.2f ", drop) + unit,
                   {.pointer = "/mixed/budget/drop"}, "raise the budget, or add wider `bits`, 32 for floating point");
     }
@@ -219,7 +216,7 @@ class Search {
       const double middle = i == 0 ? high : (low + high) / 2;
       const Widths chosen = *find_least_loss(by_bytes, std::exp(middle));
       const double now = chosen == best ? drop : drop_of(chosen);
-      if (now > allowed) {
+      if (!drop_.allows(now)) {
         high = middle;
         continue;
       }
@@ -228,7 +225,7 @@ class Search {
       best = chosen;
       drop = now;
     }
-    measured_.push_back({"measured_drop", drop, unit});
+    measured_.push_back({"measured_drop", drop, drop_.allowed.unit});
     return best;
   }
 
@@ -270,7 +267,7 @@ class Search {
   std::map<std::string, std::string> shared_;       // layers whose weight an earlier one uses, whose width they take
   std::vector<Layer> layers_;
   double rest_ = 0;  // bytes of all other tensors, as they will be
-  std::string metric_;
+  Drop drop_;
   double base_ = 0;
   std::vector<Statistic> measured_;
 };

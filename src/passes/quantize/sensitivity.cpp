@@ -104,24 +104,23 @@ SenseTable measure_output_errors(const Model& prepared, const Precisions& precis
 std::vector<std::string> keep_within_drop(const Model& prepared, Precisions& precisions, const Options& options, PassContext& context) {
   require_validation(context, "/max_drop");
   const Metrics base = context.evaluate(prepared, Split::valid);
-  const std::string metric = choose_loss_metric(base, options.max_drop->unit, "/max_drop");
+  const Drop drop = choose_drop(base, *options.max_drop, "/max_drop");
   if (context.dry_run()) return {};
-  const auto drop = [&](double value) { return lost(metric, base.at(metric), value, options.max_drop->unit); };
-  const auto drop_now = [&] {
+  const auto lost = [&](double value) { return drop.lost(base.at(drop.metric), value); };
+  const auto is_kept = [&] {
     Model copy = prepared.clone();
     quantize_prepared(copy, precisions, options, context);
-    return drop(context.evaluate(copy, Split::valid).at(metric));
+    return drop.allows(lost(context.evaluate(copy, Split::valid).at(drop.metric)));
   };
-  const double allowed = options.max_drop->value;
   std::vector<std::string> modules;
-  if (drop_now() <= allowed) return modules;
-  const Measure measure = [&](const Model& changed) { return context.evaluate(changed, Split::valid).at(metric); };
+  if (is_kept()) return modules;
+  const Measure measure = [&](const Model& changed) { return context.evaluate(changed, Split::valid).at(drop.metric); };
   auto layers = measure_layers(prepared, precisions, options, calibrate_all(prepared, precisions, options, context), measure, context);
-  std::stable_sort(layers.begin(), layers.end(), [&](const auto& a, const auto& b) { return drop(a.second) > drop(b.second); });
+  std::stable_sort(layers.begin(), layers.end(), [&](const auto& a, const auto& b) { return lost(a.second) > lost(b.second); });
   for (const auto& [node, value] : layers) {
     precisions.at(node->name()).precision = Precision::f32;
     modules.push_back(place_of(*node));
-    if (modules.size() == layers.size() || drop_now() <= allowed) return modules;
+    if (modules.size() == layers.size() || is_kept()) return modules;
   }
   return modules;
 }

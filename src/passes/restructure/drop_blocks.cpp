@@ -116,7 +116,7 @@ std::vector<double> ablation_losses(const Model& model, const std::vector<Residu
   for (const ResidualBlock& block : blocks) {
     context.check_cancelled();
     double value = context.evaluate(without(model, {block}), Split::valid, options.examples).at(metric);
-    losses.push_back(smaller_is_better(metric) ? value - base.at(metric) : base.at(metric) - value);
+    losses.push_back(fall_of(metric, base.at(metric), value));
     context.progress("blocks", static_cast<std::int64_t>(losses.size()), static_cast<std::int64_t>(blocks.size()));
   }
   return losses;

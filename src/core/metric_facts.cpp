@@ -1,0 +1,62 @@
+#include "core/metric_facts.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "core/names.h"
+#include "dscompress/error.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::array kMetrics{
+    MetricFacts{.name = "top1", .is_share = true},
+    MetricFacts{.name = "top5", .is_share = true},
+    MetricFacts{.name = "f1", .is_share = true},
+    MetricFacts{.name = "macro_f1", .is_share = true},
+    MetricFacts{.name = "matthews"},
+    MetricFacts{.name = "ece", .smaller_is_better = true},
+    MetricFacts{.name = "loss", .smaller_is_better = true},
+    MetricFacts{.name = "perplexity", .smaller_is_better = true},
+    MetricFacts{.name = "mse", .smaller_is_better = true},
+    MetricFacts{.name = "pearson"},
+    MetricFacts{.name = "spearman"},
+    MetricFacts{.name = "exact_match", .is_share = true},
+    MetricFacts{.name = "answer_f1", .is_share = true},
+    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},
+    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},
+    MetricFacts{.name = "output_error", .smaller_is_better = true, .in_recipes = false},
+};
+
+const MetricFacts* find(const std::string& name) {
+  const auto* const found = std::find_if(kMetrics.begin(), kMetrics.end(), [&](const MetricFacts& facts) { return facts.name == name; });
+  return found == kMetrics.end() ? nullptr : found;
+}
+
+}  // namespace
+
+const MetricFacts& metric_facts(const std::string& metric) {
+  if (const MetricFacts* found = find(metric)) return *found;
+  std::vector<std::string> names;
+  for (const MetricFacts& facts : kMetrics) names.emplace_back(facts.name);
+  throw Error(ErrorCode::recipe, "unknown metric `" + metric + "`", {}, suggest(metric, names));
+}
+
+bool is_share(const std::string& figure) {
+  const MetricFacts* found = find(figure);
+  return found && found->is_share;
+}
+
+std::span<const MetricFacts> all_metric_facts() { return kMetrics; }
+
+double fall_of(const std::string& metric, double base, double now) { return metric_facts(metric).smaller_is_better ? now - base : base - now; }
+
+double Drop::lost(double base, double now) const {
+  const double fall = fall_of(metric, base, now);
+  if (allowed.unit == "%") return 100 * fall / std::abs(base);
+  return allowed.unit == "pp" ? 100 * fall : fall;
+}
+
+}  // namespace dsc

@@ -1,0 +1,41 @@
+// What is known of each metric besides how it is computed (eval/metric.h).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "dscompress/fields.h"
+
+namespace dsc {
+
+struct MetricFacts {
+  std::string_view name;
+  bool smaller_is_better = false;   // losses, errors, divergences
+  bool is_share = false;            // of examples, in [0, 1]: people read it in percent and state its losses in percentage points
+  bool compares_with_base = false;  // needs the base model's outputs beside the model's own
+  bool in_recipes = true;           // `evaluate.metrics` accepts it; otherwise only a pass measures it, for its own tables
+};
+
+// errors: recipe, for a name that no metric has, as in a report of another version.
+const MetricFacts& metric_facts(const std::string& metric);
+// Whether a figure is a metric that is a share; false for what is no metric: size, latency, the learning rate.
+bool is_share(const std::string& figure);
+// All, in the order that help and schema show them.
+std::span<const MetricFacts> all_metric_facts();
+
+// How much worse `now` is than `base`, in the metric's own numbers; negative: better.
+double fall_of(const std::string& metric, double base, double now);
+
+// What a metric may lose: an option such as `max_drop: 0.5pp`.
+struct Drop {
+  std::string metric;
+  Quantity allowed;  // pp: percentage points; %: of the base's value; no unit: the metric's own numbers
+
+  // What is lost, in the unit of what is allowed.
+  double lost(double base, double now) const;
+  // Losing exactly what is allowed is allowed: rounding in the last digits does not decide.
+  bool allows(double lost) const { return lost <= allowed.value + 1e-9; }
+};
+
+}  // namespace dsc
