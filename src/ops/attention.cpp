@@ -74,8 +74,10 @@ double macs_attention(const Node& node, const SizeOf& size) {
   return rows * size(in.key, in.key->tensor().rank() - 2) * (size(in.query, rank - 1) + size(in.value, in.value->tensor().rank() - 1));
 }
 
+constexpr QuantArguments kAttention{QuantKind::attention, "query", "key", -1};
+
 constexpr OpInfo kOps[] = {
-    {"aten.scaled_dot_product_attention", tie_attention, resize_attention, macs_attention},
+    {"aten.scaled_dot_product_attention", tie_attention, resize_attention, macs_attention, {}, &kAttention},
     {"aten._scaled_dot_product_flash_attention_for_cpu", tie_attention, resize_attention, macs_attention},
 };
 

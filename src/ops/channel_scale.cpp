@@ -2,22 +2,14 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <string_view>
 
 #include "ops/arguments.h"
+#include "ops/op_info.h"
 #include "ops/quantization.h"
 
 namespace dsc {
 namespace {
-
-// Operators f with f(c x) = c f(x) for c > 0, channel by channel, and what they read.
-bool is_homogeneous(const Node& node) {
-  static const std::set<std::string_view> kOps = {"aten.relu", "aten.leaky_relu", "aten.dropout", "aten.max_pool1d", "aten.max_pool2d",
-                                                  "aten.avg_pool1d", "aten.avg_pool2d", "aten.adaptive_avg_pool1d",
-                                                  "aten.adaptive_avg_pool2d", "aten.clone", "aten.contiguous"};
-  return kOps.contains(node.op());
-}
 
 Value* read_value(const Node& node) {
   Value* value = node.find_value("self");
@@ -90,7 +82,7 @@ class Paths {
   bool add_makers(const Value& value, ScalePath& path) const {
     const Node* node = value.producer();
     if (!node || has_side_effect(*node) || node->outputs().size() != 1) return false;
-    if (is_homogeneous(*node)) return add_makers_of(read_value(*node), path);
+    if (traits_of(*node).is_homogeneous) return add_makers_of(read_value(*node), path);
     const std::string_view op = node->op();
     if (op == "aten.layer_norm" || op == "aten.rms_norm" || op == "aten.batch_norm") return add_maker(*node, "weight", 0, path) && add_bias(*node, path);
     if (op == "aten.mul") return add_product(*node, path);

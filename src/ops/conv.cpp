@@ -99,14 +99,17 @@ double macs_conv(const Node& node, const SizeOf& size) {
   return macs;
 }
 
+constexpr QuantArguments kConvolution{QuantKind::convolution, "input", "weight", 0};
+constexpr QuantArguments kTransposed{QuantKind::transposed_convolution, "input", "weight", 0};
+
 constexpr OpInfo kOps[] = {
-    {"aten.conv1d", tie_conv, resize_conv, macs_conv},
-    {"aten.conv2d", tie_conv, resize_conv, macs_conv},
-    {"aten.conv3d", tie_conv, resize_conv, macs_conv},
-    {"aten.convolution", tie_conv, resize_conv, macs_conv},
-    {"aten.conv_transpose1d", tie_conv, resize_conv, macs_conv},
-    {"aten.conv_transpose2d", tie_conv, resize_conv, macs_conv},
-    {"aten.conv_transpose3d", tie_conv, resize_conv, macs_conv},
+    {"aten.conv1d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
+    {"aten.conv2d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
+    {"aten.conv3d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
+    {"aten.convolution", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
+    {"aten.conv_transpose1d", tie_conv, resize_conv, macs_conv, {}, &kTransposed},
+    {"aten.conv_transpose2d", tie_conv, resize_conv, macs_conv, {}, &kTransposed},
+    {"aten.conv_transpose3d", tie_conv, resize_conv, macs_conv, {}, &kTransposed},
 };
 
 }  // namespace

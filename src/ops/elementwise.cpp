@@ -63,27 +63,28 @@ void tie_size(Ties& ties, const Node& node) {
 }
 
 template <auto Tie = tie_elementwise>
-constexpr OpInfo op(std::string_view name) {
-  return {name, Tie};
+constexpr OpInfo op(std::string_view name, OpTraits traits = {}) {
+  return {name, Tie, nullptr, nullptr, traits};
 }
 
+// clang-format off
 constexpr OpInfo kOps[] = {
     op("aten.add"), op("aten.sub"), op("aten.rsub"), op("aten.mul"), op("aten.div"), op("aten.pow"), op("aten.fmod"),
     op("aten.remainder"), op("aten.floor_divide"), op("aten.maximum"), op("aten.minimum"), op("aten.atan2"),
     op("aten.neg"), op("aten.abs"), op("aten.sign"), op("aten.exp"), op("aten.exp2"), op("aten.expm1"), op("aten.log"),
     op("aten.log2"), op("aten.log1p"), op("aten.sqrt"), op("aten.rsqrt"), op("aten.square"), op("aten.reciprocal"),
     op("aten.sin"), op("aten.cos"), op("aten.tan"), op("aten.tanh"), op("aten.erf"), op("aten.floor"), op("aten.ceil"),
-    op("aten.round"), op("aten.trunc"), op("aten.relu"), op("aten.relu6"), op("aten.gelu"), op("aten.silu"),
+    op("aten.round"), op("aten.trunc"), op("aten.relu", kHomogeneous), op("aten.relu6"), op("aten.gelu"), op("aten.silu"),
     op("aten.sigmoid"), op("aten.logit"), op("aten.hardswish"), op("aten.hardsigmoid"), op("aten.hardtanh"),
-    op("aten.leaky_relu"), op("aten.rrelu"), op("aten.elu"), op("aten.selu"), op("aten.celu"), op("aten.mish"),
+    op("aten.leaky_relu", kHomogeneous), op("aten.rrelu"), op("aten.elu"), op("aten.selu"), op("aten.celu"), op("aten.mish"),
     op("aten.softplus"), op("aten.softsign"), op("aten.log_sigmoid"), op("aten.threshold"), op("aten.clamp"),
-    op("aten.clamp_min"), op("aten.clamp_max"), op("aten.clip"), op("aten.dropout"), op("aten.feature_dropout"),
+    op("aten.clamp_min"), op("aten.clamp_max"), op("aten.clip"), op("aten.dropout", kHomogeneous), op("aten.feature_dropout"),
     op("aten.alpha_dropout"), op("aten.eq"), op("aten.ne"), op("aten.lt"), op("aten.le"), op("aten.gt"), op("aten.ge"),
     op("aten.logical_and"), op("aten.logical_or"), op("aten.logical_not"), op("aten.logical_xor"), op("aten.bitwise_and"),
     op("aten.bitwise_or"), op("aten.bitwise_not"), op("aten.bitwise_xor"), op("aten.__and__"), op("aten.__or__"),
     op("aten.__xor__"), op("aten.isnan"), op("aten.isinf"), op("aten.nan_to_num"), op("aten.where"),
-    op("aten.masked_fill"), op("aten.lerp"), op("aten.addcmul"), op("aten.addcdiv"), op("aten.contiguous"),
-    op("aten.clone"), op("aten.detach"), op("aten.alias"), op("aten.to"), op("aten._to_copy"), op("aten.lift_fresh_copy"),
+    op("aten.masked_fill"), op("aten.lerp"), op("aten.addcmul"), op("aten.addcdiv"), op("aten.contiguous", kMovesHomogeneously),
+    op("aten.clone", kMovesHomogeneously), op("aten.detach"), op("aten.alias"), op("aten.to"), op("aten._to_copy"), op("aten.lift_fresh_copy"),
     op("aten.lift_fresh"), op("aten.zeros_like"), op("aten.ones_like"), op("aten.full_like"), op("aten.empty_like"),
     op("aten.rand_like"), op("aten.randn_like"), op("aten.bernoulli"), op("aten.fill"), op("aten.zero"), op("aten.float"),
     op("aten.fake_quantize_per_tensor_affine"), op("aten._fake_quantize_learnable_per_tensor_affine"),
@@ -97,6 +98,7 @@ constexpr OpInfo kOps[] = {
     op<tie_nothing>("aten.sym_constrain_range_for_size"), op<tie_nothing>("aten._assert_async"),
     op<tie_size>("aten.sym_size"),
 };
+// clang-format on
 
 }  // namespace
 

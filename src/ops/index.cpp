@@ -67,11 +67,17 @@ void tie_nothing_free(Ties& ties, const Node& node) {
   for (const Value* value : tensor_arguments(node)) ties.keep(value, std::string(node.op()) + " looks up single elements");
 }
 
+constexpr QuantArguments kTable{QuantKind::table, "", "weight", 0};
+
 constexpr OpInfo kOps[] = {
-    {"aten.embedding", tie_embedding},      {"aten.index", tie_index},
-    {"aten.index_select", tie_index_select}, {"aten.gather", tie_nothing_free},
-    {"aten.scatter", tie_nothing_free},      {"aten.scatter_add", tie_nothing_free},
-    {"aten.index_put", tie_nothing_free},    {"aten.take_along_dim", tie_nothing_free},
+    {"aten.embedding", tie_embedding, nullptr, nullptr, {}, &kTable},
+    {"aten.index", tie_index},
+    {"aten.index_select", tie_index_select},
+    {"aten.gather", tie_nothing_free},
+    {"aten.scatter", tie_nothing_free},
+    {"aten.scatter_add", tie_nothing_free},
+    {"aten.index_put", tie_nothing_free},
+    {"aten.take_along_dim", tie_nothing_free},
 };
 
 }  // namespace

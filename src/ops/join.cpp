@@ -103,6 +103,14 @@ Range range_of(const Node& node, std::int64_t size) {
   return range;
 }
 
+Range narrowed_range(const Node& node, std::int64_t size) {
+  const Argument *start = node.find_argument("start"), *length = node.find_argument("length");
+  if (!start || !length || !std::holds_alternative<std::int64_t>(*start) || !std::holds_alternative<std::int64_t>(*length))
+    return {.is_known = false};
+  const std::int64_t first = normal_dim(std::get<std::int64_t>(*start), size);
+  return {.start = first, .end = first + std::get<std::int64_t>(*length)};
+}
+
 // The indices that a slice takes. With a step, each block of `step` elements (counted from 0) must stay or go as one, so
 // that the same slice still takes the right ones.
 Axis sliced(Ties& ties, const Axis& axis, const Range& range, std::int64_t out_size) {
@@ -142,6 +150,24 @@ void resize_slice(Resizer& resizer, Node& node) {
   } else if (is_given(node, "end")) {
     resizer.graph().set_argument(&node, "end", std::numeric_limits<std::int64_t>::max());
   }
+}
+
+// narrow(self, dim, start, length)
+void tie_narrow(Ties& ties, const Node& node) {
+  const Value* self = self_of(node);
+  const std::int64_t dim = dim_or(node, "dim", 0, self->tensor().rank());
+  Axes axes = ties.axes(self);
+  axes[at(dim)] = sliced(ties, axes[at(dim)], narrowed_range(node, axes[at(dim)].size), ties.dims(node.output())[at(dim)].size);
+  ties.define(node.output(), std::move(axes));
+}
+
+void resize_narrow(Resizer& resizer, Node& node) {
+  const Value* self = self_of(node);
+  const std::int64_t dim = dim_or(node, "dim", 0, self->tensor().rank());
+  if (!resizer.is_changed(self, dim)) return;
+  const Range range = narrowed_range(node, resizer.old_size(self, dim));
+  resizer.graph().set_argument(&node, "start", resizer.kept_between(self, dim, 0, range.start));
+  resizer.graph().set_argument(&node, "length", resizer.new_size(node.output(), dim));
 }
 
 // slice_scatter(self, src, dim, start, end, step): writes src over a slice of self.
@@ -246,11 +272,12 @@ constexpr OpInfo kOps[] = {
     {"aten.chunk", tie_split, resize_split},
     {"aten.tensor_split", tie_split, resize_split},
     {"aten.unbind", tie_unbind},
-    {"aten.slice", tie_slice, resize_slice},
+    {"aten.slice", tie_slice, resize_slice, nullptr, kMovesElements},
+    {"aten.narrow", tie_narrow, resize_narrow, nullptr, kMovesElements},
     {"aten.slice_scatter", tie_slice_scatter, resize_slice},
-    {"aten.select", tie_select, resize_select},
-    {"aten.pad", tie_pad, resize_pad},
-    {"aten.constant_pad_nd", tie_pad, resize_pad},
+    {"aten.select", tie_select, resize_select, nullptr, kMovesElements},
+    {"aten.pad", tie_pad, resize_pad, nullptr, kMovesElements},
+    {"aten.constant_pad_nd", tie_pad, resize_pad, nullptr, kMovesElements},
     {"aten.reflection_pad1d", tie_pad},
     {"aten.reflection_pad2d", tie_pad},
     {"aten.replication_pad1d", tie_pad},

@@ -130,16 +130,23 @@ double macs_einsum(const Node& node, const SizeOf& size) {
   return macs;
 }
 
+constexpr QuantArguments kLinear{QuantKind::linear, "input", "weight", 0};
+constexpr QuantArguments kMatmul{QuantKind::product, "self", "other", -1};
+constexpr QuantArguments kMm{QuantKind::product, "self", "mat2", -1};
+constexpr QuantArguments kAddmm{QuantKind::linear, "mat1", "mat2", -1};
+constexpr QuantArguments kBaddbmm{QuantKind::product, "batch1", "batch2", -1};
+constexpr QuantArguments kEinsum{QuantKind::product, "tensors", "tensors", -1};
+
 constexpr OpInfo kOps[] = {
-    {"aten.linear", tie_linear, nullptr, macs_linear},
-    {"aten.matmul", tie_matmul, nullptr, macs_matmul},
-    {"aten.mm", tie_matmul, nullptr, macs_matmul},
-    {"aten.bmm", tie_matmul, nullptr, macs_matmul},
+    {"aten.linear", tie_linear, nullptr, macs_linear, {}, &kLinear},
+    {"aten.matmul", tie_matmul, nullptr, macs_matmul, {}, &kMatmul},
+    {"aten.mm", tie_matmul, nullptr, macs_matmul, {}, &kMm},
+    {"aten.bmm", tie_matmul, nullptr, macs_matmul, {}, &kMm},
     {"aten.mv", tie_matmul, nullptr, macs_matmul},
     {"aten.dot", tie_matmul, nullptr, macs_matmul},
-    {"aten.addmm", tie_added_product, nullptr, macs_added_product},
-    {"aten.baddbmm", tie_added_product, nullptr, macs_added_product},
-    {"aten.einsum", tie_einsum, nullptr, macs_einsum},
+    {"aten.addmm", tie_added_product, nullptr, macs_added_product, {}, &kAddmm},
+    {"aten.baddbmm", tie_added_product, nullptr, macs_added_product, {}, &kBaddbmm},
+    {"aten.einsum", tie_einsum, nullptr, macs_einsum, {}, &kEinsum},
 };
 
 }  // namespace

@@ -94,14 +94,14 @@ void tie_weight_norm(Ties& ties, const Node& node) {
 }
 
 constexpr OpInfo kOps[] = {
-    {"aten.batch_norm", tie_batch_norm},
-    {"aten.native_batch_norm", tie_batch_norm},
-    {"aten._native_batch_norm_legit_no_training", tie_batch_norm},
-    {"aten.instance_norm", tie_batch_norm},
-    {"aten.layer_norm", tie_layer_norm, resize_layer_norm},
-    {"aten.native_layer_norm", tie_layer_norm, resize_layer_norm},
-    {"aten.rms_norm", tie_layer_norm, resize_layer_norm},
-    {"aten.group_norm", tie_group_norm, resize_group_norm},
+    {"aten.batch_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
+    {"aten.native_batch_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
+    {"aten._native_batch_norm_legit_no_training", tie_batch_norm, nullptr, nullptr, kNormalises},
+    {"aten.instance_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
+    {"aten.layer_norm", tie_layer_norm, resize_layer_norm, nullptr, kNormalises},
+    {"aten.native_layer_norm", tie_layer_norm, resize_layer_norm, nullptr, kNormalises},
+    {"aten.rms_norm", tie_layer_norm, resize_layer_norm, nullptr, kNormalises},
+    {"aten.group_norm", tie_group_norm, resize_group_norm, nullptr, kNormalises},
     {"aten._weight_norm", tie_weight_norm},
     {"aten._weight_norm_interface", tie_weight_norm},
 };

@@ -27,4 +27,15 @@ const OpInfo* find_op_info(const Node& node) {
   return found == table.end() ? nullptr : found->second;
 }
 
+const OpTraits& traits_of(const Node& node) {
+  static const OpTraits none;
+  const OpInfo* info = find_op_info(node);
+  return info && info->op == node.op() ? info->traits : none;
+}
+
+const QuantArguments* find_quant_arguments(const Node& node) {
+  const OpInfo* info = find_op_info(node);
+  return info && info->op == node.op() ? info->quant : nullptr;
+}
+
 }  // namespace dsc

@@ -1,5 +1,6 @@
 // What an operator means for compression, in one place per operator: how it ties the channels of its operands, which of
-// its literal arguments hold sizes, and how many multiply-accumulates it does. One source file per family.
+// its literal arguments hold sizes, how many multiply-accumulates it does, what it does to values, and what of it is
+// quantised. One source file per family.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string_view>
 
 #include "dscompress/graph.h"
+#include "ops/quant_kind.h"
 #include "ops/ties.h"
 
 namespace dsc {
@@ -29,6 +31,17 @@ class Resizer {
 // The size of a value's dimension; batch dimensions count one.
 using SizeOf = std::function<double(const Value* value, std::int64_t dim)>;
 
+// What an operator does to values, as far as rewrites rely on it; of the operator itself, not of its in-place form.
+struct OpTraits {
+  bool moves_elements = false;  // its output holds elements of its input, unchanged, and zeros at most
+  bool is_homogeneous = false;  // f(c x) = c f(x) for c > 0, channel by channel
+  bool normalises = false;      // statistics of its input, then a scale per channel: its argument `weight`
+};
+inline constexpr OpTraits kMovesElements{.moves_elements = true};
+inline constexpr OpTraits kHomogeneous{.is_homogeneous = true};
+inline constexpr OpTraits kMovesHomogeneously{.moves_elements = true, .is_homogeneous = true};
+inline constexpr OpTraits kNormalises{.normalises = true};
+
 struct OpInfo {
   std::string_view op;  // "aten.conv2d"; covers its overloads and its in-place form
   // Must define the axes of every tensor output.
@@ -37,10 +50,18 @@ struct OpInfo {
   void (*resize)(Resizer& resizer, Node& node) = nullptr;
   // Null: none worth counting.
   double (*macs)(const Node& node, const SizeOf& size) = nullptr;
+  OpTraits traits = {};
+  // Null: no low-precision kernels.
+  const QuantArguments* quant = nullptr;
 };
 
 // Null: an operator that nothing is known about.
 const OpInfo* find_op_info(const Node& node);
+
+// Those of the node's operator; none of an in-place form, which changes what others read.
+const OpTraits& traits_of(const Node& node);
+// Null: no low-precision kernels.
+const QuantArguments* find_quant_arguments(const Node& node);
 
 // The families.
 std::span<const OpInfo> attention_ops();

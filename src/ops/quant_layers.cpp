@@ -1,45 +1,15 @@
-// Operators: which have low-precision kernels, and which only move elements.
+// What of a layer is quantised, from the arguments that its operator's low-precision kernels take (OpInfo::quant).
 #include <algorithm>
-#include <set>
 #include <string_view>
 
 #include "ops/arguments.h"
 #include "ops/einsum.h"
+#include "ops/op_info.h"
 #include "ops/quantization.h"
 #include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
-
-// Arguments of an operator with low-precision kernels.
-struct Rule {
-  std::string_view op;
-  QuantKind kind;
-  std::string_view activation, weight;  // no activation: none is quantised
-  std::int64_t channel_axis;  // -1: the last; of convolutions weight_channels() says it
-};
-constexpr Rule kRules[] = {
-    {"aten.conv1d", QuantKind::convolution, "input", "weight", 0},
-    {"aten.conv2d", QuantKind::convolution, "input", "weight", 0},
-    {"aten.conv3d", QuantKind::convolution, "input", "weight", 0},
-    {"aten.convolution", QuantKind::convolution, "input", "weight", 0},
-    {"aten.conv_transpose1d", QuantKind::transposed_convolution, "input", "weight", 0},
-    {"aten.conv_transpose2d", QuantKind::transposed_convolution, "input", "weight", 0},
-    {"aten.conv_transpose3d", QuantKind::transposed_convolution, "input", "weight", 0},
-    {"aten.linear", QuantKind::linear, "input", "weight", 0},
-    {"aten.matmul", QuantKind::product, "self", "other", -1},
-    {"aten.mm", QuantKind::product, "self", "mat2", -1},
-    {"aten.bmm", QuantKind::product, "self", "mat2", -1},
-    {"aten.addmm", QuantKind::linear, "mat1", "mat2", -1},
-    {"aten.embedding", QuantKind::table, "", "weight", 0},
-    {"aten.baddbmm", QuantKind::product, "batch1", "batch2", -1},
-    {"aten.einsum", QuantKind::product, "tensors", "tensors", -1},
-    {"aten.scaled_dot_product_attention", QuantKind::attention, "query", "key", -1},
-    {"aten.lstm", QuantKind::recurrent, "", "params", 0},
-    {"aten.gru", QuantKind::recurrent, "", "params", 0},
-    {"aten.rnn_tanh", QuantKind::recurrent, "", "params", 0},
-    {"aten.rnn_relu", QuantKind::recurrent, "", "params", 0},
-};
 
 // The other one of the two axes that channels and products take; a kernel's axes come behind them.
 std::optional<std::int64_t> reduced_axis(QuantKind kind, std::int64_t channel_axis, std::int64_t rank) {
@@ -53,11 +23,6 @@ std::optional<std::int64_t> reduced_axis(QuantKind kind, std::int64_t channel_ax
     case QuantKind::table: return std::nullopt;
   }
   return std::nullopt;
-}
-
-const Rule* find_rule(const Node& node) {
-  const auto* found = std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& rule) { return rule.op == node.op(); });
-  return found == std::end(kRules) ? nullptr : found;
 }
 
 std::optional<Use> find_use(Node* node, std::string_view name) {
@@ -112,7 +77,7 @@ bool is_convolution(const Node& node) {
 bool is_fake_quantize(const Node& node) { return node.target().find("fake_quant") != std::string::npos; }
 
 std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
-  const Rule* rule = find_rule(*node);
+  const QuantArguments* rule = find_quant_arguments(*node);
   if (!rule) return std::nullopt;
   if (node->op() == "aten.einsum") return find_einsum_layer(graph, node);
   if (rule->kind == QuantKind::recurrent) {
@@ -146,17 +111,13 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
 }
 
 bool only_moves_elements(const Node& node) {
-  static const std::set<std::string_view> kMoves = {
-      "aten.slice", "aten.view", "aten.reshape", "aten.flatten", "aten.permute", "aten.transpose", "aten.squeeze",
-      "aten.unsqueeze", "aten.max_pool1d", "aten.max_pool2d", "aten.max_pool3d", "aten.select", "aten.narrow", "aten.expand",
-      "aten.channel_shuffle", "aten.pixel_shuffle", "aten.pixel_unshuffle", "aten.clone", "aten.contiguous"};
-  if (node.op() == "aten.pad" || node.op() == "aten.constant_pad_nd") {
-    const Argument* fill = node.find_argument("value");
-    const auto* number = fill ? std::get_if<double>(fill) : nullptr;
-    const auto* whole = fill ? std::get_if<std::int64_t>(fill) : nullptr;
-    return text_or(node, "mode", "constant") == "constant" && (!number || *number == 0) && (!whole || *whole == 0);
-  }
-  return kMoves.contains(node.op()) && node.outputs().size() == 1;
+  if (!traits_of(node).moves_elements || node.outputs().size() != 1) return false;
+  const bool pads = node.op() == "aten.pad" || node.op() == "aten.constant_pad_nd";
+  if (!pads) return true;
+  const Argument* fill = node.find_argument("value");
+  const auto* number = fill ? std::get_if<double>(fill) : nullptr;
+  const auto* whole = fill ? std::get_if<std::int64_t>(fill) : nullptr;
+  return text_or(node, "mode", "constant") == "constant" && (!number || *number == 0) && (!whole || *whole == 0);
 }
 
 Value* moved_value(const Node& node) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dscompress/model.h"
+#include "ops/quant_kind.h"
 
 namespace dsc {
 
@@ -64,14 +65,6 @@ at::Tensor integers_on_grid(const at::Tensor& weight, const WeightGrid& grid);
 std::int64_t quant_bits(QuantRange range);  // the width that the integers need
 
 // --- operators ---
-
-// Operators with low-precision kernels, by what engines tell apart.
-enum class QuantKind : std::uint8_t {
-  convolution, transposed_convolution, linear, product,
-  attention,  // the product of queries and keys inside a fused attention
-  recurrent,  // lstm, gru, rnn: weights alone are quantised, since states go through steps that no engine runs in integers
-  table,      // an embedding: rows of a stored matrix are read, in any width, and no activation is involved
-};
 
 // An operator that has low-precision kernels, and what of it has to be quantised.
 struct QuantLayer {

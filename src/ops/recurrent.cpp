@@ -85,11 +85,13 @@ double macs_recurrent(const Node& node, const SizeOf& size) {
   return steps * weights;
 }
 
+constexpr QuantArguments kRecurrent{QuantKind::recurrent, "", "params", 0};
+
 constexpr OpInfo kOps[] = {
-    {"aten.lstm", tie_recurrent, nullptr, macs_recurrent},
-    {"aten.gru", tie_recurrent, nullptr, macs_recurrent},
-    {"aten.rnn_tanh", tie_recurrent, nullptr, macs_recurrent},
-    {"aten.rnn_relu", tie_recurrent, nullptr, macs_recurrent},
+    {"aten.lstm", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
+    {"aten.gru", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
+    {"aten.rnn_tanh", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
+    {"aten.rnn_relu", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
 };
 
 }  // namespace

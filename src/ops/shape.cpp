@@ -177,15 +177,15 @@ void tie_positions(Ties& ties, const Node& node) {
 }
 
 constexpr OpInfo kOps[] = {
-    {"aten.permute", tie_permute},
-    {"aten.transpose", tie_permute},
+    {"aten.permute", tie_permute, nullptr, nullptr, kMovesElements},
+    {"aten.transpose", tie_permute, nullptr, nullptr, kMovesElements},
     {"aten.swapaxes", tie_permute},
     {"aten.t", tie_permute},
     {"aten.numpy_T", tie_permute},
     {"aten.mT", tie_permute},
     {"aten.movedim", tie_permute},
-    {"aten.squeeze", tie_squeeze, resize_squeeze},
-    {"aten.expand", tie_expand, resize_expand},
+    {"aten.squeeze", tie_squeeze, resize_squeeze, nullptr, kMovesElements},
+    {"aten.expand", tie_expand, resize_expand, nullptr, kMovesElements},
     {"aten.expand_as", tie_expand},
     {"aten.broadcast_to", tie_expand, resize_expand},
     {"aten.repeat", tie_repeat, resize_repeat},

@@ -38,10 +38,14 @@ void tie_any_view(Ties& ties, const Node& node) {
 }
 
 constexpr OpInfo kOps[] = {
-    {"aten.view", tie_any_view, resize_view},      {"aten.reshape", tie_view, resize_view},
-    {"aten._unsafe_view", tie_view, resize_view},  {"aten.view_copy", tie_view, resize_view},
-    {"aten.flatten", tie_view},                    {"aten.unflatten", tie_view, resize_unflatten},
-    {"aten.unsqueeze", tie_view},                  {"aten.reshape_as", tie_view},
+    {"aten.view", tie_any_view, resize_view, nullptr, kMovesElements},
+    {"aten.reshape", tie_view, resize_view, nullptr, kMovesElements},
+    {"aten._unsafe_view", tie_view, resize_view},
+    {"aten.view_copy", tie_view, resize_view},
+    {"aten.flatten", tie_view, nullptr, nullptr, kMovesElements},
+    {"aten.unflatten", tie_view, resize_unflatten},
+    {"aten.unsqueeze", tie_view, nullptr, nullptr, kMovesElements},
+    {"aten.reshape_as", tie_view},
     {"aten.view_as", tie_view},
 };
 

@@ -57,6 +57,19 @@ const Case kCases[] = {
   %y: f32[] = aten.add.Tensor(self=%i, other=%h)
   output %y
 )"},
+    {"NarrowFollows", 3, R"(
+  param %w1 "a.weight": f32[9, 3]
+  param %w2 "b.weight": f32[5, 4]
+  param %w3 "c.weight": f32[5, 3]
+  input %x: f32[s0{2}, 3]
+  %a: f32[] = aten.linear.default(input=%x, weight=%w1)
+  %b: f32[] = aten.narrow.default(self=%a, dim=1, start=0, length=4)
+  %c: f32[] = aten.narrow.default(self=%a, dim=-1, start=-3, length=3)
+  %d: f32[] = aten.linear.default(input=%b, weight=%w2)
+  %e: f32[] = aten.linear.default(input=%c, weight=%w3)
+  %y: f32[] = aten.add.Tensor(self=%d, other=%e)
+  output %y
+)"},
     {"FlattenRepeatsChannels", 1, R"(
   param %w1 "a.weight": f32[6, 3, 3, 3]
   param %b1 "a.bias": f32[6]
