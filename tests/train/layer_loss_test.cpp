@@ -5,9 +5,8 @@
 
 #include "support/tiny_models.h"
 #include "train/distill/fusion.h"
-#include "train/distill/layer_loss.h"
 #include "train/distill/layer_terms.h"
-#include "train/distill/score_loss.h"
+#include "train/distill/options.h"
 #include "train/loss.h"
 
 namespace dsc {
@@ -50,8 +49,8 @@ TEST_F(LayerLoss, StatesEqualDoubleLoops) {
       }
     }
   }
-  EXPECT_NEAR(state_loss(a, b, {}).item<double>(), all, 1e-6);
-  EXPECT_NEAR(state_loss(a, b, mask).item<double>(), seen, 1e-6);
+  EXPECT_NEAR(Hidden{}.compare(a, b, {}).item<double>(), all, 1e-6);
+  EXPECT_NEAR(Hidden{}.compare(a, b, mask).item<double>(), seen, 1e-6);
 }
 
 TEST_F(LayerLoss, ProjectionsEqualDoubleLoops) {
@@ -79,8 +78,8 @@ TEST_F(LayerLoss, AttentionScoresLeaveHiddenKeysOut) {
       }
     }
   }
-  EXPECT_NEAR(attention_score_loss(a, b, {}).item<double>(), all, 1e-5);
-  EXPECT_NEAR(attention_score_loss(a, b, mask).item<double>(), seen, 1e-5);
+  EXPECT_NEAR(AttentionLoss{}.compare(a, b, {}).item<double>(), all, 1e-5);
+  EXPECT_NEAR(AttentionLoss{}.compare(a, b, mask).item<double>(), seen, 1e-5);
 }
 
 TEST_F(LayerLoss, AttentionProbabilitiesAndDivergenceEqualDoubleLoops) {
@@ -98,9 +97,9 @@ TEST_F(LayerLoss, AttentionProbabilitiesAndDivergenceEqualDoubleLoops) {
       }
     }
   }
-  EXPECT_NEAR(attention_probability_loss(a.softmax(-1), b.softmax(-1), {}).item<double>(), squares, 1e-6);
-  EXPECT_NEAR(attention_divergence(a, b, {}).item<double>(), divergence, 1e-5);
-  EXPECT_NEAR(attention_divergence(a, b, mask).item<double>(), seen, 1e-5);
+  EXPECT_NEAR(AttentionLoss{.distance = AttentionDistance::probabilities}.compare(a.softmax(-1), b.softmax(-1), {}).item<double>(), squares, 1e-6);
+  EXPECT_NEAR(AttentionLoss{.distance = AttentionDistance::divergence}.compare(a, b, {}).item<double>(), divergence, 1e-5);
+  EXPECT_NEAR(AttentionLoss{.distance = AttentionDistance::divergence}.compare(a, b, mask).item<double>(), seen, 1e-5);
 }
 
 // Relations of position i of head h: softmax over the j that count of v_i . v_j / sqrt(size).
@@ -135,8 +134,8 @@ TEST_F(LayerLoss, RelationsEqualDoubleLoopsWithOtherHeads) {
       }
     }
   }
-  EXPECT_NEAR(value_relation_loss(a, b, 4, mask).item<double>(), expected, 1e-5);
-  EXPECT_NEAR(value_relation_loss(a, a, 0, {}).item<double>(), 0, 1e-6);
+  EXPECT_NEAR(RelationLoss{.heads = 4}.compare(a, b, mask).item<double>(), expected, 1e-5);
+  EXPECT_NEAR(RelationLoss{}.compare(a, a, {}).item<double>(), 0, 1e-6);
 }
 
 TEST_F(LayerLoss, SpatialAttentionEqualsDoubleLoops) {
@@ -155,7 +154,7 @@ TEST_F(LayerLoss, SpatialAttentionEqualsDoubleLoops) {
   for (std::int64_t n = 0; n < kN; ++n) {
     for (std::size_t p = 0; p < 4; ++p) expected += std::pow(map(a, n)[p] - map(b, n)[p], 2) / (kN * 4);
   }
-  EXPECT_NEAR(spatial_attention_loss(a, b).item<double>(), expected, 1e-6);
+  EXPECT_NEAR(SpatialAttention{}.compare(a, b, {}).item<double>(), expected, 1e-6);
 }
 
 using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;

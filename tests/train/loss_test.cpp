@@ -6,7 +6,8 @@
 #include "dscompress/error.h"
 #include "support/tiny_models.h"
 #include "train/distill/fusion.h"
-#include "train/distill/score_loss.h"
+#include "train/distill/losses/scores.h"
+#include "train/distill/options.h"
 #include "train/loss.h"
 
 namespace dsc {
@@ -49,6 +50,22 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
   }
   return ab / std::sqrt(aa * bb);
 }
+
+ScorePair pair_of(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& labels = {}) {
+  return {.student = student, .teacher = [teacher](double) { return teacher; }, .teacher_mean = [teacher] { return teacher; }, .labels = labels};
+}
+
+at::Tensor soft_target_loss(const at::Tensor& student, const at::Tensor& teacher, double temperature) {
+  return Kd{.temperature = {temperature}}.compare(pair_of(student, teacher));
+}
+at::Tensor decoupled_loss(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& labels, double alpha, double beta,
+                          double temperature) {
+  return Dkd{.temperature = {temperature}, .target_weight = alpha, .rest_weight = beta}.compare(pair_of(student, teacher, labels));
+}
+at::Tensor relation_loss(const at::Tensor& student, const at::Tensor& teacher, double beta, double gamma, double temperature) {
+  return Dist{.temperature = {temperature}, .class_weight = beta, .example_weight = gamma}.compare(pair_of(student, teacher));
+}
+at::Tensor output_loss(const at::Tensor& student, const at::Tensor& teacher) { return OutputError{}.compare(pair_of(student, teacher)); }
 
 class DistillLoss : public testing::Test {
  protected:

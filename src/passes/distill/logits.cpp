@@ -1,7 +1,7 @@
 // distill: train the model (the student) towards one or more teachers, with or without labels.
 //
 // Changes weights and batch-norm statistics only. Leaves alone: the teachers. The training is train/distill/distillation.h.
-// Sources: with the losses, in train/distill/score_loss.h and layer_loss.h.
+// Sources: with the losses, in train/distill/losses/.
 #include "dscompress/pass.h"
 #include "train/distill/distillation.h"
 

@@ -11,8 +11,6 @@
 
 namespace dsc {
 
-enum class SiteKind : std::uint8_t { hidden, attention_scores, attention_probabilities, query, key, value };
-
 // A value, and the layer it belongs to.
 struct Site {
   std::string layer;

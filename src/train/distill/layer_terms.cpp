@@ -1,26 +1,16 @@
 #include "train/distill/layer_terms.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/random.h"
 #include "ir/describe.h"
-#include "train/distill/layer_loss.h"
 
 namespace dsc {
 namespace {
-
-SiteKind kind_of(const LossConfig& loss) {
-  if (const auto* attention = std::get_if<AttentionLoss>(&loss)) {
-    return attention->distance == AttentionDistance::probabilities ? SiteKind::attention_probabilities : SiteKind::attention_scores;
-  }
-  if (const auto* relation = std::get_if<RelationLoss>(&loss)) {
-    return relation->of == Relation::value ? SiteKind::value : relation->of == Relation::query ? SiteKind::query : SiteKind::key;
-  }
-  return SiteKind::hidden;
-}
 
 using SitePairs = std::vector<std::pair<Site, Site>>;
 
@@ -32,7 +22,7 @@ SitePairs embedding_pair(const Anatomy& student, const Anatomy& teacher, const s
 }
 
 SitePairs mapped_pairs(const LossConfig& loss, Anatomy& student, Anatomy& teacher, const std::string& pointer, std::vector<Problem>& problems) {
-  const SiteKind kind = kind_of(loss);
+  const SiteKind kind = site_of(loss);
   const auto ours = student.sites(kind), theirs = teacher.sites(kind);
   for (const auto& [whose, sites] : {std::pair{"student", &ours}, std::pair{"teacher", &theirs}}) {
     if (!sites->empty()) continue;
@@ -54,8 +44,8 @@ SitePairs named_pairs(const LossConfig& loss, Anatomy& student, Anatomy& teacher
   SitePairs pairs;
   for (const auto& [ours, theirs] : layer_map_of(loss)->layers) {
     Problem student_problem, teacher_problem;
-    const auto a = student.find(kind_of(loss), ours, student_problem);
-    const auto b = teacher.find(kind_of(loss), theirs, teacher_problem);
+    const auto a = student.find(site_of(loss), ours, student_problem);
+    const auto b = teacher.find(site_of(loss), theirs, teacher_problem);
     if (a && b) pairs.emplace_back(*a, *b);
     for (auto& [whose, found, problem] : {std::tuple{"student", a.has_value(), student_problem}, std::tuple{"teacher", b.has_value(), teacher_problem}}) {
       if (!found) problems.push_back({std::string("in the ") + whose + ": " + problem.message, {.pointer = pointer + "/layers/" + ours}, problem.hint});
@@ -79,7 +69,42 @@ at::Tensor make_projection(std::int64_t to, std::int64_t from, std::uint64_t see
   return weight.to(device).set_requires_grad(true);
 }
 
+// What to do where the loss cannot compare these; empty: it can.
+std::string remedy_of(const LossConfig& loss, const at::Tensor& student, const at::Tensor& teacher) {
+  return std::visit(
+      [&](const auto& config) -> std::string {
+        if constexpr (requires { config.remedy(student, teacher); })
+          return config.remedy(student, teacher);
+        else
+          return "";
+      },
+      loss);
+}
+
+bool may_project(const LossConfig& loss) {
+  return std::visit([]<class Loss>(const Loss&) { return requires { requires Loss::kProjects; }; }, loss);
+}
+
+bool ignores_mask(const LossConfig& loss) {
+  return std::visit([]<class Loss>(const Loss&) { return requires { requires Loss::kIgnoresMask; }; }, loss);
+}
+
+at::Tensor compare(const LossConfig& loss, const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) {
+  return std::visit(
+      [&]<class Loss>(const Loss& config) -> at::Tensor {
+        if constexpr (ComparesValues<Loss>)
+          return config.compare(student, teacher, mask);
+        else
+          throw Error(ErrorCode::internal, std::string("the loss ") + Loss::kName + " reads no layers");
+      },
+      loss);
+}
+
 }  // namespace
+
+at::Tensor project(const at::Tensor& x, const at::Tensor& weight, std::int64_t dim) {
+  return at::linear(x.to(weight.scalar_type()).movedim(dim, -1), weight).movedim(-1, dim);
+}
 
 std::size_t TapList::add(const std::string& value) {
   const auto found = std::find(names_.begin(), names_.end(), value);
@@ -114,9 +139,9 @@ void LayerTerm::fit(const Readings& student, const Readings& teacher, const at::
   for (auto& pair : pairs_) {
     const auto &s = student.taps.at(pair.student_tap), &t = teacher.taps.at(pair.teacher_tap);
     fit_pair(pair, s, t, seed, problems);
-    const std::int64_t positions = kind_of(loss_) == SiteKind::hidden ? 1 : 2;
+    const std::int64_t positions = site_of(loss_) == SiteKind::hidden ? 1 : 2;
     const bool fits = s.dim() > positions && mask.defined() && mask.size(1) == s.size(positions);
-    if (mask.defined() && !fits && !std::holds_alternative<SpatialAttention>(loss_)) {
+    if (mask.defined() && !fits && !ignores_mask(loss_)) {
       problems.push_back({"`mask` " + describe_sizes(mask) + " does not fit " + pair.student + " " + describe_sizes(s), {.pointer = pointer_}, "remove `mask`"});
     }
   }
@@ -127,20 +152,8 @@ void LayerTerm::fit_pair(LayerPair& pair, const at::Tensor& student, const at::T
     problems.push_back({pair.student + " of the student gives " + describe_sizes(student) + ", " + pair.teacher + " of the teacher " + describe_sizes(teacher),
                         {.pointer = pointer_}, hint});
   };
-  if (const auto* relation = std::get_if<RelationLoss>(&loss_)) {
-    if (student.dim() != 4 || teacher.dim() != 4 || student.size(2) != teacher.size(2)) return refuse("relations need values [examples, heads, positions, size]");
-    if (relation->heads == 0 && student.size(1) != teacher.size(1)) return refuse("the heads differ in number: set `heads` to a number that both widths can be split into");
-    const bool splits = relation->heads == 0 || (student.size(1) * student.size(3) % relation->heads == 0 && teacher.size(1) * teacher.size(3) % relation->heads == 0);
-    if (!splits) refuse("`heads` " + std::to_string(relation->heads) + " does not divide both widths");
-    return;
-  }
-  if (std::holds_alternative<SpatialAttention>(loss_)) {
-    const bool fits = student.dim() == 4 && teacher.dim() == 4 && student.sizes().slice(2) == teacher.sizes().slice(2);
-    if (!fits) refuse("spatial_attention needs feature maps [examples, channels, height, width] of one size: name other layers");
-    return;
-  }
-  if (student.sizes() == teacher.sizes()) return;
-  if (!may_project()) return refuse("attention needs as many heads in both networks: use the loss `relation` with `heads`, or name other layers");
+  if (const auto hint = remedy_of(loss_, student, teacher); !hint.empty()) return refuse(hint);
+  if (!may_project(loss_) || student.sizes() == teacher.sizes()) return;
   std::int64_t differing = 0;
   for (std::int64_t dim = 1; student.dim() == teacher.dim() && dim < student.dim(); ++dim) {
     if (student.size(dim) == teacher.size(dim)) continue;
@@ -172,23 +185,10 @@ at::Tensor LayerTerm::loss(const Readings& student, const Readings& teacher, con
   for (const auto& pair : pairs_) {
     auto s = student.taps[pair.student_tap];
     if (pair.projection.defined()) s = project(s, pair.projection, pair.projected_dim);
-    const auto part = compare(s, teacher.taps[pair.teacher_tap], mask);
+    const auto part = compare(loss_, s, teacher.taps[pair.teacher_tap], mask);
     sum = sum.defined() ? sum + part : part;
   }
   return sum;
-}
-
-at::Tensor LayerTerm::compare(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) const {
-  if (const auto* attention = std::get_if<AttentionLoss>(&loss_)) {
-    switch (attention->distance) {
-      case AttentionDistance::scores: return attention_score_loss(student, teacher, mask);
-      case AttentionDistance::probabilities: return attention_probability_loss(student, teacher, mask);
-      case AttentionDistance::divergence: return attention_divergence(student, teacher, mask);
-    }
-  }
-  if (const auto* relation = std::get_if<RelationLoss>(&loss_)) return value_relation_loss(student, teacher, relation->heads, mask);
-  if (std::holds_alternative<SpatialAttention>(loss_)) return spatial_attention_loss(student, teacher);
-  return state_loss(student, teacher, mask);
 }
 
 }  // namespace dsc

@@ -53,13 +53,14 @@ class LayerTerm {
 
  private:
   void fit_pair(LayerPair& pair, const at::Tensor& student, const at::Tensor& teacher, std::uint64_t seed, std::vector<Problem>& problems);
-  at::Tensor compare(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& mask) const;
-  bool may_project() const { return std::holds_alternative<Hidden>(loss_) || std::holds_alternative<Embedding>(loss_); }
 
   LossConfig loss_;
   std::string pointer_;
   std::vector<LayerPair> pairs_;
 };
+
+// x with dimension `dim` of size D mapped to E by `weight` [E, D].
+at::Tensor project(const at::Tensor& x, const at::Tensor& weight, std::int64_t dim);
 
 // The teacher's layer for each of the student's, as mapping says: pairs of numbers. Precondition: students <= teachers.
 std::vector<std::pair<std::size_t, std::size_t>> map_layers(Mapping mapping, std::size_t students, std::size_t teachers);

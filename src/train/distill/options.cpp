@@ -4,31 +4,11 @@
 #include <array>
 #include <type_traits>
 
+#include "dscompress/error.h"
+
 namespace dsc {
-namespace {
-
-void visit_weight(Ramp& weight, FieldVisitor& visit) {
-  visit("weight", weight.from, {.text = "Factor of this loss.", .minimum = 0});
-  visit("final_weight", weight.to, {.text = "Factor at the end, when it moves over the training.", .minimum = 0});
-}
-
-void visit_temperature(Ramp& temperature, FieldVisitor& visit) {
-  visit("temperature", temperature.from, {.text = "Softens both networks' scores.", .minimum = 0.01, .maximum = 100});
-  visit("final_temperature", temperature.to, {.text = "Temperature at the end, when it moves over the training.", .minimum = 0.01, .maximum = 100});
-}
-
-}  // namespace
-
 std::span<const std::string_view> enum_names(Mapping) {
   static constexpr std::array<std::string_view, 3> kNames{"uniform", "last", "final"};
-  return kNames;
-}
-std::span<const std::string_view> enum_names(AttentionDistance) {
-  static constexpr std::array<std::string_view, 3> kNames{"scores", "probabilities", "divergence"};
-  return kNames;
-}
-std::span<const std::string_view> enum_names(Relation) {
-  static constexpr std::array<std::string_view, 3> kNames{"value", "query", "key"};
   return kNames;
 }
 std::span<const std::string_view> enum_names(Weighting) {
@@ -45,44 +25,12 @@ void LayerMap::fields(FieldVisitor& visit) {
   visit("layers", layers, {.text = "Layers of the student and theirs of the teacher, by number (in quotes) or module glob; in place of `mapping`."});
 }
 
+void visit_weight(Ramp& weight, FieldVisitor& visit) {
+  visit("weight", weight.from, {.text = "Factor of this loss.", .minimum = 0});
+  visit("final_weight", weight.to, {.text = "Factor at the end, when it moves over the training.", .minimum = 0});
+}
+
 void Labels::fields(FieldVisitor& visit) { visit_weight(weight, visit); }
-void Kd::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  visit_temperature(temperature, visit);
-}
-void Dkd::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  visit("target_weight", target_weight, {.text = "Weight of the part on the target class (the paper's alpha).", .minimum = 0});
-  visit("rest_weight", rest_weight, {.text = "Weight of the part on the other classes (the paper's beta).", .minimum = 0});
-  visit_temperature(temperature, visit);
-}
-void Dist::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  visit("class_weight", class_weight, {.text = "Weight of the correlation over classes (the paper's beta).", .minimum = 0});
-  visit("example_weight", example_weight, {.text = "Weight of the correlation over examples (the paper's gamma).", .minimum = 0});
-  visit_temperature(temperature, visit);
-}
-void OutputError::fields(FieldVisitor& visit) { visit_weight(weight, visit); }
-void Hidden::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  map.fields(visit);
-}
-void Embedding::fields(FieldVisitor& visit) { visit_weight(weight, visit); }
-void AttentionLoss::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  visit("distance", distance, {.text = "Mean squared error of the scores before the softmax or of the probabilities after it, or the divergence of the probabilities."});
-  map.fields(visit);
-}
-void RelationLoss::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  visit("of", of, {.text = "The vectors whose relations count."});
-  visit("heads", heads, {.text = "Heads that the vectors are split into for it; 0: those of the networks, which must agree.", .minimum = 0});
-  map.fields(visit);
-}
-void SpatialAttention::fields(FieldVisitor& visit) {
-  visit_weight(weight, visit);
-  map.fields(visit);
-}
 
 void TeacherConfig::fields(FieldVisitor& visit) {
   visit("path", path, {.text = "The teacher's model file; empty: the model before the first step."});
@@ -133,6 +81,27 @@ const LayerMap* layer_map_of(const LossConfig& loss) {
   }, loss);
 }
 
-bool reads_layers(const LossConfig& loss) { return std::holds_alternative<Embedding>(loss) || layer_map_of(loss); }
+bool reads_layers(const LossConfig& loss) {
+  return std::visit([]<class Loss>(const Loss&) { return ComparesValues<Loss>; }, loss);
+}
+
+bool reads_scores(const LossConfig& loss) {
+  return std::visit([]<class Loss>(const Loss&) { return ComparesScores<Loss>; }, loss);
+}
+
+SiteKind site_of(const LossConfig& loss) {
+  return std::visit(
+      []<class Loss>(const Loss& config) -> SiteKind {
+        if constexpr (ComparesValues<Loss>)
+          return config.reads();
+        else
+          throw Error(ErrorCode::internal, std::string("the loss ") + Loss::kName + " reads no layers");
+      },
+      loss);
+}
+
+bool needs_labels(const LossConfig& loss) {
+  return std::visit([]<class Loss>(const Loss&) { return requires { requires Loss::kNeedsLabels; }; }, loss);
+}
 
 }  // namespace dsc

@@ -61,7 +61,7 @@ std::vector<Problem> check_distillation(const Model& student, const DistillTarge
     if (const auto* map = layer_map_of(loss); map && !map->layers.empty()) {
       for (const auto& [layer, other] : map->layers) {
         Problem problem;
-        const auto kind = std::holds_alternative<Hidden>(loss) || std::holds_alternative<SpatialAttention>(loss) ? SiteKind::hidden : SiteKind::value;
+        const auto kind = site_of(loss) == SiteKind::hidden ? SiteKind::hidden : SiteKind::value;
         if (anatomy.find(kind, layer, problem)) continue;
         problems.push_back({"in the student: " + problem.message, {.pointer = pointer_of(loss, i) + "/layers/" + layer}, problem.hint});
       }
@@ -124,7 +124,7 @@ void DistillSession::find_layers() {
 }
 
 void DistillSession::make_teachers(PassContext& context) {
-  const bool reads_outputs = std::ranges::any_of(targets_.losses, [](const auto& loss) { return !reads_layers(loss) && !std::holds_alternative<Labels>(loss); });
+  const bool reads_outputs = std::ranges::any_of(targets_.losses, reads_scores);
   for (auto& plan : teachers_) {
     auto inputs = match_inputs(student_.graph, context.data(Split::train).info().other_names, plan.model->graph, plan.config->inputs, plan.pointer, problems_);
     throw_problems();
@@ -188,8 +188,11 @@ void DistillSession::check_outputs(const Readings& student, const std::vector<Re
   }
   const bool class_labels = batch.target.defined() && !batch.target.is_floating_point() && !is_mixed;
   for (const auto& loss : targets_.losses) {
-    if (std::holds_alternative<Dkd>(loss) && !class_labels) {
-      throw Error(ErrorCode::data, "the loss dkd needs class labels, and the training data has none" + std::string(is_mixed ? ": pictures are mixed" : ""), {.pointer = at_ + "/losses"}, "use kd or dist");
+    if (needs_labels(loss) && !class_labels) {
+      throw Error(
+          ErrorCode::data,
+          "the loss " + name_of(loss) + " needs class labels, and the training data has none" + std::string(is_mixed ? ": pictures are mixed" : ""),
+          {.pointer = at_ + "/losses"}, "use kd or dist");
     }
     if (std::holds_alternative<Labels>(loss) && !batch.target.defined()) {
       throw Error(ErrorCode::data, "the loss labels needs labels, and the training data has none", {.pointer = at_ + "/losses"}, "leave `labels` out of `losses` to train on the teacher alone");

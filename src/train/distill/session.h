@@ -47,7 +47,8 @@ class DistillSession {
   std::vector<double> teacher_weights() const;
   void make_sum(const std::string& device);
   Objective term_of(const LossConfig& loss, std::size_t index);
-  at::Tensor score_loss(const LossConfig& loss, const Batch& batch) const;
+  using ScoreLoss = std::function<at::Tensor(const ScorePair& pair)>;
+  at::Tensor score_loss(const ScoreLoss& loss, bool needs_labels, const Batch& batch) const;
   at::Tensor layer_loss(std::size_t index, const Batch& batch) const;
   void throw_problems();
 

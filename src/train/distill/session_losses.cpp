@@ -7,7 +7,7 @@
 
 #include "data/class_dimension.h"
 #include "train/distill/fusion.h"
-#include "train/distill/score_loss.h"
+#include "train/distill/losses/scores.h"
 #include "train/distill/session.h"
 
 namespace dsc {
@@ -19,7 +19,7 @@ at::Tensor rows_that_count(const at::Tensor& output, const at::Tensor& counts) {
   return per_position ? (counts != 0).reshape({-1}) : at::Tensor();
 }
 
-// Of the positions of dkd those with a label, and among tokens those that are no padding.
+// Of the positions of losses that need labels those with one, and among tokens those that are no padding.
 at::Tensor labelled(const at::Tensor& mask, const at::Tensor& target) {
   const auto has_label = target != kNoLabel;
   return mask.defined() && mask.sizes() == target.sizes() ? (mask != 0).logical_and(has_label) : has_label;
@@ -56,9 +56,19 @@ void DistillSession::make_sum(const std::string& device) {
 }
 
 Objective DistillSession::term_of(const LossConfig& loss, std::size_t index) {
-  if (std::holds_alternative<Labels>(loss)) return supervised_objective(options_.train.label_smoothing);
-  if (reads_layers(loss)) return [this, index](const std::vector<at::Tensor>&, const Batch& batch) { return layer_loss(index, batch); };
-  return [this, &loss](const std::vector<at::Tensor>&, const Batch& batch) { return score_loss(loss, batch); };
+  return std::visit(
+      [&]<class Loss>(const Loss& config) -> Objective {
+        if constexpr (ComparesScores<Loss>) {
+          return [this, &config](const std::vector<at::Tensor>&, const Batch& batch) {
+            return score_loss([&config](const ScorePair& pair) { return config.compare(pair); }, requires { requires Loss::kNeedsLabels; }, batch);
+          };
+        } else if constexpr (ComparesValues<Loss>) {
+          return [this, index](const std::vector<at::Tensor>&, const Batch& batch) { return layer_loss(index, batch); };
+        } else {
+          return supervised_objective(options_.train.label_smoothing);
+        }
+      },
+      loss);
 }
 
 at::Tensor DistillSession::layer_loss(std::size_t index, const Batch& batch) const {
@@ -80,32 +90,23 @@ std::vector<double> DistillSession::teacher_weights() const {
   return weights;
 }
 
-at::Tensor DistillSession::score_loss(const LossConfig& loss, const Batch& batch) const {
+at::Tensor DistillSession::score_loss(const ScoreLoss& loss, bool needs_labels, const Batch& batch) const {
   auto counts = mask_of(batch);
-  if (std::holds_alternative<Dkd>(loss)) counts = labelled(counts, batch.target);
+  if (needs_labels) counts = labelled(counts, batch.target);
   const std::int64_t positions = counts.defined() ? counts.dim() : 0;
   at::Tensor sum;
   for (std::size_t i = 0; i < targets_.outputs.size(); ++i) {
     const auto whole = classes_last(student_readings_.outputs.at(static_cast<std::size_t>(targets_.outputs[i])), batch.target);
     const auto rows = rows_that_count(whole, counts);
-    const auto student = take_rows(whole, rows, positions);
     std::vector<at::Tensor> scores;
     for (const auto& readings : teacher_readings_) scores.push_back(take_rows(classes_last(readings.outputs[i], batch.target), rows, positions));
     const auto shares = fusion_shares(scores, targets_.fusion, teacher_weights());
-    const auto fused = [&](double temperature) { return fuse_scores(scores, shares, temperature); };
-    at::Tensor part;
-    if (const auto* kd = std::get_if<Kd>(&loss)) {
-      const double t = kd->temperature.at(share_);
-      part = soft_target_loss(student, fused(t), t);
-    } else if (const auto* dkd = std::get_if<Dkd>(&loss)) {
-      const double t = dkd->temperature.at(share_);
-      part = decoupled_loss(student, fused(t), take_rows(batch.target, rows, positions), dkd->target_weight, dkd->rest_weight, t);
-    } else if (const auto* dist = std::get_if<Dist>(&loss)) {
-      const double t = dist->temperature.at(share_);
-      part = relation_loss(student, fused(t), dist->class_weight, dist->example_weight, t);
-    } else {
-      part = output_loss(student, fuse_outputs(scores, shares));
-    }
+    ScorePair pair{.student = take_rows(whole, rows, positions),
+                   .teacher = [&](double temperature) { return fuse_scores(scores, shares, temperature); },
+                   .teacher_mean = [&] { return fuse_outputs(scores, shares); },
+                   .share = share_};
+    if (needs_labels) pair.labels = take_rows(batch.target, rows, positions);
+    const auto part = loss(pair);
     sum = sum.defined() ? sum + part : part;
   }
   return sum / static_cast<double>(targets_.outputs.size());
