@@ -10,11 +10,13 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <unordered_map>
 #include <utility>
 
 #include "core/random.h"
+#include "ops/op_info.h"
 #include "passes/prune/activation.h"
 #include "passes/prune/saliency.h"
 
@@ -27,19 +29,58 @@ std::vector<double> to_vector(const at::Tensor& scores) {
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
-std::vector<double> index_scores(Importance importance, const at::Tensor& weight, std::int64_t dim) {
-  at::Tensor rows = weight.detach().to(at::kFloat).transpose(0, dim).reshape({weight.size(dim), -1});
-  switch (importance) {
-    case Importance::l2:
-    case Importance::lamp: return to_vector(rows.square().sum(1));
-    case Importance::fpgm: return to_vector(at::cdist(rows.unsqueeze(0), rows.unsqueeze(0)).squeeze(0).sum(1));
-    default: return to_vector(rows.abs().sum(1));
+// --- of weights: a score for each row of [indices, the rest] ---
+
+at::Tensor sum_of_magnitudes(const at::Tensor& rows) { return rows.abs().sum(1); }
+at::Tensor sum_of_squares(const at::Tensor& rows) { return rows.square().sum(1); }
+at::Tensor sum_of_distances(const at::Tensor& rows) { return at::cdist(rows.unsqueeze(0), rows.unsqueeze(0)).squeeze(0).sum(1); }
+
+// Each value over the sum of all that are at least as large.
+void relate_to_larger(std::vector<double>& scores) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  double sum = 0;
+  for (std::size_t i : order) {
+    sum += scores[i];
+    if (sum > 0) scores[i] /= sum;
   }
+}
+
+enum class Source : std::uint8_t { weights, gradients, activations, nothing };
+
+// What an importance is made of. One row for each enumerator, in order.
+struct Definition {
+  std::string_view name;
+  Source source = Source::weights;
+  at::Tensor (*of_rows)(const at::Tensor& rows) = nullptr;                   // of weights
+  std::map<std::string, at::Tensor> Saliencies::* terms = nullptr;           // of gradients
+  double (*of_unit)(double sum) = [](double sum) { return std::abs(sum); };  // from the sum over a unit's indices
+  void (*of_group)(std::vector<double>& scores) = nullptr;                   // what is done to a group's scores at the end
+  bool of_norm_scales = false;                                               // only scales of normalisations count, where a group has any
+};
+constexpr std::array kDefinitions{
+    Definition{.name = "l1", .of_rows = sum_of_magnitudes},
+    Definition{.name = "l2", .of_rows = sum_of_squares, .of_unit = [](double sum) { return std::sqrt(sum); }},
+    Definition{.name = "bn_scale", .of_rows = sum_of_magnitudes, .of_norm_scales = true},
+    Definition{.name = "fpgm", .of_rows = sum_of_distances},
+    Definition{.name = "lamp", .of_rows = sum_of_squares, .of_group = relate_to_larger},
+    Definition{.name = "taylor", .source = Source::gradients, .terms = &Saliencies::first_order},
+    Definition{.name = "hessian", .source = Source::gradients, .terms = &Saliencies::second_order},
+    Definition{.name = "activation", .source = Source::activations},
+    Definition{.name = "random", .source = Source::nothing},
+};
+static_assert(kDefinitions.size() == static_cast<std::size_t>(Importance::random) + 1, "one row for each importance");
+
+const Definition& definition_of(Importance importance) { return kDefinitions[static_cast<std::size_t>(importance)]; }
+
+std::vector<double> index_scores(const Definition& definition, const at::Tensor& weight, std::int64_t dim) {
+  return to_vector(definition.of_rows(weight.detach().to(at::kFloat).transpose(0, dim).reshape({weight.size(dim), -1})));
 }
 
 bool is_norm_scale(const Member& member) {
   return std::ranges::any_of(member.value->uses(), [&](const Use& use) {
-    return use.node && use.node->op().find("norm") != std::string_view::npos && use.node->find_value("weight") == member.value;
+    return use.node && traits_of(*use.node).normalises && use.node->find_value("weight") == member.value;
   });
 }
 
@@ -53,7 +94,7 @@ std::vector<const Member*> counted_members(const ChannelGroups& groups, const Ch
     return chosen;
   };
   std::vector<const Member*> chosen;
-  if (options.importance == Importance::bn_scale) {
+  if (definition_of(options.importance).of_norm_scales) {
     chosen = select([](const Member& m) { return is_norm_scale(m); });
   } else if (options.members == Members::producers) {
     chosen = select([](const Member& m) { return m.role == Role::produces && m.value->tensor().rank() > 1; });
@@ -69,19 +110,10 @@ void combine(Combine how, double score, double& total) {
   switch (how) {
     case Combine::max: total = std::max(total, score); break;
     case Combine::product: total += std::log(std::max(score, 1e-30)); break;
-    default: total += score;
-  }
-}
-
-// Each value over the sum of all that are at least as large.
-void relate_to_larger(std::vector<double>& scores) {
-  std::vector<std::size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-  double sum = 0;
-  for (std::size_t i : order) {
-    sum += scores[i];
-    if (sum > 0) scores[i] /= sum;
+    case Combine::mean:
+    case Combine::sum:
+      total += score;
+      break;
   }
 }
 
@@ -109,6 +141,7 @@ using IndexScores = std::function<std::vector<double>(const Member& member)>;
 // The scores of a group's units from those of its members' indices.
 std::vector<double> scores_of_group(const ChannelGroups& groups, const ChannelGroup& group, const ImportanceOptions& options, const IndexScores& by_index) {
   std::vector<const Member*> members = counted_members(groups, group, options);
+  const auto of_unit = definition_of(options.importance).of_unit;
   std::unordered_map<UnitId, std::size_t> position;
   for (std::size_t i = 0; i < group.units.size(); ++i) position[group.units[i]] = i;
   std::vector<double> scores(group.units.size(), 0);
@@ -122,8 +155,7 @@ std::vector<double> scores_of_group(const ChannelGroups& groups, const ChannelGr
       }
     }
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      double score = options.importance == Importance::l2 ? std::sqrt(member_scores[i]) : std::abs(member_scores[i]);
-      combine(options.combine, score, scores[i]);
+      combine(options.combine, of_unit(member_scores[i]), scores[i]);
     }
   }
   for (double& score : scores) {
@@ -136,7 +168,11 @@ std::vector<double> scores_of_group(const ChannelGroups& groups, const ChannelGr
 }  // namespace
 
 std::span<const std::string_view> enum_names(Importance) {
-  static constexpr std::array<std::string_view, 9> kNames{"l1", "l2", "bn_scale", "fpgm", "lamp", "taylor", "hessian", "activation", "random"};
+  static constexpr auto kNames = [] {
+    std::array<std::string_view, kDefinitions.size()> names;
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = kDefinitions[i].name;
+    return names;
+  }();
   return kNames;
 }
 std::span<const std::string_view> enum_names(Combine) {
@@ -152,33 +188,39 @@ std::span<const std::string_view> enum_names(Members) {
   return kNames;
 }
 
-bool needs_gradients(Importance importance) { return importance == Importance::taylor || importance == Importance::hessian; }
-bool needs_activations(Importance importance) { return importance == Importance::activation; }
+bool needs_gradients(Importance importance) { return definition_of(importance).source == Source::gradients; }
+bool needs_activations(Importance importance) { return definition_of(importance).source == Source::activations; }
 
 std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& given,
                                 PassContext& context, std::uint64_t seed) {
   ImportanceOptions options = given;
   if (context.dry_run() && (needs_gradients(given.importance) || needs_activations(given.importance))) options.importance = Importance::l1;
+  const Definition& definition = definition_of(options.importance);
   Saliencies saliencies;
-  if (needs_gradients(options.importance)) saliencies = measure_saliencies(model, options, context, seed);
+  if (definition.source == Source::gradients) saliencies = measure_saliencies(model, options, context, seed);
   std::vector<double> activations;
-  if (needs_activations(options.importance)) activations = measure_activations(model, groups, options, context, seed);
+  if (definition.source == Source::activations) activations = measure_activations(model, groups, options, context, seed);
   Random random(derive_seed(seed, "prune.random"));
   IndexScores by_index = [&](const Member& member) {
-    if (!needs_gradients(options.importance)) return index_scores(options.importance, model.weights.get(member.weight), member.dim);
-    return saliency_by_index(saliencies, options.importance, member.weight, member.dim, static_cast<std::int64_t>(groups.labels(member.axis).size()));
+    if (definition.source == Source::weights) return index_scores(definition, model.weights.get(member.weight), member.dim);
+    return saliency_by_index(saliencies.*definition.terms, member.weight, member.dim, static_cast<std::int64_t>(groups.labels(member.axis).size()));
   };
   std::vector<double> scores(groups.unit_count(), 0);
   for (const ChannelGroup& group : groups.groups()) {
     std::vector<double> own;
-    if (options.importance == Importance::random) {
-      for (std::size_t i = 0; i < group.units.size(); ++i) own.push_back(random.uniform());
-    } else if (needs_activations(options.importance)) {
-      for (UnitId unit : group.units) own.push_back(activations[static_cast<std::size_t>(unit)]);
-    } else {
-      own = scores_of_group(groups, group, options, by_index);
+    switch (definition.source) {
+      case Source::nothing:
+        for (std::size_t i = 0; i < group.units.size(); ++i) own.push_back(random.uniform());
+        break;
+      case Source::activations:
+        for (UnitId unit : group.units) own.push_back(activations[static_cast<std::size_t>(unit)]);
+        break;
+      case Source::weights:
+      case Source::gradients:
+        own = scores_of_group(groups, group, options, by_index);
+        break;
     }
-    if (options.importance == Importance::lamp) relate_to_larger(own);
+    if (definition.of_group) definition.of_group(own);
     normalize(options.normalize, own);
     for (std::size_t i = 0; i < own.size(); ++i) scores[static_cast<std::size_t>(group.units[i])] = own[i];
   }

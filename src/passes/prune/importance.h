@@ -12,6 +12,7 @@
 
 namespace dsc::prune {
 
+// A new one is an enumerator here and a row in importance.cpp.
 enum class Importance : std::uint8_t { l1, l2, bn_scale, fpgm, lamp, taylor, hessian, activation, random };
 std::span<const std::string_view> enum_names(Importance);
 

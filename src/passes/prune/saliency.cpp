@@ -45,9 +45,8 @@ Saliencies measure_saliencies(const Model& model, const ImportanceOptions& optio
   return result;
 }
 
-std::vector<double> saliency_by_index(const Saliencies& saliencies, Importance importance, const std::string& weight,
-                                      std::int64_t dim, std::int64_t size) {
-  const auto& terms = importance == Importance::taylor ? saliencies.first_order : saliencies.second_order;
+std::vector<double> saliency_by_index(const std::map<std::string, at::Tensor>& terms, const std::string& weight, std::int64_t dim,
+                                      std::int64_t size) {
   auto found = terms.find(weight);
   if (found == terms.end()) return std::vector<double>(static_cast<std::size_t>(size), 0.0);
   at::Tensor rows = found->second.transpose(0, dim).reshape({found->second.size(dim), -1});

@@ -24,7 +24,6 @@ struct Saliencies {
 Saliencies measure_saliencies(const Model& model, const ImportanceOptions& options, PassContext& context, std::uint64_t seed);
 
 // A score for each index of a dimension of a weight; zeros for weights without gradient.
-std::vector<double> saliency_by_index(const Saliencies& saliencies, Importance importance, const std::string& weight,
-                                      std::int64_t dim, std::int64_t size);
+std::vector<double> saliency_by_index(const std::map<std::string, at::Tensor>& terms, const std::string& weight, std::int64_t dim, std::int64_t size);
 
 }  // namespace dsc::prune

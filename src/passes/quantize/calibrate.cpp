@@ -34,24 +34,13 @@ void update(Statistics& s, double minimum, double maximum, double momentum) {
               {.pointer = "%" + value.name()}, "check the model on this data with `eval`, or leave the module out with `skip`");
 }
 
-bool needs_histogram(Observer observer) {
-  return observer == Observer::percentile || observer == Observer::mse || observer == Observer::kl;
-}
-
-Range range_of_histogram(const Histogram& histogram, const ActivationOptions& options, ZeroPoint zero_point) {
-  if (options.observer == Observer::percentile) return percentile_range(histogram, options.percentile);
-  const QuantRange integers = activation_quant_range(options.bits, zero_point);
-  const bool symmetric = is_symmetric(options, zero_point);
-  return options.observer == Observer::kl ? least_divergence_range(histogram, integers, symmetric) : least_error_range(histogram, integers, symmetric);
-}
-
 class Calibration {
  public:
   Calibration(const Model& model, const std::vector<RangeRequest>& requests, const CalibrationOptions& options, PassContext& context)
       : requests_(requests), samples_(options, context), executor_(model, {.device = context.device()}) {
     for (std::size_t i = 0; i < requests.size(); ++i) {
       by_value_[requests[i].value].push_back(i);
-      if (needs_histogram(requests[i].options.observer)) histograms_.try_emplace(requests[i].value);
+      if (info_of(requests[i].options.observer).needs_histogram) histograms_.try_emplace(requests[i].value);
     }
   }
 
@@ -79,9 +68,12 @@ class Calibration {
   Range range_of(std::size_t i) const {
     const Statistics& s = statistics_[i];
     const auto& [value, options, zero_point] = requests_[i];
-    if (options.observer == Observer::ema) return {s.mean_minimum, s.mean_maximum};
-    if (!needs_histogram(options.observer) || !(s.maximum > s.minimum)) return {s.minimum, s.maximum};
-    const Range found = range_of_histogram(histograms_.at(value).histogram(), options, zero_point);
+    const ObserverInfo& observer = info_of(options.observer);
+    Seen seen{s.minimum, s.maximum, s.mean_minimum, s.mean_maximum};
+    if (!observer.needs_histogram) return observer.range(seen, options, zero_point);
+    if (!(s.maximum > s.minimum)) return {s.minimum, s.maximum};
+    seen.histogram = histograms_.at(value).histogram();
+    const Range found = observer.range(seen, options, zero_point);
     return {std::max(found.minimum, s.minimum), std::min(found.maximum, s.maximum)};  // the outermost bins reach further
   }
 

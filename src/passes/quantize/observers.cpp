@@ -1,10 +1,12 @@
 #include "passes/quantize/observers.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
 
+#include "dscompress/error.h"
 #include "ops/quantization.h"
 
 namespace dsc::quantize {
@@ -108,6 +110,44 @@ Range least_error_range(const Histogram& histogram, QuantRange integers, bool sy
 
 Range least_divergence_range(const Histogram& histogram, QuantRange integers, bool symmetric) {
   return best_share(histogram, integers, symmetric, divergence_of);
+}
+
+namespace {
+
+Range extremes(const Seen& seen, const ActivationOptions&, ZeroPoint) { return {seen.minimum, seen.maximum}; }
+Range moving_averages(const Seen& seen, const ActivationOptions&, ZeroPoint) { return {seen.mean_minimum, seen.mean_maximum}; }
+Range inner_share(const Seen& seen, const ActivationOptions& options, ZeroPoint) { return percentile_range(*seen.histogram, options.percentile); }
+
+template <Range (*best)(const Histogram&, QuantRange, bool)>
+Range best_of_grid(const Seen& seen, const ActivationOptions& options, ZeroPoint zero_point) {
+  return best(*seen.histogram, activation_quant_range(options.bits, zero_point), is_symmetric(options, zero_point));
+}
+
+Range unresolved(const Seen&, const ActivationOptions&, ZeroPoint) {
+  throw Error(ErrorCode::internal, "observer: auto has to be resolved before calibration");
+}
+
+constexpr std::array kObservers{
+    ObserverInfo{"auto", unresolved},
+    ObserverInfo{"minmax", extremes},
+    ObserverInfo{"ema", moving_averages},
+    ObserverInfo{"percentile", inner_share, true},
+    ObserverInfo{"mse", best_of_grid<least_error_range>, true},
+    ObserverInfo{"kl", best_of_grid<least_divergence_range>, true},
+};
+static_assert(kObservers.size() == static_cast<std::size_t>(Observer::kl) + 1, "one row for each observer");
+
+}  // namespace
+
+const ObserverInfo& info_of(Observer observer) { return kObservers[static_cast<std::size_t>(observer)]; }
+
+std::span<const std::string_view> enum_names(Observer) {
+  static constexpr auto kNames = [] {
+    std::array<std::string_view, kObservers.size()> names;
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = kObservers[i].name;
+    return names;
+  }();
+  return kNames;
 }
 
 }  // namespace dsc::quantize

@@ -64,11 +64,6 @@ std::span<const std::string_view> enum_names(Precision) {
   return kNames;
 }
 
-std::span<const std::string_view> enum_names(Observer) {
-  static constexpr std::string_view kNames[] = {"auto", "minmax", "ema", "percentile", "mse", "kl"};
-  return kNames;
-}
-
 std::span<const std::string_view> enum_names(WeightObserver) {
   static constexpr std::string_view kNames[] = {"minmax", "mse"};
   return kNames;

@@ -23,7 +23,7 @@ std::span<const std::string_view> enum_names(Mode);
 enum class Precision : std::uint8_t { integer, f32, bf16, f16 };
 std::span<const std::string_view> enum_names(Precision);
 
-// How calibration or training turns activations into a range.
+// How calibration or training turns activations into a range. A new one is an enumerator here and a row in observers.cpp.
 enum class Observer : std::uint8_t { automatic, minmax, ema, percentile, mse, kl };
 std::span<const std::string_view> enum_names(Observer);
 
