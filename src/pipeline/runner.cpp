@@ -19,6 +19,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/predictions.h"
 #include "pipeline/prepare.h"
+#include "pipeline/reproducer.h"
 #include "pipeline/run_folder.h"
 #include "pipeline/version.h"
 
@@ -174,13 +175,28 @@ class Run {
       auto result = step.info->run(prepared_.model, step.options.get(), context);
       record_result(std::move(result));
     } catch (const std::exception&) {
-      throw place_below(recipe_, step_pointer(recipe_, index), to_error(std::current_exception()));
+      const Error error = place_below(recipe_, step_pointer(recipe_, index), to_error(std::current_exception()));
+      leave_reproducer(index, error);
+      throw error;
     }
     if (!state_.record.changed && !step.allow_empty) {
       throw Error(ErrorCode::recipe, "the step " + step.name + " changed nothing", recipe_.place_of(step_pointer(recipe_, index)),
                   "correct its options, remove it, or allow it with allow_empty: true");
     }
     finish_step();
+  }
+
+  // Of failures that come from the model and the pass: not of an interruption, nor of memory or disk that ran out.
+  void leave_reproducer(std::size_t index, const Error& error) const {
+    if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::resource) return;
+    try {
+      Model before;
+      ResumePoint unused;
+      read_checkpoints(CheckpointPaths(folder_.path()), before, unused, prepared_.resources.fingerprints);
+      log_info("to run this step alone: " + write_reproducer(folder_.path(), before, recipe_, index, error) + "/README.md");
+    } catch (const std::exception&) {
+      log_warning("no reproducer was written: " + to_error(std::current_exception()).to_text());  // the step's own error says more
+    }
   }
 
   void record_result(PassResult result) {

@@ -125,8 +125,7 @@ void write_curves(std::ostream& out, const StepRecord& step) {
   }
   constexpr std::string_view kValid = "valid_";
   for (const auto& [name, series] : charts) {
-    const bool is_metric = name.starts_with(kValid);
-    out << line_chart(name, "epoch", series, is_metric ? bounds_of(name.substr(kValid.size())) : Bounds{});
+    out << line_chart(name, "epoch", series, bounds_of(name.starts_with(kValid) ? name.substr(kValid.size()) : name));
   }
 }
 

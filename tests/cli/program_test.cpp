@@ -16,7 +16,7 @@ TEST(Program, VersionGoesToStdoutAndSucceeds) {
 }
 
 TEST(Program, EverySubcommandHasHelpWithAnExample) {
-  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "sense", "compare", "gate", "inspect", "bench", "export", "passes", "schema", "init", "report",
+  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "sense", "compare", "gate", "inspect", "bench", "export", "opt", "reduce", "passes", "schema", "init", "report",
                               "doctor", "completion"}) {
     const auto result = run_program(std::string(command) + " --help");
     EXPECT_EQ(result.status, 0) << command;

@@ -8,26 +8,18 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "pipeline/opt.h"
+#include "pipeline/reduce.h"
 #include "pipeline/run_folder.h"
 #include "pipeline/runner.h"
 #include "pipeline/tiny_recipe.h"
+#include "support/error_of.h"
 
 namespace dsc {
 namespace {
 
 namespace fs = std::filesystem;
-using test::contains, test::StubPass, test::TinyRecipe;
-
-template <class Body>
-Error error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorCode::internal, "no error"};
-}
+using test::contains, test::error_of, test::StubPass, test::TinyRecipe;
 
 Report report_in(const std::string& folder) { return parse_report(test::slurp(folder + "/report.json"), folder); }
 
@@ -73,6 +65,48 @@ INSTANTIATE_TEST_SUITE_P(Run, ForeignException,
                                          Foreign{"NoKernel", [] { TORCH_CHECK_NOT_IMPLEMENTED(false, "no kernel for this"); }, ErrorCode::unsupported, "no kernel"},
                                          Foreign{"Standard", [] { throw std::runtime_error("a surprise"); }, ErrorCode::internal, "a surprise"}),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// The step fails on whatever has a convolution; its reproducer fails the same way, and so does what is left of it.
+TEST(Run, AFailingStepLeavesWhatShowsTheFailureAlone) {
+  const auto bad = pass_that("bad", [](Model& model, PassContext& context) {
+    for (const Node* node : model.graph.nodes()) {
+      if (node->op() == "aten.conv2d") throw Error(ErrorCode::internal, "there is a convolution, and the seed is " + std::to_string(context.seed()));
+    }
+  });
+  const TinyRecipe recipe("  - good\n  - bad\n", {pass_that("good", [](Model&, PassContext&) {}), bad});
+  const auto out = recipe.file("out");
+  const auto error = error_of([&] { run_recipe(recipe.load(), {.output_dir = out}); });
+  const auto readme = test::slurp(out + "/reproducer/README.md");
+  EXPECT_TRUE(contains(readme, "there is a convolution")) << readme;
+  EXPECT_TRUE(contains(readme, "dscompress reduce " + out + "/reproducer/model.pt2 --recipe " + out + "/recipe.resolved.yaml --step bad")) << readme;
+  const Recipe again = recipe.load("out/recipe.resolved.yaml");
+  RunResources resources = resources_of(again, out + "/reproducer/model.pt2");
+  Model model = open_model_or_text(out + "/reproducer/model.pt2", {}, {});
+  const auto failure_of = [&](const Model& one) {
+    Model copy = one.clone();
+    return error_of([&] { run_alone(again.passes.steps[1], copy, resources, step_seed(again, 1)); }).problems().front().message;
+  };
+  EXPECT_EQ(failure_of(model), error.problems().front().message);
+  const auto reduction = reduce_model(model, [&](const Model& smaller) {
+    try {
+      Model copy = smaller.clone();
+      run_alone(again.passes.steps[1], copy, resources, step_seed(again, 1));
+    } catch (const Error& found) {
+      return found.problems().front().message == error.problems().front().message;
+    }
+    return false;
+  });
+  EXPECT_GT(reduction.nodes_before, 10);
+  EXPECT_EQ(reduction.nodes_after, 1);
+  EXPECT_EQ(model.graph.nodes().front()->op(), "aten.conv2d");
+  EXPECT_EQ(failure_of(model), error.problems().front().message);
+}
+
+TEST(Run, AnInterruptionIsNoFailureToReproduce) {
+  const TinyRecipe recipe("  - bad\n", {pass_that("bad", [](Model&, PassContext&) { throw Error(ErrorCode::cancelled, "interrupted"); })});
+  error_of([&] { run_recipe(recipe.load(), {.output_dir = recipe.file("out")}); });
+  EXPECT_FALSE(fs::exists(recipe.file("out/reproducer")));
+}
 
 TEST(RunFolder, ARunStoppedBeforeItsFirstCheckpointIsNotFinished) {
   for (const char* status : {"running", "interrupted", "error"}) {

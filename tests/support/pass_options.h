@@ -1,6 +1,8 @@
 // A pass with options written as in a recipe, for tests.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,9 +10,14 @@
 
 #include "core/fields_parse.h"
 #include "dscompress/pass.h"
+#include "ir/fingerprint.h"
+#include "ir/verify.h"
 
 namespace dsc::test {
 
+// Checks of every run outside a rehearsal: the graph is consistent, and the pass says that it changed something exactly when graph or
+// tensors differ.
+//
 // test::ConfiguredPass finetune(make_finetune_supervised(), "{epochs: 2, optimizer: {sgd: {lr: 0.1}}}");
 // finetune.run(model, context);
 class ConfiguredPass {
@@ -26,7 +33,14 @@ class ConfiguredPass {
   std::vector<Problem> check(const Model& model) const {
     return info_.check ? info_.check(model, options_.get()) : std::vector<Problem>{};
   }
-  PassResult run(Model& model, PassContext& context) const { return info_.run(model, options_.get(), context); }
+  PassResult run(Model& model, PassContext& context) const {
+    const std::string before = fingerprint_of(model);
+    PassResult result = info_.run(model, options_.get(), context);
+    if (context.dry_run()) return result;
+    EXPECT_EQ(result.changed, fingerprint_of(model) != before) << "what the pass `" << info_.id << "` says of itself";
+    for (const Problem& problem : verify(model)) ADD_FAILURE() << problem.message;
+    return result;
+  }
 
  private:
   PassInfo info_;

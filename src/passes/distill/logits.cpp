@@ -3,15 +3,18 @@
 // Changes weights and batch-norm statistics only. Leaves alone: the teachers. The training is train/distill/distillation.h.
 // Sources: with the losses, in train/distill/losses/.
 #include "dscompress/pass.h"
+#include "ir/fingerprint.h"
 #include "train/distill/distillation.h"
 
 namespace dsc {
 namespace {
 
 PassResult run(Model& model, const DistillOptions& options, PassContext& context) {
+  const std::string before = fingerprint_of(model);
   const auto text = context.stage("train", model, [&] { return to_text(distill(model, options, {}, context)); });
   const auto result = parse_train_result(text);
-  PassResult pass{.changed = result.steps > 0 || (context.dry_run() && options.train.epochs > 0), .statistics = statistics_of(result)};
+  const bool changed = context.dry_run() ? options.train.epochs > 0 : fingerprint_of(model) != before;
+  PassResult pass{.changed = changed, .statistics = statistics_of(result)};
   if (result.stopped_early) pass.notes.emplace_back("stopped early: the validation metric no longer improved");
   return pass;
 }

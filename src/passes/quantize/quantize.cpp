@@ -20,6 +20,7 @@
 #include "dscompress/pass.h"
 #include "core/printed.h"
 #include "exec/fake_quant.h"
+#include "ir/fingerprint.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/casts.h"
 #include "passes/quantize/live_norms.h"
@@ -105,7 +106,8 @@ std::vector<Problem> check(const Model& model, const Options& options) {
 
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check_precisions(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
-  PassResult result{.changed = true};
+  PassResult result;
+  const std::string before = fingerprint_of(model);
   const Assignment assignment = choose_widths(model, options, context);
   const auto rows = options.mode == Mode::qat ? run_qat(model, options, assignment, context, result)
                                               : run_after_training(model, options, assignment, context, result);
@@ -123,6 +125,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   result.tables.push_back(table_of(rows));
   result.statistics.insert(result.statistics.end(), assignment.statistics.begin(), assignment.statistics.end());
   if (options.mixed) result.tables.push_back(assignment.table);
+  result.changed = fingerprint_of(model) != before;  // max_drop and rules may leave every layer as it is
   return result;
 }
 
