@@ -1,3 +1,4 @@
+// Tables on the terminal.
 #include <algorithm>
 
 #include "cli/session.h"

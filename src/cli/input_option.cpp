@@ -1,3 +1,4 @@
+// --input: the shapes of a TorchScript model's inputs.
 #include <CLI/CLI.hpp>
 
 #include "cli/session.h"

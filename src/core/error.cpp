@@ -1,3 +1,4 @@
+// Errors: their codes' exit statuses, and how problems are written for people.
 #include "dscompress/error.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Trees as YAML and JSON text: quoted where a reader would take a word for something else.
 #include <algorithm>
 #include <array>
 #include <cctype>

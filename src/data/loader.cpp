@@ -1,3 +1,4 @@
+// Batches prepared ahead by a thread of their own, in an order that seeds alone decide.
 #include <ATen/ops/empty.h>
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// TorchScript files: the program is run on example inputs in several lanes (torchscript_interpreter.h), and what it did becomes
+// the graph.
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/ones.h>

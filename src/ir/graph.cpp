@@ -1,3 +1,4 @@
+// Graphs: nodes in a list, values by name, and use lists that every edit keeps right.
 #include "dscompress/graph.h"
 
 #include <algorithm>

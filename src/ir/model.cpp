@@ -1,3 +1,4 @@
+// Tensors by name, in the order in which they were added; models cloned and counted.
 #include "dscompress/model.h"
 
 #include <ATen/core/Tensor.h>

@@ -1,3 +1,4 @@
+// What passes and the runner hand each other, and the table of passes.
 #include "dscompress/pass.h"
 
 #include <ATen/core/Tensor.h>

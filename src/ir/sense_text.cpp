@@ -1,3 +1,4 @@
+// Sensitivity tables as JSON text.
 #include <nlohmann/json.hpp>
 
 #include "dscompress/pass.h"

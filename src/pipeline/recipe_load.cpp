@@ -1,3 +1,4 @@
+// Recipes from their files: composed, parsed, steps named, checked.
 #include <algorithm>
 #include <filesystem>
 #include <set>

@@ -1,3 +1,4 @@
+// The JSON Schema of recipes, from the field lists of all passes.
 #include "core/fields_schema.h"
 #include "pipeline/recipe.h"
 
