@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "cli/ci.h"
 #include "cli/session.h"
 #include "nightly/history.h"
 #include "nightly/night.h"
@@ -15,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct NightlyCommand {
-  std::string loop;
+  std::string loop, summary;
   bool force = false, dry_run = false;
   std::int64_t version = 0;
 };
@@ -42,6 +44,15 @@ void print_json(const NightResult& result) {
   std::cout << json.dump(2) << '\n';
 }
 
+std::string markdown(const Loop& loop, const NightResult& result) {
+  std::ostringstream out;
+  out << "# " << loop.name() << ": version " << (result.last_good ? std::to_string(*result.last_good) : "none") << (result.exit_status == 0 ? ", healthy\n\n" : ", NOT healthy\n\n");
+  for (const auto& decision : result.decisions) out << "- version " << decision.number << " **" << to_text(decision.verdict) << "**: " << decision.reason << '\n';
+  for (const auto& budget : result.budgets) out << "- budget " << (budget.passed ? "kept: " : "**violated**: ") << budget.message << '\n';
+  for (const auto& note : result.notes) out << "- " << note << '\n';
+  return std::move(out).str();
+}
+
 int nightly(const Session& session, const NightlyCommand& command) {
   const auto loop = load_loop(command.loop);
   const NightOptions options{.force = command.force, .threads = session.threads, .plugins = session.plugins};
@@ -50,6 +61,10 @@ int nightly(const Session& session, const NightlyCommand& command) {
     return 0;
   }
   const auto result = run_night(loop, session.passes, options);
+  append_summary(command.summary, markdown(loop, result));
+  for (const auto& budget : result.budgets) {
+    if (!budget.passed) annotate("budget violated: " + budget.message);
+  }
   session.json ? print_json(result) : print(result);
   return result.exit_status;
 }
@@ -92,6 +107,7 @@ void add_nightly_command(CLI::App& app, Session& session) {
   auto* loop = sub->add_option("LOOP", command->loop, "Loop file (YAML)")->type_name("");
   sub->add_flag("--force", command->force, "Try what was decided on before");
   sub->add_flag("--dry-run", command->dry_run, "Say what would be done");
+  add_summary_option(*sub, command->summary);
   sub->add_flag("--json", session.json, "Print JSON");
   sub->footer("Exit status 0: healthy or promoted; 1: a budget is violated, or there is no version; 130: interrupted, go on with the same command.\n\n"
               "Examples:\n  dscompress nightly loop.yaml\n  dscompress nightly status loop.yaml\n  dscompress nightly rollback loop.yaml 4");

@@ -132,8 +132,9 @@ TEST_F(Nightly, RollsBackAndForcesAndKeepsSoManyVersions) {
 TEST_F(Nightly, ViolatedBudgetOfTheDeployedVersionExitsWithOne) {
   write_loop("5pp", "budgets: {top1: {min: 101%}, size: {max: 10MB}}\n");
   checkpoint("good", 1);
-  const auto result = night();
+  const auto result = night("--summary " + loop().file("summary.md"));
   EXPECT_EQ(result.status, 1) << result.err;
+  EXPECT_TRUE(contains(slurp(loop().file("summary.md")), "budget **violated**: top1"));
   EXPECT_TRUE(contains(result.out, "budget VIOLATED: top1")) << result.out;
   EXPECT_TRUE(contains(result.out, "budget kept: size")) << result.out;
 }
