@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "deploy/added_constant.h"
 #include "deploy/observe.h"
 #include "dscompress/error.h"
 #include "exec/convert.h"
@@ -48,9 +49,19 @@ Argument number_of(const at::Tensor& tensor) {
   return tensor.item<double>();
 }
 
-bool reads_elements(const c10::OperatorHandle& op) {
-  const bool untagged = op.schema().name() == "aten::is_nonzero";
-  return untagged || op.hasTag(at::Tag::data_dependent_output) || op.hasTag(at::Tag::dynamic_output_shape);
+bool has_mask(const c10::IValue& indices) {
+  const auto list = indices.toListRef();
+  return std::any_of(list.begin(), list.end(), [](const c10::IValue& index) {
+    const auto type = index.isTensor() ? index.toTensor().scalar_type() : c10::kLong;
+    return type == c10::kBool || type == c10::kByte;
+  });
+}
+
+// Whether its result's sizes, or a number that it gives, depend on what tensors hold.
+bool reads_elements(const RecordedCall& call) {
+  const std::string& name = call.op.schema().name();
+  if (name == "aten::index") return has_mask(call.arguments.at(1));
+  return name == "aten::is_nonzero" || call.op.hasTag(at::Tag::data_dependent_output) || call.op.hasTag(at::Tag::dynamic_output_shape);
 }
 
 // "aten::add.out": a kernel that was called as one, and no composition.
@@ -67,14 +78,6 @@ bool makes_tensors(const c10::FunctionSchema& schema) {
 }
 
 }  // namespace
-
-Value* add_constant(Model& model, std::string_view wish, at::Tensor tensor) {
-  TensorType type{.dtype = from_c10(tensor.scalar_type())};
-  for (const auto size : tensor.sizes()) type.sizes.push_back({size, ""});
-  const std::string name = model.graph.unique_name(std::string(wish) + "_constant"), target = "constant " + name;  // no weight has a space
-  model.weights.set(target, std::move(tensor));
-  return model.graph.add_input(InputKind::constant, name, target, std::move(type));
-}
 
 CallWriter::CallWriter(Model& model, Node* replaced, const Lanes& lanes)
     : model_(model), graph_(model.graph), replaced_(replaced), lanes_(lanes), tensors_(lanes.count()) {}
@@ -243,7 +246,7 @@ Node* CallWriter::insert(std::string target, std::vector<NamedArgument> argument
 
 void CallWriter::add(const std::vector<const RecordedCall*>& call) {
   const RecordedCall& first = *call.front();
-  if (reads_elements(first.op)) refuse("what it does depends on data");
+  if (reads_elements(first)) refuse("what it does depends on data");
   if (fills_given_tensors(first.op.schema())) refuse("LibTorch has no composite form of it");
   if (!makes_tensors(first.op.schema())) return;
   std::vector<std::vector<c10::IValue>> lists;  // of one list of tensors, its elements
@@ -273,7 +276,7 @@ void CallWriter::add(const std::vector<const RecordedCall*>& call) {
   }
 }
 
-void CallWriter::finish(const std::vector<Value*>& results) {
+std::vector<Node*> CallWriter::finish(const std::vector<Value*>& results) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < results.size(); ++i) {
     names.push_back(replaced_->output(i)->name());
@@ -285,8 +288,8 @@ void CallWriter::finish(const std::vector<Value*>& results) {
     const bool is_new = std::any_of(written_.begin(), written_.end(), [&](const Node* node) { return node == results[i]->producer(); });
     if (is_new && !graph_.find_value(names[i])) graph_.rename(results[i], names[i]);
   }
-  written_.clear();
   constants_.clear();
+  return std::exchange(written_, {});
 }
 
 }  // namespace dsc

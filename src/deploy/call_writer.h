@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -16,9 +15,6 @@
 #include "dscompress/model.h"
 
 namespace dsc {
-
-// A new constant of the model.
-Value* add_constant(Model& model, std::string_view wish, at::Tensor tensor);
 
 // One thing, as it is in each lane.
 using InLanes = std::vector<const c10::IValue*>;
@@ -33,7 +29,8 @@ class CallWriter {
   void add(const std::vector<const RecordedCall*>& call);
   Value* value(const InLanes& tensor);
   // What read the replaced node's results reads these, which take over their names (null: nothing did); the node goes.
-  void finish(const std::vector<Value*>& results);
+  // returns: the nodes that were written.
+  std::vector<Node*> finish(const std::vector<Value*>& results);
 
  private:
   using Sizes = std::vector<std::int64_t>;

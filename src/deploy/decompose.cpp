@@ -7,60 +7,27 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "deploy/added_constant.h"
 #include "deploy/call_writer.h"
 #include "deploy/decompositions.h"
 #include "deploy/lanes.h"
+#include "deploy/operator_run.h"
 #include "deploy/recorded_calls.h"
 #include "deploy/torch_program_builder.h"
 #include "dscompress/error.h"
 #include "exec/arguments.h"
 #include "exec/convert.h"
+#include "ir/control_flow.h"
+#include "ir/copy_part.h"
 
 namespace dsc {
 namespace {
-
-using Stack = std::vector<c10::IValue>;
-using Run = std::function<void(Stack&)>;  // from arguments to results
-
-std::optional<c10::OperatorHandle> find_operator(const Node& node) {
-  const std::string op(node.op());
-  const auto dot = op.find('.');
-  if (dot == std::string::npos) return std::nullopt;
-  std::string overload = node.target().size() > op.size() ? node.target().substr(op.size() + 1) : "";
-  if (overload == "default") overload.clear();
-  return c10::Dispatcher::singleton().findSchema({op.substr(0, dot) + "::" + op.substr(dot + 1), overload});
-}
-
-// An in-place operator is the one without underscore, copied over its first argument; none: there is none.
-Run run_in_place(const c10::OperatorHandle& op) {
-  std::string name = op.schema().name();
-  if (!name.ends_with('_')) return {};
-  name.pop_back();
-  const auto plain = c10::Dispatcher::singleton().findSchema({name, op.schema().overload_name()});
-  if (!plain || plain->schema().arguments().size() != op.schema().arguments().size()) return {};
-  return [plain](Stack& stack) {
-    const at::Tensor self = stack.front().toTensor();
-    plain->callBoxed(stack);
-    self.copy_(stack.front().toTensor());
-    stack = {self};
-  };
-}
-
-Run find_run(const Node& node, const c10::OperatorHandle& op) {
-  if (const Decomposition* own = find_decomposition(node); own && own->kernel.isValid()) {
-    return [kernel = own->kernel, op](Stack& stack) { kernel.callBoxed(op, {}, &stack); };
-  }
-  for (const auto key : {c10::DispatchKey::CompositeImplicitAutograd, c10::DispatchKey::CompositeExplicitAutograd,
-                         c10::DispatchKey::CompositeExplicitAutogradNonFunctional}) {
-    if (op.hasKernelForDispatchKey(key)) return [key, op](Stack& stack) { op.callBoxedForDispatchKey(key, stack); };
-  }
-  return run_in_place(op);
-}
 
 // A constant must stay what it is.
 bool is_written(const Value* value) {
@@ -91,7 +58,7 @@ void set_evaluation(const Node& node, const c10::FunctionSchema& schema, StackTe
   }
 }
 
-std::vector<LaneRun> run_lanes(const Node& node, const c10::OperatorHandle& op, const Run& run, const Lanes& lanes,
+std::vector<LaneRun> run_lanes(const Node& node, const c10::OperatorHandle& op, const OperatorRun& run, const Lanes& lanes,
                                std::vector<std::vector<c10::IValue>>& frames) {
   SlotMap slots;
   const auto values = values_of(node);
@@ -140,7 +107,7 @@ Stack flat(const Stack& results) {
   return tensors;
 }
 
-void write(Model& model, Node* node, const Lanes& lanes, std::vector<LaneRun> runs, const std::vector<std::vector<c10::IValue>>& frames) {
+std::vector<Node*> write(Model& model, Node* node, const Lanes& lanes, std::vector<LaneRun> runs, const std::vector<std::vector<c10::IValue>>& frames) {
   check_same_calls(runs);
   CallWriter writer(model, node, lanes);
   const auto values = values_of(*node);
@@ -160,26 +127,20 @@ void write(Model& model, Node* node, const Lanes& lanes, std::vector<LaneRun> ru
     const bool is_read = !node->output(i)->uses().empty();
     results.push_back(!is_read ? nullptr : writer.value(across(runs, [&](const LaneRun& run) -> const c10::IValue& { return run.results.at(i); })));
   }
-  writer.finish(results);
+  return writer.finish(results);
 }
 
 }  // namespace
-
-const Decomposition* find_decomposition(const Node& node) {
-  for (const auto* family : {&elementwise_decompositions(), &reduction_decompositions(), &statistics_decompositions(), &shape_decompositions(),
-                             &index_decompositions(), &loss_decompositions(), &image_decompositions()}) {
-    for (const auto key : {std::string_view(node.target()), node.op()}) {
-      if (const auto found = family->find(key); found != family->end()) return &found->second;
-    }
-  }
-  return nullptr;
-}
 
 void Decomposer::replace_known() {
   for (bool again = true; again;) {  // what is written may be known itself
     again = false;
     for (Node* node : graph_.nodes()) {
       if (replace_empty(node)) continue;
+      if (replace_branches(node)) {
+        again = true;
+        continue;
+      }
       const Decomposition* known = find_decomposition(*node);
       again |= known && known->replaces && known->replaces(*node) && replace(node).empty();
     }
@@ -187,18 +148,44 @@ void Decomposer::replace_known() {
   }
 }
 
+// Branches change nothing and make the same types, so that both can be computed; an engine's own `If` would save the other one.
+bool Decomposer::replace_branches(Node* node) {
+  if (!is_control_flow(*node)) return false;
+  const auto branches = read_branches(*node);
+  const Argument condition = node->arguments().front().value;
+  const auto operands = std::get<ValueList>(node->arguments().back().value);
+  const auto is_plain = [&](const Graph& branch) {
+    const auto makes_tensor = [](const GraphOutput& output) { return std::holds_alternative<Value*>(output.value); };
+    return branch.inputs().size() == operands.size() && branch.outputs().size() == node->outputs().size() &&
+           std::all_of(branch.outputs().begin(), branch.outputs().end(), makes_tensor);
+  };
+  if (!std::holds_alternative<Value*>(condition) || !std::all_of(branches.begin(), branches.end(), is_plain)) return false;
+  const auto taken = insert_part(graph_, node, branches.front(), operands), otherwise = insert_part(graph_, node, branches.back(), operands);
+  for (std::size_t i = 0; i < node->outputs().size(); ++i) {
+    Node* choice = graph_.insert(node, "aten.where.self", {{"condition", condition}, {"self", taken[i]}, {"other", otherwise[i]}},
+                                 {{node->output(i)->name(), node->output(i)->type()}});
+    graph_.copy_origin(choice, node);
+    graph_.replace_uses(node->output(i), choice->output());
+  }
+  graph_.erase(node);
+  return true;
+}
+
 std::string Decomposer::replace(Node* node) {
   const auto op = find_operator(*node);
   if (op && values_of(*node).empty() && !op->hasTag(at::Tag::nondeterministic_seeded) && replace_by_constants(node, {})) return {};
-  const Run run = op ? find_run(*node, *op) : Run();
+  const OperatorRun run = op ? find_run(*node, *op) : OperatorRun();
   if (!run) return "LibTorch has no composite form of it";
+  std::set<std::string> within = within_[node];
+  if (!within.insert(node->target()).second) return "it consists of itself";
   std::string reason;
   for (const bool together : {false, true}) {
     try {
       const Lanes lanes = make_lanes(graph_, *node, together);
       std::vector<std::vector<c10::IValue>> frames;
       auto runs = run_lanes(*node, *op, run, lanes, frames);
-      write(model_, node, lanes, std::move(runs), frames);
+      within_.erase(node);
+      for (const Node* part : write(model_, node, lanes, std::move(runs), frames)) within_[part] = within;
       return {};
     } catch (const Error& error) {
       reason = error.problems().front().message;

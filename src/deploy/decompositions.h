@@ -33,6 +33,7 @@ inline Decomposition composite(bool (*replaces)(const Node&) = always) { return 
 const Decompositions& elementwise_decompositions();
 const Decompositions& reduction_decompositions();
 const Decompositions& statistics_decompositions();
+const Decompositions& product_decompositions();
 const Decompositions& shape_decompositions();
 const Decompositions& index_decompositions();
 const Decompositions& loss_decompositions();

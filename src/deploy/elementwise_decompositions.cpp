@@ -113,6 +113,33 @@ Tensor copysign(const Tensor& self, const Tensor& other) {
   return at::where(is_negative(other), at::neg(size), size);
 }
 
+Tensor deg2rad(const Tensor& self) { return at::mul(self, std::numbers::pi / 180); }
+Tensor rad2deg(const Tensor& self) { return at::mul(self, 180 / std::numbers::pi); }
+
+Tensor shift_right(const Tensor& self, const Tensor& other) {
+  return at::div(self, at::pow(at::full_like(other, 2), other), "floor");
+}
+
+// Powers of an even grid, one end of which is a tensor.
+using Type = std::optional<at::ScalarType>;
+Tensor powers(const Tensor& grid, double base, Type dtype) {
+  const Tensor result = at::pow(Scalar(base), grid);
+  return dtype && *dtype != result.scalar_type() ? at::_to_copy(result, *dtype) : result;
+}
+using Where = std::optional<at::Device>;
+using Laid = std::optional<at::Layout>;
+Tensor logspace(const Tensor& start, const Tensor& end, std::int64_t steps, double base, Type dtype, Laid, Where, std::optional<bool>) {
+  return powers(at::linspace(start, end, steps), base, dtype);
+}
+Tensor logspace_from(const Scalar& start, const Tensor& end, std::int64_t steps, double base, Type dtype, Laid, Where, std::optional<bool>) {
+  return powers(at::linspace(start, end, steps), base, dtype);
+}
+Tensor logspace_to(const Tensor& start, const Scalar& end, std::int64_t steps, double base, Type dtype, Laid, Where, std::optional<bool>) {
+  return powers(at::linspace(start, end, steps), base, dtype);
+}
+
+Tensor native_dropout_backward(const Tensor& gradient, const Tensor& mask, double scale) { return at::mul(at::mul(gradient, mask), scale); }
+
 Tensor isposinf(const Tensor& self) { return at::eq(self, kInfinity); }
 Tensor isneginf(const Tensor& self) { return at::eq(self, -kInfinity); }
 Tensor sgn(const Tensor& self) { return at::sign(self); }
@@ -159,6 +186,13 @@ const Decompositions& elementwise_decompositions() {
       {"aten.fmin", decomposition(fmin)},
       {"aten.signbit", decomposition(is_negative)},
       {"aten.copysign.Tensor", decomposition(copysign)},
+      {"aten.deg2rad", decomposition(deg2rad)},
+      {"aten.rad2deg", decomposition(rad2deg)},
+      {"aten.bitwise_right_shift.Tensor", decomposition(shift_right)},
+      {"aten.logspace.Tensor_Tensor", decomposition(logspace)},
+      {"aten.logspace.Scalar_Tensor", decomposition(logspace_from)},
+      {"aten.logspace.Tensor_Scalar", decomposition(logspace_to)},
+      {"aten.native_dropout_backward", decomposition(native_dropout_backward)},
       {"aten.isposinf", decomposition(isposinf)},
       {"aten.isneginf", decomposition(isneginf)},
       {"aten.sgn", decomposition(sgn)},

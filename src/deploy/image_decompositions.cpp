@@ -8,6 +8,7 @@
 
 #include "deploy/decompositions.h"
 #include "deploy/recorded_calls.h"
+#include "ops/arguments.h"
 
 namespace dsc {
 namespace {
@@ -17,6 +18,50 @@ using at::Tensor;
 
 Tensor grid_sampler_2d(const Tensor& input, const Tensor& grid, std::int64_t mode, std::int64_t padding, bool align_corners) {
   return at::grid_sampler(input, grid, mode, padding, align_corners);
+}
+
+// OpenVINO divides by the size of the window.
+bool has_divisor(const Node& node) { return is_given(node, "divisor_override"); }
+
+double window_of(IntArrayRef kernel, std::size_t rank) {
+  double window = 1;
+  for (std::size_t i = 0; i < rank; ++i) window *= static_cast<double>(kernel[kernel.size() == 1 ? 0 : i]);
+  return window;
+}
+void check_whole_windows(bool ceil_mode) { TORCH_CHECK(!ceil_mode, "its last windows may be cut off, and all are to be divided by the same number"); }
+Tensor avg_pool2d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef padding, bool ceil_mode, bool,
+                  std::optional<std::int64_t> divisor) {
+  check_whole_windows(ceil_mode);
+  return at::mul(at::avg_pool2d(self, kernel, stride, padding), window_of(kernel, 2) / static_cast<double>(divisor.value()));
+}
+Tensor avg_pool3d(const Tensor& self, IntArrayRef kernel, IntArrayRef stride, IntArrayRef padding, bool ceil_mode, bool,
+                  std::optional<std::int64_t> divisor) {
+  check_whole_windows(ceil_mode);
+  return at::mul(at::avg_pool3d(self, kernel, stride, padding), window_of(kernel, 3) / static_cast<double>(divisor.value()));
+}
+
+// --- resizing to the nearest neighbour of each centre ---
+
+Tensor nearest_along(const Tensor& x, std::int64_t dim, std::int64_t out, std::optional<double> scale) {
+  const std::int64_t in = x.size(dim);
+  // In single precision, as LibTorch.
+  const float step = scale && *scale > 0 ? static_cast<float>(1 / *scale) : static_cast<float>(in) / static_cast<float>(out);
+  std::vector<std::int64_t> places;
+  for (std::int64_t i = 0; i < out; ++i) {
+    places.push_back(std::min(static_cast<std::int64_t>(std::floor((static_cast<float>(i) + 0.5F) * step)), in - 1));
+  }
+  const auto index = [&] {
+    const UnrecordedCalls constant;
+    return at::tensor(places, at::kLong);
+  }();
+  return at::index_select(x, dim, index);
+}
+Tensor nearest_exact1d(const Tensor& self, IntArrayRef sizes, std::optional<double> scale) { return nearest_along(self, -1, sizes[0], scale); }
+Tensor nearest_exact2d(const Tensor& self, IntArrayRef sizes, std::optional<double> h, std::optional<double> w) {
+  return nearest_along(nearest_along(self, -2, sizes[0], h), -1, sizes[1], w);
+}
+Tensor nearest_exact3d(const Tensor& self, IntArrayRef sizes, std::optional<double> d, std::optional<double> h, std::optional<double> w) {
+  return nearest_along(nearest_along(nearest_along(self, -3, sizes[0], d), -2, sizes[1], h), -1, sizes[2], w);
 }
 
 // --- resizing with antialiasing: a product with a fixed matrix along each dimension ---
@@ -74,7 +119,12 @@ Tensor bicubic_aa(const Tensor& self, IntArrayRef sizes, bool align_corners, std
 
 const Decompositions& image_decompositions() {
   static const Decompositions table = {
+      {"aten.avg_pool2d", decomposition(avg_pool2d, has_divisor)},
+      {"aten.avg_pool3d", decomposition(avg_pool3d, has_divisor)},
       {"aten.grid_sampler_2d", decomposition(grid_sampler_2d)},
+      {"aten._upsample_nearest_exact1d.default", decomposition(nearest_exact1d)},
+      {"aten._upsample_nearest_exact2d.default", decomposition(nearest_exact2d)},
+      {"aten._upsample_nearest_exact3d.default", decomposition(nearest_exact3d)},
       {"aten._upsample_bilinear2d_aa.default", decomposition(bilinear_aa, always)},
       {"aten._upsample_bilinear2d_aa.vec", composite()},
       {"aten._upsample_bicubic2d_aa.default", decomposition(bicubic_aa, always)},

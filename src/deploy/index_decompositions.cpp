@@ -46,6 +46,16 @@ Tensor index_fill_tensor(const Tensor& self, std::int64_t dim, const Tensor& ind
   return at::where(spread(hit, self, at::maybe_wrap_dim(dim, self.dim())), value, self);
 }
 
+Tensor unsafe_index(const Tensor& self, const c10::List<std::optional<Tensor>>& indices) { return at::index(self, indices); }
+Tensor unsafe_index_put(const Tensor& self, const c10::List<std::optional<Tensor>>& indices, const Tensor& values, bool accumulate) {
+  return at::index_put(self, indices, values, accumulate);
+}
+
+Tensor put(const Tensor& self, const Tensor& index, const Tensor& source, bool accumulate) {
+  const Tensor flat = at::reshape(self, {-1}), places = at::reshape(from_the_start(index, self.numel()), {-1}), values = at::reshape(source, {-1});
+  return at::reshape(accumulate ? at::scatter_add(flat, 0, places, values) : at::scatter(flat, 0, places, values), self.sizes());
+}
+
 // Places in a sorted row: how many elements lie before.
 Tensor places_in(const Tensor& sorted, const Tensor& x, bool right) {
   const Tensor row = at::unsqueeze(sorted, -2), value = at::unsqueeze(x, -1);
@@ -85,6 +95,9 @@ Tensor max_unpool3d(const Tensor& self, const Tensor& indices, at::IntArrayRef s
 
 const Decompositions& index_decompositions() {
   static const Decompositions table = {
+      {"aten._unsafe_index.Tensor", decomposition(unsafe_index)},
+      {"aten._unsafe_index_put", decomposition(unsafe_index_put)},
+      {"aten.put", decomposition(put)},
       {"aten.take", decomposition(take)},
       {"aten.index_copy", decomposition(index_copy)},
       {"aten.index_fill.int_Scalar", decomposition(index_fill)},

@@ -29,10 +29,15 @@ const ov::op::util::FrameworkNode* as_left_over(const ov::Node* node) {
   return dynamic_cast<const ov::op::util::FrameworkNode*>(node);
 }
 
-// The graph's node that an OpenVINO node was made for; null: none.
+// The graph's node that an OpenVINO node was made for, "conv2d" for "conv2d/Reshape"; null: none.
 const Node* find_origin(const ov::Node& node, const Graph& graph) {
-  const std::string& name = node.get_friendly_name();
-  return graph.find_node(name.substr(0, name.rfind('/')));
+  std::string name = node.get_friendly_name();
+  while (true) {
+    if (const Node* found = graph.find_node(name)) return found;
+    const auto slash = name.rfind('/');
+    if (slash == std::string::npos) return nullptr;
+    name.resize(slash);
+  }
 }
 
 Problem problem_of(const LeftOver& left, const Graph& graph) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "deploy/decompositions.h"
+#include "ops/arguments.h"
 
 namespace dsc {
 namespace {
@@ -33,6 +34,20 @@ Tensor logsumexp(const Tensor& self, IntArrayRef dims, bool keepdim) {
 Tensor safe_softmax(const Tensor& self, std::int64_t dim, std::optional<at::ScalarType> dtype) {
   const Tensor result = at::softmax(self, dim, dtype);
   return at::where(at::all(at::eq(self, -kInfinity), dim, /*keepdim=*/true), at::zeros_like(result), result);
+}
+
+Tensor softmax_backward(const Tensor& gradient, const Tensor& output, std::int64_t dim, at::ScalarType) {
+  const Tensor product = at::mul(gradient, output);
+  return at::sub(product, at::mul(output, at::sum(product, Sizes{dim}, /*keepdim=*/true)));
+}
+Tensor log_softmax_backward(const Tensor& gradient, const Tensor& output, std::int64_t dim, at::ScalarType) {
+  return at::sub(gradient, at::mul(at::exp(output), at::sum(gradient, Sizes{dim}, /*keepdim=*/true)));
+}
+
+Tensor logcumsumexp(const Tensor& self, std::int64_t dim) {
+  Tensor most = at::amax(self, dim, /*keepdim=*/true);
+  most = at::where(at::isinf(most), at::zeros_like(most), most);
+  return at::add(at::log(at::cumsum(at::exp(at::sub(self, most)), dim)), most);
 }
 
 Tensor nansum(const Tensor& self, OptionalIntArrayRef dims, bool keepdim, std::optional<at::ScalarType> dtype) {
@@ -65,6 +80,39 @@ Tensor renorm(const Tensor& self, const Scalar& p, std::int64_t dim, const Scala
   return at::mul(self, at::where(at::gt(norm, most), factor, at::ones_like(norm)));
 }
 
+// The frontend knows order 0, how many are not zero, of vectors only, and nothing of numbers.
+bool is_other_norm(const Node& node) {
+  const Argument* order = node.find_argument("ord");
+  const bool counts = order && (*order == Argument(0.0) || *order == Argument(std::int64_t{0}));
+  return counts || node.find_value("self")->tensor().rank() == 0;
+}
+Tensor vector_norm(const Tensor& self, const Scalar& order, OptionalIntArrayRef dims, bool keepdim, std::optional<at::ScalarType> dtype) {
+  const at::ScalarType type = dtype.value_or(self.scalar_type());
+  const bool counts = order.toDouble() == 0;
+  if (self.dim() == 0) return at::_to_copy(counts ? at::ne(self, 0) : at::abs(self), type);
+  return counts ? at::sum(at::ne(self, 0), dims, keepdim, type) : at::linalg_vector_norm(self, order, dims, keepdim, dtype);
+}
+
+// Distances of each row to each; the frontend knows Euclidean ones.
+bool is_not_euclidean(const Node& node) {
+  const Argument* p = node.find_argument("p");
+  return p && *p != Argument(2.0) && *p != Argument(std::int64_t{2});
+}
+Tensor row_distances(const Tensor& a, const Tensor& b, double p, std::optional<std::int64_t>) {
+  const Tensor apart = at::abs(at::sub(at::unsqueeze(a, -2), at::unsqueeze(b, -3)));
+  if (p == kInfinity) return at::amax(apart, -1);
+  if (p == 0) return at::sum(at::ne(apart, 0), Sizes{-1}, false, a.scalar_type());
+  if (p == 1) return at::sum(apart, Sizes{-1});
+  return p == 2 ? at::sqrt(at::sum(at::mul(apart, apart), Sizes{-1})) : at::pow(at::sum(at::pow(apart, p), Sizes{-1}), 1 / p);
+}
+
+// Of each pair of rows.
+Tensor pdist(const Tensor& self, double p) {
+  const Tensor pairs = at::triu_indices(self.size(0), self.size(0), 1);
+  const Tensor a = at::index_select(self, 0, at::select(pairs, 0, 0)), b = at::index_select(self, 0, at::select(pairs, 0, 1));
+  return at::reshape(row_distances(at::unsqueeze(a, 1), at::unsqueeze(b, 1), p, std::nullopt), {-1});
+}
+
 Tensor dist(const Tensor& self, const Tensor& other, const Scalar& p) {
   const Tensor difference = at::sub(self, other);
   return at::linalg_vector_norm(difference, p, all_dims(difference));
@@ -88,6 +136,18 @@ std::tuple<Tensor, Tensor, Tensor> normalised(const Tensor& x, IntArrayRef dims,
   const Tensor centred = at::sub(x, mean);
   const Tensor rstd = at::rsqrt(at::add(at::mean(at::mul(centred, centred), dims, /*keepdim=*/true), eps));
   return {at::mul(centred, rstd), mean, rstd};
+}
+
+// By the batch's statistics, with a gain: the frontend gets it wrong.
+bool goes_by_the_batch(const Node& node) { return bool_or(node, "training", false) && !is_given(node, "running_mean") && is_given(node, "weight"); }
+Tensor batch_norm(const Tensor& input, const std::optional<Tensor>& weight, const std::optional<Tensor>& bias, const std::optional<Tensor>&,
+                  const std::optional<Tensor>&, bool, double, double eps, bool) {
+  Sizes dims = all_dims(input), channels(dims.size(), 1);
+  dims.erase(dims.begin() + 1);
+  channels.at(1) = -1;
+  Tensor y = std::get<0>(normalised(input, dims, eps));
+  if (weight && weight->defined()) y = at::mul(y, at::reshape(*weight, channels));
+  return bias && bias->defined() ? at::add(y, at::reshape(*bias, channels)) : y;
 }
 
 // OpenVINO's normalisations give none.
@@ -124,6 +184,12 @@ const Decompositions& reduction_decompositions() {
   static const Decompositions table = {
       {"aten.logsumexp", decomposition(logsumexp)},
       {"aten._safe_softmax", decomposition(safe_softmax, always)},
+      {"aten._softmax_backward_data", decomposition(softmax_backward)},
+      {"aten._log_softmax_backward_data", decomposition(log_softmax_backward)},
+      {"aten.logcumsumexp", decomposition(logcumsumexp)},
+      {"aten.linalg_vector_norm", decomposition(vector_norm, is_other_norm)},
+      {"aten.cdist", decomposition(row_distances, is_not_euclidean)},
+      {"aten._pdist_forward", decomposition(pdist)},
       {"aten.nansum", decomposition(nansum)},
       {"aten.all.dims", decomposition(all_over, always)},
       {"aten.any.dims", decomposition(any_over, always)},
@@ -133,6 +199,7 @@ const Decompositions& reduction_decompositions() {
       {"aten.aminmax", decomposition(aminmax)},
       {"aten.var_mean.correction", decomposition(var_mean)},
       {"aten.std_mean.correction", decomposition(std_mean)},
+      {"aten.batch_norm", decomposition(batch_norm, goes_by_the_batch)},
       {"aten.native_layer_norm", decomposition(native_layer_norm, statistics_are_read)},
       {"aten.native_group_norm", decomposition(native_group_norm, statistics_are_read)},
       {"aten.trace", decomposition(trace)},

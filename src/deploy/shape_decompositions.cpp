@@ -72,11 +72,40 @@ Tensor diagonal_scatter(const Tensor& self, const Tensor& source, std::int64_t o
 }
 
 // Elements by their place in memory: right where the tensor fills its own, in order.
-Tensor as_strided(const Tensor& self, IntArrayRef sizes, IntArrayRef strides, std::optional<std::int64_t> offset) {
+Tensor places_of(const Tensor& self, IntArrayRef sizes, IntArrayRef strides, std::optional<std::int64_t> offset) {
   TORCH_CHECK(self.is_contiguous() && self.storage_offset() == 0, "the tensor it reads is a view of another");
-  Tensor places = at::full({}, offset.value_or(0), at::kLong);
+  Tensor places = at::full({1}, offset.value_or(0), at::kLong);
   for (std::size_t i = 0; i < sizes.size(); ++i) places = at::add(at::unsqueeze(places, -1), at::mul(counting(0, sizes[i], 1), strides[i]));
-  return at::reshape(at::index_select(at::reshape(self, {-1}), 0, at::reshape(places, {-1})), sizes);
+  return at::reshape(places, {-1});
+}
+Tensor as_strided(const Tensor& self, IntArrayRef sizes, IntArrayRef strides, std::optional<std::int64_t> offset) {
+  return at::reshape(at::index_select(at::reshape(self, {-1}), 0, places_of(self, sizes, strides, offset)), sizes);
+}
+Tensor as_strided_scatter(const Tensor& self, const Tensor& source, IntArrayRef sizes, IntArrayRef strides, std::optional<std::int64_t> offset) {
+  const Tensor places = places_of(self, sizes, strides, offset);
+  return at::reshape(at::scatter(at::reshape(self, {-1}), 0, places, at::reshape(source, {-1})), self.sizes());
+}
+
+// To no more elements than there are.
+Tensor resize(const Tensor& self, IntArrayRef sizes, std::optional<at::MemoryFormat>) {
+  std::int64_t count = 1;
+  for (const auto size : sizes) count *= size;
+  TORCH_CHECK(count <= self.numel(), "it makes room for elements that nothing fills");
+  return at::reshape(at::slice(at::reshape(self, {-1}), 0, 0, count), sizes);
+}
+
+// Each tensor in `count` chunks, the last filled up with zeros; then all first chunks, all second ones, ...
+Tensor chunk_cat(at::TensorList tensors, std::int64_t given_dim, std::int64_t count) {
+  const std::int64_t dim = at::maybe_wrap_dim(given_dim, tensors.front().dim());
+  std::vector<Tensor> parts;
+  for (const Tensor& tensor : tensors) {
+    const std::int64_t size = tensor.size(dim), missing = (size + count - 1) / count * count - size;
+    Sizes pads(static_cast<std::size_t>(2 * (tensor.dim() - dim)), 0), sizes(tensor.sizes().begin(), tensor.sizes().begin() + dim);
+    pads.back() = missing;
+    sizes.insert(sizes.end(), {count, -1});
+    parts.push_back(at::reshape(missing > 0 ? at::constant_pad_nd(tensor, pads, 0) : tensor, sizes));
+  }
+  return at::cat(parts, dim + 1);
 }
 
 // --- padding ---
@@ -107,15 +136,14 @@ bool any_positive(IntArrayRef pads) {
 }
 
 Tensor circular(const Tensor& self, IntArrayRef pads) {
-  Tensor x = self;
+  Tensor x = cut(self, pads);
   for (std::size_t i = 0; i < pads.size() / 2; ++i) {
     const auto dim = self.dim() - 1 - static_cast<std::int64_t>(i);
     const std::int64_t before = pads[2 * i], after = pads[2 * i + 1], size = x.size(dim);
-    std::vector<Tensor> parts;
-    if (before > 0) parts.push_back(at::slice(x, dim, size - before, std::nullopt));
-    parts.push_back(before < 0 || after < 0 ? at::slice(x, dim, std::max<std::int64_t>(0, -before), size + std::min<std::int64_t>(0, after)) : x);
+    std::vector<Tensor> parts{x};
+    if (before > 0) parts.insert(parts.begin(), at::slice(x, dim, size - before, std::nullopt));
     if (after > 0) parts.push_back(at::slice(x, dim, 0, after));
-    if (parts.size() > 1 || before < 0 || after < 0) x = parts.size() > 1 ? at::cat(parts, dim) : parts.front();
+    if (parts.size() > 1) x = at::cat(parts, dim);
   }
   return x;
 }
@@ -141,6 +169,9 @@ const Decompositions& shape_decompositions() {
       {"aten.diagonal_scatter", decomposition(diagonal_scatter)},
       {"aten.vstack", composite()},  // the frontend puts vectors end to end
       {"aten.as_strided", decomposition(as_strided)},
+      {"aten.as_strided_scatter", decomposition(as_strided_scatter)},
+      {"aten.resize_", decomposition(resize)},
+      {"aten._chunk_cat", decomposition(chunk_cat)},
       {"aten.pad", decomposition(pad, wraps_or_cuts)},
       {"aten._pad_circular", decomposition(circular, always)},
       {"aten.constant_pad_nd", decomposition(constant_pad, has_negative)},

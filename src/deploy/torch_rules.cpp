@@ -36,6 +36,7 @@ const std::map<std::string_view, Renamed>& renamed_operators() {
       {"aten._adaptive_avg_pool2d", {"aten::adaptive_avg_pool2d", 2}},
       {"aten._local_scalar_dense", {"aten::item", 1}},
       {"aten.vdot", {"aten::dot", 2}},
+      {"aten.argwhere", {"aten::nonzero", 1}},
       {"_operator.add", {"aten::add", 2}},
       {"_operator.sub", {"aten::sub", 2}},
       {"_operator.mul", {"aten::mul", 2}},
@@ -157,16 +158,6 @@ void batch_norm(Builder& builder, const Node& node) {
   builder.call("aten::add", {product, offset}, node.output());
 }
 
-// With running statistics in its weights a batch norm is converted as in evaluation, like everything. With statistics that the
-// caller gives, and that it is to change, nobody can say what was meant.
-void refuse_training(Builder& builder, const Node&) { builder.refuse("it is in training mode, and its running statistics are inputs"); }
-
-bool trains_on_inputs(const Node& node, const Graph& graph) {
-  const Value* mean = node.find_value("running_mean");
-  const bool is_weight = mean && !mean->producer() && graph.find_input(mean)->is_weight();
-  return mean && !is_weight && bool_or(node, "training", false);
-}
-
 bool has_fixed_statistics(const Node& node, const Graph& graph) {
   const auto is_fixed = [&](const char* name, bool needed) {
     const Value* value = node.find_value(name);
@@ -192,7 +183,8 @@ bool takes_everything(const Node& node) {
 // A reshape to the same sizes, known as expressions. OpenVINO, which sees no expressions, would run it, and not fuse across it.
 bool keeps_sizes(const Node& node) {
   const std::string_view op = node.op();
-  const Value* self = op == "aten.view" || op == "aten.reshape" || op == "aten.expand" ? node.find_value("self") : nullptr;
+  const bool reshapes = op == "aten.view" || op == "aten.reshape" || op == "aten.expand" || op == "aten.expand_as";
+  const Value* self = reshapes ? node.find_value("self") : nullptr;
   return self && self->tensor().dtype == node.output()->tensor().dtype && self->tensor().sizes == node.output()->tensor().sizes;
 }
 
@@ -256,7 +248,6 @@ TorchRule find_torch_rule(const Node& node, const Graph& graph) {
   if (takes_everything(node) || keeps_sizes(node)) return identity;
   if (const TorchRule rule = run_time_groups_rule(node)) return rule;
   const bool splits = op == "aten.split" || op == "aten.chunk" || op == "aten.tensor_split";
-  if (op == "aten.batch_norm" && trains_on_inputs(node, graph)) return refuse_training;
   if ((op == "aten.batch_norm" || op == "aten._native_batch_norm_legit_no_training") && has_fixed_statistics(node, graph)) return batch_norm;
   if (std::int64_t dim = 0; splits && split_sizes(node, dim)) return split;
   if (const TorchRule rule = cat_rule(node)) return rule;

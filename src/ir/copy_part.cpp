@@ -27,12 +27,12 @@ void copy_input(Graph& copy, const GraphInput& input, Values& values) {
   values[input.value] = copy.add_input(input.kind, input.value->name(), input.target, input.value->type(), input.persistent);
 }
 
-Node* copy_node(Graph& copy, const Node& node, Values& values) {
+Node* copy_node(Graph& copy, const Node& node, Values& values, Node* before = nullptr) {
   std::vector<NamedArgument> arguments;
   for (const NamedArgument& argument : node.arguments()) arguments.push_back({argument.name, mapped(argument.value, values), argument.is_keyword});
   std::vector<OutputSpec> outputs;
   for (const Value* output : node.outputs()) outputs.push_back({output->name(), output->type()});
-  Node* made = copy.insert(nullptr, node.target(), std::move(arguments), std::move(outputs), node.output_structure(), node.name());
+  Node* made = copy.insert(before, node.target(), std::move(arguments), std::move(outputs), node.output_structure(), node.name());
   copy.copy_origin(made, &node);
   for (std::size_t i = 0; i < node.outputs().size(); ++i) values[node.output(i)] = made->output(i);
   return made;
@@ -58,6 +58,15 @@ Graph copy_part(const Graph& graph, const std::function<bool(const GraphInput&)>
   }
   for (const GraphOutput& output : outputs) copy.add_output(output.kind, mapped(output.value, values), output.target);
   return copy;
+}
+
+std::vector<Argument> insert_part(Graph& graph, Node* before, const Graph& part, const std::vector<Value*>& operands) {
+  Values values;
+  for (std::size_t i = 0; i < part.inputs().size(); ++i) values[part.inputs()[i].value] = operands.at(i);
+  for (const Node* node : part.nodes()) graph.set_region(copy_node(graph, *node, values, before), before->region());
+  std::vector<Argument> outputs;
+  for (const GraphOutput& output : part.outputs()) outputs.push_back(mapped(output.value, values));
+  return outputs;
 }
 
 void drop_outputs(Graph& graph, const std::function<bool(const GraphOutput&)>& is_dropped) {

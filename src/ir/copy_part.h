@@ -13,6 +13,10 @@ namespace dsc {
 Graph copy_part(const Graph& graph, const std::function<bool(const GraphInput&)>& has_input, const std::function<bool(const Node&)>& has_node,
                 const std::vector<GraphOutput>& outputs);
 
+// Inserts the nodes of `part` before `before`, under names that are free. Its inputs, in order, are `operands`.
+// returns: its outputs.
+std::vector<Argument> insert_part(Graph& graph, Node* before, const Graph& part, const std::vector<Value*>& operands);
+
 // Drops the outputs for which `is_dropped` says so. Values and nodes are new ones under the old names.
 void drop_outputs(Graph& graph, const std::function<bool(const GraphOutput&)>& is_dropped);
 

@@ -111,6 +111,17 @@ bool has_one_used_result(const Node& node) {
   return !outputs.empty() && std::all_of(outputs.begin() + 1, outputs.end(), [](const Value* value) { return value->uses().empty(); });
 }
 
+// Statistics that the caller gives, and nothing else reads, are not the network's: in training such a norm goes by the batch, and
+// what it leaves behind in them is the caller's.
+void forget_given_statistics(Graph& graph, Node* node) {
+  if (!is_norm_in_training(*node) || is_core_batch_norm(*node)) return;
+  for (const char* name : {"running_mean", "running_var"}) {
+    const GraphInput* input = graph.find_input(node->find_value(name));
+    if (!input || input->kind != InputKind::user || input->value->uses().size() != 1) return;
+  }
+  for (const char* name : {"running_mean", "running_var"}) graph.set_argument(node, name, NoneArgument{});
+}
+
 std::string counted(std::int64_t count, const std::string& what) { return std::to_string(count) + " " + what + (count == 1 ? "" : "s"); }
 
 }  // namespace
@@ -130,6 +141,7 @@ void recompose_norms_and_dropout(Graph& graph) {
 EvaluationForm put_into_evaluation_form(Model& model) {
   Graph& graph = model.graph;
   EvaluationForm form;
+  for (Node* node : graph.nodes()) forget_given_statistics(graph, node);
   const auto count_norms = [&] {
     const auto nodes = graph.nodes();
     return std::count_if(nodes.begin(), nodes.end(), [](const Node* node) { return is_norm_in_training(*node); });

@@ -20,7 +20,8 @@ struct EvaluationForm {
 
 // Switches batch statistics and dropout off, whole or decomposed (`native_dropout`, `_native_batch_norm_legit_functional`),
 // takes random masks away, and drops the updates of statistics and counters that training leaves behind. Batch norms of the
-// functional form become `aten.batch_norm`. Norms without running statistics stay: they have nothing else to go by.
+// functional form become `aten.batch_norm`. Norms without running statistics stay, they have nothing else to go by, and so do norms in
+// training whose running statistics are inputs of the model: those are left out.
 EvaluationForm put_into_evaluation_form(Model& model);
 
 // "the model was exported in training mode: 2 batch norms, 1 dropout, ..."; empty when nothing changed.

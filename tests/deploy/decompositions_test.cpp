@@ -71,6 +71,12 @@ INSTANTIATE_TEST_SUITE_P(Elementwise, Decompositions, testing::Values(
          " %y: f32[s0{2}, 4] = aten.logaddexp.default(self=%i, other=%i)"},
     Case{"Gcd", kIntegers, "%y: i64[s0{2}, 4] = aten.gcd.default(self=%x, other=%z)"},
     Case{"Lcm", kIntegers, "%y: i64[s0{2}, 4] = aten.lcm.default(self=%x, other=%z)"},
+    Case{"Deg2rad", kOne, "%y: f32[s0{2}, 4] = aten.deg2rad.default(self=%x)"},
+    Case{"RightShift", kIntegers, "%y: i64[s0{2}, 4] = aten.bitwise_right_shift.Tensor(self=%x, other=%z)"},
+    Case{"SoftplusFarBelowZero", kOne, "%n: f32[s0{2}, 4] = aten.sub.Tensor(self=%x, other=20)\n %y: f32[s0{2}, 4] = aten.softplus.default(self=%n, beta=1.5)"},
+    Case{"LogspaceOfNumbers", "input %x: f32[]\n input %z: f32[]", "%y: f32[5] = aten.logspace.Tensor_Tensor(start=%x, end=%z, steps=5)"},
+    Case{"DropoutBackward", "input %x: f32[s0{2}, 4]\n input %m: bool[s0{2}, 4]",
+         "%y: f32[s0{2}, 4] = aten.native_dropout_backward.default(grad_output=%x, mask=%m, scale=2.0)"},
     Case{"Lerp", kTwo, "%y: f32[s0{2}, 4] = aten.lerp.Scalar(self=%x, end=%z, weight=0.3)"}),
     [](const auto& info) { return std::string(info.param.name); });
 
@@ -90,6 +96,17 @@ INSTANTIATE_TEST_SUITE_P(Reductions, Decompositions, testing::Values(
     Case{"Nanquantile", kOne, "%l: f32[s0{2}, 4] = aten.log.default(self=%x)\n %y: f32[s0{2}] = aten.nanquantile.scalar(self=%l, q=0.75, dim=1)"},
     Case{"Nanmedian", kOne, "%l: f32[s0{2}, 4] = aten.log.default(self=%x)\n %y: f32[s0{2}], %i: i64[s0{2}] = aten.nanmedian.dim(self=%l, dim=1)"},
     Case{"MedianOfNan", kOne, "%l: f32[s0{2}, 4] = aten.log.default(self=%x)\n %y: f32[s0{2}], %i: i64[s0{2}] = aten.median.dim(self=%l, dim=1)"},
+    Case{"SoftmaxBackward", kTwo, "%y: f32[s0{2}, 4] = aten._softmax_backward_data.default(grad_output=%x, output=%z, dim=1, input_dtype=f32)"},
+    Case{"Logcumsumexp", kOne, "%y: f32[s0{2}, 4] = aten.logcumsumexp.default(self=%x, dim=1)"},
+    Case{"NormOfOrderZero", "input %x: i64[s0{2}, 4, 3]", "%f: f32[s0{2}, 4, 3] = aten.to.dtype(self=%x, dtype=f32)\n"
+         " %y: f32[s0{2}] = aten.linalg_vector_norm.default(self=%f, ord=0.0, dim=[1, 2])"},
+    Case{"DistancesOfOrderZero", "input %x: f32[s0{2}, 4, 3]", "%y: f32[s0{2}, 4, 4] = aten.cdist.default(x1=%x, x2=%x, p=0.0)"},
+    Case{"DistancesOfPairs", "input %x: f32[4, 3]", "%y: f32[6] = aten.pdist.default(self=%x, p=3.0)"},
+    Case{"NormOfNumber", "input %x: f32[]", "%y: f32[] = aten.linalg_vector_norm.default(self=%x, ord=2.0, dim=ints[])"},
+    Case{"BatchNormByTheBatch", "input %x: f32[s0{2}, 3, 5]\n input %w: f32[3]\n input %b: f32[3]",
+         "%y: f32[s0{2}, 3, 5] = aten.batch_norm.default(input=%x, weight=%w, bias=%b, running_mean=None, running_var=None, training=true, momentum=0.5, "
+         "eps=0.6, cudnn_enabled=false)"},
+    Case{"MaximumOfNumber", "input %x: f32[]", "%y: f32[], %i: i64[] = aten.max.dim(self=%x, dim=0)"},
     Case{"Median", kOne, "%y: f32[s0{2}], %i: i64[s0{2}] = aten.median.dim(self=%x, dim=1)"},
     Case{"VarMean", kOne, "%y: f32[s0{2}], %m: f32[s0{2}] = aten.var_mean.correction(self=%x, dim=[1], correction:=1)"}),
     [](const auto& info) { return std::string(info.param.name); });
@@ -101,6 +118,18 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Decompositions, testing::Values(
     Case{"DiagEmbed", kOne, "%y: f32[s0{2}, 5, 5] = aten.diag_embed.default(self=%x, offset=-1)"},
     Case{"CircularPad", kImage, "%y: f32[s0{2}, 3, 5, 7] = aten.pad.default(self=%x, pad=[1, 2, 0, 1], mode=\"circular\")"},
     Case{"NegativePad", kOne, "%y: f32[s0{2}, 4] = aten.constant_pad_nd.default(self=%x, pad=[-1, 1], value=0.5)"},
+    Case{"CircularPadThatCuts", kImage, "%y: f32[s0{2}, 3, 3, 4] = aten.pad.default(self=%x, pad=[-1, 1, -2, 1], mode=\"circular\")"},
+    Case{"AsStridedScatter", "input %x: f32[4, 3]\n input %z: f32[2, 2]",
+         "%y: f32[4, 3] = aten.as_strided_scatter.default(self=%x, src=%z, size=[2, 2], stride=[3, 1], storage_offset=1)"},
+    Case{"ChunkCatOfLast", "input %x: f32[2, 3]\n input %z: f32[2, 3]", "%y: f32[2, 2, 4] = aten._chunk_cat.default(tensors=[%x, %z], dim=-1, num_chunks=2)"},
+    Case{"ChunkCat", "input %x: f32[5, 3]\n input %z: f32[2, 2]", "%y: f32[2, 11] = aten._chunk_cat.default(tensors=[%x, %z], dim=0, num_chunks=2)"},
+    Case{"AveragesWithDivisor", kImage, "%y: f32[s0{2}, 3, 2, 2] = aten.avg_pool2d.default(self=%x, kernel_size=[2, 2], divisor_override=3)"},
+    Case{"NearestExact", kImage, "%y: f32[s0{2}, 3, 3, 7] = aten._upsample_nearest_exact2d.default(self=%x, output_size=[3, 7])"},
+    Case{"Addmv", "input %x: f32[s0{2}, 4]\n param %v \"v\": f32[4]", "%r: f32[s0{2}] = aten.sum.dim_IntList(self=%x, dim=[1])\n"
+         " %y: f32[s0{2}] = aten.addmv.default(self=%r, mat=%x, vec=%v, beta:=2, alpha:=0.5)"},
+    Case{"Addr", "input %x: f32[s0{2}]\n input %z: f32[3]\n param %m \"m\": f32[3]", "%y: f32[s0{2}, 3] = aten.addr.default(self=%m, vec1=%x, vec2=%z, alpha:=3)"},
+    Case{"Bilinear", "input %x: f32[s0{2}, 4]\n input %z: f32[s0{2}, 3]\n param %w \"w\": f32[5, 4, 3]\n param %b \"b\": f32[5]",
+         "%y: f32[s0{2}, 5] = aten.bilinear.default(input1=%x, input2=%z, weight=%w, bias=%b)"},
     Case{"Vstack", "input %x: f32[4]\n input %z: f32[4]", "%y: f32[2, 4] = aten.vstack.default(tensors=[%x, %z])"},
     Case{"UpsampleAntialiased", "input %x: f32[s0{2}, 3, 8, 6]",
          "%y: f32[s0{2}, 3, 3, 9] = aten._upsample_bilinear2d_aa.default(self=%x, output_size=[3, 9], align_corners=false)"},
@@ -123,6 +152,8 @@ INSTANTIATE_TEST_SUITE_P(Losses, Decompositions, testing::Values(
 
 INSTANTIATE_TEST_SUITE_P(Places, Decompositions, testing::Values(
     Case{"Take", "input %x: f32[s0{2}, 4]\n input %i: i64[3]", "%y: f32[3] = aten.take.default(self=%x, index=%i)"},
+    Case{"Put", "input %x: f32[s0{2}, 4]\n constant %i \"i\": i64[3]\n input %z: f32[3]", "%y: f32[s0{2}, 4] = aten.put.default(self=%x, index=%i, source=%z, accumulate=true)"},
+    Case{"UnsafeIndex", "input %x: f32[s0{2}, 5]\n input %i: i64[3]", "%y: f32[s0{2}, 3] = aten._unsafe_index.Tensor(self=%x, indices=[None, %i])"},
     Case{"IndexFill", "input %x: f32[s0{2}, 6]\n input %i: i64[2]", "%y: f32[s0{2}, 6] = aten.index_fill.int_Scalar(self=%x, dim=1, index=%i, value=3.0)"},
     Case{"Bucketize", "input %x: f32[s0{2}, 4]\n constant %b \"b\": f32[1]", "%y: i64[s0{2}, 4] = aten.bucketize.Tensor(self=%x, boundaries=%b)"}),
     [](const auto& info) { return std::string(info.param.name); });
@@ -140,6 +171,20 @@ INSTANTIATE_TEST_SUITE_P(Recurrent, Decompositions, testing::Values(
     Case{"RnnCell", "param %wi \"wi\": f32[4, 3]\n param %wh \"wh\": f32[4, 4]\n input %x: f32[s0{2}, 3]\n input %h: f32[s0{2}, 4]",
          "%y: f32[s0{2}, 4] = aten.rnn_tanh_cell.default(input=%x, hx=%h, w_ih=%wi, w_hh=%wh)"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Conditions, BothBranchesConvertToOpenVino) {
+  if (!openvino_available()) GTEST_SKIP() << "this build has no OpenVINO engine";
+  const Model model = test::text_model(R"text(graph {
+  input %x: f32[s0{2}, 4]
+  input %p: bool[]
+  %y: f32[s0{2}, 4] = higher_order.cond(%p, true_graph_0="graph {\n  input %x: f32[s0{2}, 4]\n  %m: f32[s0{2}, 4] = aten.mul.Tensor(self=%x, other=2)\n  output %m\n}", false_graph_0="graph {\n  input %x: f32[s0{2}, 4]\n  %m: f32[s0{2}, 4] = aten.sub.Tensor(self=%x, other=1)\n  output %m\n}", tensors[%x])
+  output %y
+})text");
+  const auto engine = make_openvino_engine(model);
+  const at::Tensor x = at::ones({3, 4}) * 0.25;
+  EXPECT_TRUE(at::allclose(engine->run({x, at::scalar_tensor(true, at::kBool)}).at(0), x * 2));
+  EXPECT_TRUE(at::allclose(engine->run({x, at::scalar_tensor(false, at::kBool)}).at(0), x - 1));
+}
 
 }  // namespace
 }  // namespace dsc

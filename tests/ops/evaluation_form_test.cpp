@@ -115,6 +115,22 @@ TEST(EvaluationForm, LeavesOthersAsTheyAre) {
   EXPECT_EQ(text_of(model), before);
 }
 
+// As in torch.nn.functional.batch_norm over tensors that the caller keeps.
+TEST(EvaluationForm, NormsInTrainingGoByTheBatchWhereTheirStatisticsAreInputs) {
+  Model model = model_from(R"text(graph {
+  input %m: f32[3]
+  input %v: f32[3]
+  input %x: f32[s0{4}, 3]
+  %y: f32[s0{4}, 3] = aten.batch_norm.default(input=%x, weight=None, bias=None, running_mean=%m, running_var=%v, training=true, momentum=0.1, eps=1e-05, cudnn_enabled=false)
+  output %y
+})text");
+  EXPECT_FALSE(put_into_evaluation_form(model).changed());
+  const at::Tensor x = test::noise({4, 3}, 7);
+  const at::Tensor expected = (x - x.mean(0)) / (x.var(0, /*unbiased=*/false) + 1e-5).sqrt();
+  const auto found = Executor(model, {}).run({at::ones({3}), at::ones({3}), x});
+  EXPECT_TRUE(at::allclose(found.at(0), expected, 1e-4, 1e-5));
+}
+
 TEST(EvaluationForm, SwitchesDropoutInsideOtherOperatorsOff) {
   Model model = test::model_of(R"text(graph {
     buffer %m "m": f32[2]

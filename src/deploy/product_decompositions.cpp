@@ -1,0 +1,58 @@
+// Products of matrices and vectors.
+#include <ATen/ATen.h>
+
+#include <optional>
+#include <tuple>
+
+#include "deploy/decompositions.h"
+
+namespace dsc {
+namespace {
+
+using at::Scalar;
+using at::Tensor;
+
+Tensor combined(const Tensor& self, const Tensor& product, const Scalar& beta, const Scalar& alpha) {
+  return at::add(at::mul(self, beta), at::mul(product, alpha));
+}
+Tensor addmv(const Tensor& self, const Tensor& matrix, const Tensor& vector, const Scalar& beta, const Scalar& alpha) {
+  return combined(self, at::mv(matrix, vector), beta, alpha);
+}
+Tensor addr(const Tensor& self, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  return combined(self, at::mul(at::unsqueeze(a, 1), at::unsqueeze(b, 0)), beta, alpha);
+}
+Tensor addbmm(const Tensor& self, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  return combined(self, at::sum(at::bmm(a, b), {0}), beta, alpha);
+}
+
+// shapes: a [..., I], b [..., J], weight [O, I, J].
+Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const std::optional<Tensor>& bias) {
+  const std::int64_t outputs = weight.size(0), in_a = weight.size(1), in_b = weight.size(2);
+  const Tensor matrix = at::reshape(at::transpose(weight, 0, 1), {in_a, outputs * in_b});
+  const Tensor partial = at::reshape(at::matmul(at::reshape(a, {-1, in_a}), matrix), {-1, outputs, in_b});
+  Tensor y = at::matmul(partial, at::reshape(b, {-1, in_b, 1}));
+  auto sizes = a.sizes().vec();
+  sizes.back() = outputs;
+  y = at::reshape(y, sizes);
+  return bias && bias->defined() ? at::add(y, *bias) : y;
+}
+
+// No matrix is refused here, and none is said to have been.
+std::tuple<Tensor, Tensor> inv_ex(const Tensor& self, bool) {
+  return {at::linalg_inv(self), at::zeros(self.sizes().slice(0, static_cast<std::size_t>(self.dim() - 2)), at::kInt)};
+}
+
+}  // namespace
+
+const Decompositions& product_decompositions() {
+  static const Decompositions table = {
+      {"aten.addmv", decomposition(addmv)},
+      {"aten.addr", decomposition(addr)},
+      {"aten.addbmm", decomposition(addbmm)},
+      {"aten.linalg_inv_ex", decomposition(inv_ex)},
+      {"aten.bilinear", decomposition(bilinear)},
+  };
+  return table;
+}
+
+}  // namespace dsc
