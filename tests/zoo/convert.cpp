@@ -21,7 +21,9 @@ std::string in_one_line(std::string text) {
 
 std::string convert(const std::string& from, const std::string& to) {
   try {
-    dsc::write_artifact(dsc::open_model(from), to);
+    dsc::Model model = dsc::open_model(from);
+    if (to.ends_with(".xml")) dsc::bring_into_form(model, false);  // as `dscompress export` does
+    dsc::write_artifact(model, to);
     return "written\t";
   } catch (const dsc::Error& error) {
     std::string all = std::string(dsc::to_string(error.code())) + ": ";
