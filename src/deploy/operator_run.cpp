@@ -70,11 +70,15 @@ OperatorRun find_run(const Node& node, const c10::OperatorHandle& op) {
   if (const Decomposition* own = find_decomposition(node); own && own->kernel.isValid()) {
     return [kernel = own->kernel, op](Stack& stack) { kernel.callBoxed(op, {}, &stack); };
   }
-  if (OperatorRun as_vectors = run_as_vectors(node, op)) return as_vectors;
-  for (const auto key : {c10::DispatchKey::CompositeImplicitAutograd, c10::DispatchKey::CompositeExplicitAutograd,
-                         c10::DispatchKey::CompositeExplicitAutogradNonFunctional}) {
-    if (op.hasKernelForDispatchKey(key)) return [key, op](Stack& stack) { op.callBoxedForDispatchKey(key, stack); };
-  }
+  const auto composite = [&](c10::DispatchKey key) -> OperatorRun {
+    if (!op.hasKernelForDispatchKey(key)) return {};
+    return [key, op](Stack& stack) { op.callBoxedForDispatchKey(key, stack); };
+  };
+  // The explicit ones come late: many are no more than an allocation and a kernel.
+  if (OperatorRun run = composite(c10::DispatchKey::CompositeImplicitAutograd)) return run;
+  if (OperatorRun run = run_as_vectors(node, op)) return run;
+  if (OperatorRun run = composite(c10::DispatchKey::CompositeExplicitAutograd)) return run;
+  if (OperatorRun run = composite(c10::DispatchKey::CompositeExplicitAutogradNonFunctional)) return run;
   return run_in_place(op);
 }
 

@@ -106,6 +106,7 @@ INSTANTIATE_TEST_SUITE_P(Reductions, Decompositions, testing::Values(
     Case{"BatchNormByTheBatch", "input %x: f32[s0{2}, 3, 5]\n input %w: f32[3]\n input %b: f32[3]",
          "%y: f32[s0{2}, 3, 5] = aten.batch_norm.default(input=%x, weight=%w, bias=%b, running_mean=None, running_var=None, training=true, momentum=0.5, "
          "eps=0.6, cudnn_enabled=false)"},
+    Case{"NanmeanOfNumber", "input %x: f32[]", "%y: f32[] = aten.nanmean.default(self=%x)"},
     Case{"MaximumOfNumber", "input %x: f32[]", "%y: f32[], %i: i64[] = aten.max.dim(self=%x, dim=0)"},
     Case{"Median", kOne, "%y: f32[s0{2}], %i: i64[s0{2}] = aten.median.dim(self=%x, dim=1)"},
     Case{"VarMean", kOne, "%y: f32[s0{2}], %m: f32[s0{2}] = aten.var_mean.correction(self=%x, dim=[1], correction:=1)"}),
