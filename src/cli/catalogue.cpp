@@ -5,6 +5,7 @@
 
 #include "checkpoint/recipe.h"
 #include "cli/session.h"
+#include "cli/sweep.h"
 #include "core/fields_schema.h"
 #include "core/file.h"
 #include "core/names.h"
@@ -50,6 +51,7 @@ int list_passes(const Session& session, const std::string& id, bool markdown) {
 }
 
 int show_report(const Session& session, const std::string& folder, bool markdown) {
+  if (const auto status = report_sweep(session, folder, markdown)) return *status;
   const auto file = folder + "/report.json";
   const auto report = parse_report(read_file(file), file);
   std::cout << (session.json ? report_json(report) : markdown ? report_markdown(report) : report_summary(report));
@@ -88,8 +90,8 @@ void add_schema_command(CLI::App& app, Session& session) {
 void add_report_command(CLI::App& app, Session& session) {
   auto folder = std::make_shared<std::string>();
   auto markdown = std::make_shared<bool>(false);
-  auto* sub = app.add_subcommand("report", "Print the report of a run");
-  sub->add_option("DIR", *folder, "Run folder")->required()->type_name("");
+  auto* sub = app.add_subcommand("report", "Print the report of a run or a sweep");
+  sub->add_option("DIR", *folder, "Run folder, or a sweep's")->required()->type_name("");
   sub->add_flag("--markdown", *markdown, "Print all of it as Markdown instead of the summary");
   sub->add_flag("--json", session.json, "Print it as JSON");
   sub->footer("Example:\n  dscompress report runs/first --markdown");

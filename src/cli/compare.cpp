@@ -7,6 +7,7 @@
 #include "cli/ci.h"
 #include "cli/session.h"
 #include "core/file.h"
+#include "sweep/summary.h"
 
 namespace dsc {
 namespace {
@@ -28,8 +29,27 @@ void print_text(const RunComparison& comparison) {
   for (const auto& note : comparison.notes) std::cout << note << '\n';
 }
 
+// A sweep stands for the runs on its front.
+std::vector<std::string> runs_of(const std::vector<std::string>& named) {
+  std::vector<std::string> runs;
+  for (const auto& path : named) {
+    if (!sweep::Folder::is_sweep(path)) {
+      runs.push_back(path);
+      continue;
+    }
+    const sweep::Folder folder(path);
+    const auto seeds = folder.read_settings().seeds;
+    const auto report = sweep::collect_report(folder);
+    for (const auto index : pareto_front(report)) {
+      runs.push_back(folder.run_folder(report.trials[index].number, seeds.empty() ? std::nullopt : std::optional(seeds.front())));
+    }
+  }
+  if (runs.size() < 2) throw Error(ErrorCode::usage, "there is one run, and nothing to compare it with", {}, "name another run, or a sweep with two trials on its front");
+  return runs;
+}
+
 int compare(const Session& session, const CompareCommand& command) {
-  const auto comparison = compare_runs(command.runs);
+  const auto comparison = compare_runs(runs_of(command.runs));
   if (!command.html.empty()) write_file_atomically(command.html, comparison_html(comparison));
   append_summary(command.summary, comparison_markdown(comparison));
   if (session.json) std::cout << comparison_json(comparison);
@@ -42,7 +62,7 @@ int compare(const Session& session, const CompareCommand& command) {
 void add_compare_command(CLI::App& app, Session& session) {
   auto command = std::make_shared<CompareCommand>();
   auto* sub = app.add_subcommand("compare", "Show runs side by side: metrics on the same examples, size, latency, layers, settings");
-  sub->add_option("RUN", command->runs, "Run folders or report.json files; the others are compared with the first")->required()->expected(2, 1000)->type_name("");
+  sub->add_option("RUN", command->runs, "Run folders, report.json files, or sweeps, whose fronts are meant; the others are compared with the first")->required()->expected(1, 1000)->type_name("");
   sub->add_option("--html", command->html, "Also write a page that opens offline")->type_name("FILE");
   add_summary_option(*sub, command->summary);
   sub->add_flag("--json", session.json, "Print JSON");

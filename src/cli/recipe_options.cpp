@@ -18,7 +18,7 @@ void add_recipe_options(CLI::App& command, RecipeOptions& options) {
   command.add_option("--limit", options.limit, "At most so many examples per split, for smoke runs")->check(CLI::PositiveNumber)->type_name("N");
 }
 
-Recipe load_recipe(const RecipeOptions& options, const Session& session) {
+RecipeInput recipe_input(const RecipeOptions& options, const Session& session) {
   RecipeInput input{.path = options.recipe, .vars_files = options.vars_files, .overrides = {}};
   for (const auto& text : options.overrides) input.overrides.push_back(parse_override(text));
   const auto override_with = [&](const char* path, std::int64_t value, const char* origin) {
@@ -28,7 +28,11 @@ Recipe load_recipe(const RecipeOptions& options, const Session& session) {
   if (options.limit) override_with("limit", *options.limit, "--limit");
   if (session.threads > 0) override_with("threads", session.threads, "--threads");
   if (!session.device.empty()) input.overrides.push_back({"device", session.device, "--device"});
-  auto recipe = load_recipe(input, session.passes);
+  return input;
+}
+
+Recipe load_recipe(const RecipeOptions& options, const Session& session) {
+  auto recipe = load_recipe(recipe_input(options, session), session.passes);
   for (const auto& note : recipe.notes) log_warning(note);
   if (recipe.threads == 0) recipe.threads = available_cores();
   set_threads(static_cast<int>(recipe.threads));

@@ -19,6 +19,9 @@ struct RecipeOptions {
 
 void add_recipe_options(CLI::App& command, RecipeOptions& options);
 
+// The recipe with all overrides, not loaded yet.
+RecipeInput recipe_input(const RecipeOptions& options, const Session& session);
+
 // Loads the recipe with all overrides; the session's threads and device are overrides like any other, so that the
 // resolved recipe says everything. Also sets LibTorch's threads.
 Recipe load_recipe(const RecipeOptions& options, const Session& session);

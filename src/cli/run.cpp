@@ -8,6 +8,7 @@
 #include "cli/checkpoint.h"
 #include "cli/ci.h"
 #include "cli/recipe_options.h"
+#include "cli/sweep.h"
 #include "core/log.h"
 #include "exec/executor.h"
 #include "pipeline/plan.h"
@@ -18,7 +19,7 @@ namespace {
 
 struct RunCommand {
   RecipeOptions recipe;
-  std::string output_dir, summary;
+  std::string output_dir, summary, cache;
   bool dry_run = false;
 };
 
@@ -57,11 +58,12 @@ int run(const Session& session, const RunCommand& command) {
     std::cout << plan_text(make_plan(recipe));
     return 0;
   }
-  RunOptions options{.output_dir = command.output_dir.empty() ? recipe.output_dir.path : command.output_dir, .plugins = session.plugins};
+  RunOptions options{.output_dir = command.output_dir.empty() ? recipe.output_dir.path : command.output_dir, .plugins = session.plugins, .cache = command.cache};
   return run_summarized(command.summary, session.json, [&] { return run_recipe(recipe, options); });
 }
 
-int resume(const Session& session, const std::string& folder, const std::string& summary) {
+int resume(const Session& session, const std::string& folder, const std::string& summary, const ResumeSweep& sweep) {
+  if (const auto status = resume_sweep(session, folder, sweep)) return *status;
   if (const auto status = resume_checkpoint(session, folder)) return *status;
   const RunFolder files(folder);
   files.check_resumable();
@@ -77,6 +79,7 @@ void add_run_command(CLI::App& app, Session& session) {
   auto* sub = app.add_subcommand("run", "Run a recipe: all passes, evaluation, deployment, report");
   add_recipe_options(*sub, command->recipe);
   sub->add_option("-o,--output-dir", command->output_dir, "Run folder; default: runs/NAME-TIME")->type_name("DIR");
+  sub->add_option("--cache", command->cache, "Folder of a step cache: steps that another run computed with the same content are taken from it")->type_name("DIR");
   add_summary_option(*sub, command->summary);
   sub->add_flag("--dry-run", command->dry_run, "Check everything and print the plan, train nothing, write nothing");
   sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
@@ -88,12 +91,15 @@ void add_run_command(CLI::App& app, Session& session) {
 void add_resume_command(CLI::App& app, Session& session) {
   auto folder = std::make_shared<std::string>();
   auto summary = std::make_shared<std::string>();
-  auto* sub = app.add_subcommand("resume", "Go on with an interrupted run; the result is that of an uninterrupted one");
-  sub->add_option("DIR", *folder, "Run folder")->required()->type_name("");
+  auto sweep = std::make_shared<ResumeSweep>();
+  auto* sub = app.add_subcommand("resume", "Go on with an interrupted run or sweep; the result is that of an uninterrupted one");
+  sub->add_option("DIR", *folder, "Run folder, or a sweep's")->required()->type_name("");
   add_summary_option(*sub, *summary);
+  sub->add_option("--workers", sweep->workers, "Of a sweep: processes that take trials; default: as before")->check(CLI::Range(1, 1024))->type_name("N");
+  sub->add_flag("--retry-failed", sweep->retry_failed, "Of a sweep: run failed trials again");
   sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
   sub->footer("Refuses when model, data, recipe or build differ from the interrupted run's, and says which.\n\nExample:\n  dscompress resume out");
-  sub->callback([&session, folder, summary] { session.run = [&session, folder, summary] { return resume(session, *folder, *summary); }; });
+  sub->callback([&session, folder, summary, sweep] { session.run = [&session, folder, summary, sweep] { return resume(session, *folder, *summary, *sweep); }; });
 }
 
 }  // namespace dsc

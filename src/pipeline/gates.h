@@ -14,6 +14,14 @@ namespace dsc {
 // One record for each rule of each gated metric. A metric that was not measured fails.
 std::vector<GateRecord> check_gates(const std::map<std::string, GateConfig>& gates, const Report& report);
 
+// Where rules of this kind stand in a recipe.
+struct GateSection {
+  std::string pointer = "/gates";
+  const char* noun = "gate";
+};
+// Rules on figures that the recipe does not measure, or that mean nothing there.
+std::vector<Problem> check_gate_section(const Recipe& recipe, const std::map<std::string, GateConfig>& gates, const GateSection& section);
+
 // One rule by itself: how far `now` fell below `base`, of a loss rose above it. Absent figures fail.
 GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now);
 // Whether max_drop's unit fits the metric: accuracies need one, losses are no percentage points.

@@ -158,8 +158,9 @@ const std::map<std::string, std::vector<std::string>>& measured_figures() {
   return figures;
 }
 
-void check_gate(const Recipe& recipe, const std::string& metric, const GateConfig& gate, Problems& problems) {
-  const auto pointer = child_pointer("/gates", metric);
+void check_gate(const Recipe& recipe, const std::string& metric, const GateConfig& gate, const GateSection& section, Problems& problems) {
+  const auto pointer = child_pointer(section.pointer, metric);
+  const std::string what = std::string("a ") + section.noun + " on `";
   const auto figure = measured_figures().find(metric);
   const bool is_figure = figure != measured_figures().end();
   auto known = recipe.evaluate.metrics;
@@ -167,11 +168,11 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
   if (!is_figure && !contains(recipe.evaluate.metrics, metric)) {
     const bool exists = contains(metric_names(), metric);
     problems.push_back(
-        {"a gate on `" + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
+        {what + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
     return;
   }
   if (metric == "latency_p50" && !recipe.evaluate.latency) {
-    problems.push_back({"a gate on `latency_p50`, which is not measured", {.pointer = pointer}, "add evaluate.latency"});
+    problems.push_back({what + "latency_p50`, which is not measured", {.pointer = pointer}, "add evaluate.latency"});
     return;
   }
   const auto allowed = is_figure ? figure->second : std::vector<std::string>{"max_drop", "min", "max"};
@@ -207,6 +208,12 @@ void check_exports(const Recipe& recipe, Problems& problems) {
 
 }  // namespace
 
+std::vector<Problem> check_gate_section(const Recipe& recipe, const std::map<std::string, GateConfig>& gates, const GateSection& section) {
+  Problems problems;
+  for (const auto& [metric, gate] : gates) check_gate(recipe, metric, gate, section, problems);
+  return problems;
+}
+
 std::vector<Problem> check_recipe(const Recipe& recipe) {
   Problems problems;
   check_metrics(recipe, problems);
@@ -216,7 +223,8 @@ std::vector<Problem> check_recipe(const Recipe& recipe) {
   check_baseline(recipe, problems);
   check_needs(recipe, problems);
   check_order(recipe, problems);
-  for (const auto& [metric, gate] : recipe.gates) check_gate(recipe, metric, gate, problems);
+  const auto in_gates = check_gate_section(recipe, recipe.gates, {});
+  problems.insert(problems.end(), in_gates.begin(), in_gates.end());
   const auto against_baseline = check_baseline_rules(recipe.baseline_gates, recipe.evaluate.metrics, "/gates/baseline");
   problems.insert(problems.end(), against_baseline.begin(), against_baseline.end());
   check_exports(recipe, problems);

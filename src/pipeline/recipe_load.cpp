@@ -7,6 +7,7 @@
 #include "core/fields_write.h"
 #include "core/tree_place.h"
 #include "pipeline/recipe.h"
+#include "pipeline/sweep_config.h"
 
 namespace dsc {
 namespace {
@@ -42,6 +43,7 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table) {
   std::vector<Problem> problems;
   auto composed = compose(input, problems);
   require_version(composed.tree);
+  take_sweep(composed.tree, problems);  // it changes nothing here, and must be right all the same
   Recipe recipe;
   recipe.passes.table = &table;
   parse_fields(composed.tree, recipe, problems);
@@ -53,7 +55,7 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table) {
   if (recipe.name.empty()) recipe.name = std::filesystem::path(input.path).stem().string();
   if (!recipe.data.eval && !recipe.evaluate.metrics.empty() && !names_metrics(composed.tree)) {
     recipe.evaluate.metrics.clear();
-    recipe.notes.push_back("no metric is measured: the recipe has no data.eval");
+    recipe.notes.emplace_back("no metric is measured: the recipe has no data.eval");
   }
   name_steps(recipe.passes.steps);
   resolve_bf16(recipe);

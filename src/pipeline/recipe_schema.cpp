@@ -1,6 +1,7 @@
 // The JSON Schema of recipes, from the field lists of all passes.
 #include "core/fields_schema.h"
 #include "pipeline/recipe.h"
+#include "pipeline/sweep_config.h"
 
 namespace dsc {
 namespace {
@@ -24,6 +25,7 @@ std::string recipe_schema(const PassTable& table) {
   auto& properties = *object.find("properties");
   *properties.find("version") = map_tree({{"description", text_tree("Version of the recipe grammar.")}, {"const", plain_tree("1")}});
   add_baseline_gates(*properties.find("gates"));
+  properties.add("sweep", sweep_schema());
   properties.add("vars", map_tree({{"description", text_tree("Values to use elsewhere as ${name}.")},
                                    {"type", text_tree("object")},
                                    {"propertyNames", map_tree({{"pattern", text_tree("^[A-Za-z_][A-Za-z0-9_]*$")}})}}));

@@ -21,18 +21,23 @@
 #include "pipeline/prepare.h"
 #include "pipeline/reproducer.h"
 #include "pipeline/run_folder.h"
+#include "pipeline/step_cache.h"
 #include "pipeline/version.h"
 
 namespace dsc {
 namespace {
 
-
 // One run from its first step, or from where its checkpoint says, to its end.
 class Run {
  public:
-  Run(const Recipe& recipe, RunFolder folder, const std::vector<std::string>& plugins)
+  Run(const Recipe& recipe, RunFolder folder, const RunOptions& options)
       : recipe_(recipe), folder_(std::move(folder)), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
-    prepared_.resources.fingerprints = fingerprints_of(recipe, plugins);
+    prepared_.resources.fingerprints = fingerprints_of(recipe, options.plugins);
+    if (!options.cache.empty()) {
+      cache_.emplace(options.cache);
+      keys_ = state_keys(recipe, prepared_.resources.fingerprints);
+      keys_.resize(options.cached_states < 0 ? keys_.size() - 1 : std::min(keys_.size(), static_cast<std::size_t>(options.cached_states)));
+    }
     prepared_.resources.checkpoints = CheckpointPaths(folder_.path());
     prepared_.resources.base = &base_;
   }
@@ -63,7 +68,7 @@ class Run {
     base_ = prepared_.model.clone();
     state_.record = {.index = 0, .name = "base"};
     state_.step_time = Elapsed();
-    finish_step();
+    reach_state(0, [] {});
   }
 
   void resume() {
@@ -115,8 +120,33 @@ class Run {
     }
   }
 
-  // Verify, measure, record; afterwards the checkpoint says that the step is done.
-  void finish_step() {
+  // Takes the state that step `index` leaves from the cache, or makes it with `body` and measures it.
+  void reach_state(std::size_t index, const std::function<void()>& body) {
+    if (adopt_cached(index)) return;
+    std::unique_ptr<Claim> lease;
+    if (index < keys_.size()) {
+      lease = cache_->lease(keys_[index]);
+      if (!lease && adopt_cached(index)) return;
+    }
+    body();
+    auto evaluation = measure_step();
+    if (index < keys_.size()) cache_->put(keys_[index], state_.record, prepared_.model, evaluation);
+    finish_step(std::move(evaluation));
+  }
+
+  bool adopt_cached(std::size_t index) {
+    if (index >= keys_.size()) return false;
+    auto found = cache_->find(keys_[index], prepared_.model);
+    if (!found) return false;
+    state_.record = std::move(found->record);
+    state_.report.notes.push_back("step " + state_.record.name + " was not computed here: the step cache has it (" + keys_[index] + ")");
+    log_info("step " + state_.record.name + " is taken from the step cache");
+    finish_step(std::move(found->evaluation));
+    return true;
+  }
+
+  // Verify and measure.
+  Evaluation measure_step() {
     auto& record = state_.record;
     const auto& model = prepared_.model;
     record.seconds = state_.step_time.seconds();
@@ -124,16 +154,22 @@ class Run {
     record.parameters = parameter_count(model);
     record.macs = model_cost(model).macs;
     record.size_bytes = stored_file_bytes(model);
-    if (prepared_.resources.data.contains(Split::eval)) {
-      Progress progress("step " + std::to_string(record.index) + " " + record.name);
-      auto evaluation = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
-                                       [&](std::int64_t done, std::int64_t total) {
-                                         throw_if_interrupted();
-                                         progress.update("evaluate", done, total);
-                                       });
-      record.metrics = evaluation.metrics;
-      keep_predictions(record.index, std::move(evaluation));
-    }
+    if (!prepared_.resources.data.contains(Split::eval)) return {};
+    Progress progress("step " + std::to_string(record.index) + " " + record.name);
+    auto evaluation = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
+                                     [&](std::int64_t done, std::int64_t total) {
+                                       throw_if_interrupted();
+                                       progress.update("evaluate", done, total);
+                                     });
+    record.metrics = evaluation.metrics;
+    return evaluation;
+  }
+
+  // Record; afterwards the checkpoint says that the step is done.
+  void finish_step(Evaluation&& evaluation) {
+    auto& record = state_.record;
+    const auto& model = prepared_.model;
+    if (prepared_.resources.data.contains(Split::eval)) keep_predictions(record.index, std::move(evaluation));
     if (record.index == baseline_) {
       if (baseline_ > 0) base_ = model.clone();
       folder_.write_baseline(base_);
@@ -169,6 +205,11 @@ class Run {
     state_.record.name = step.name;
     state_.record.pass = step.info->id;
     log_info("step " + std::to_string(index + 1) + " of " + std::to_string(recipe_.passes.steps.size()) + ": " + step.name);
+    reach_state(index + 1, [&] { compute_pass(index); });
+  }
+
+  void compute_pass(std::size_t index) {
+    const auto& step = recipe_.passes.steps[index];
     try {
       const auto seed = step_seed(recipe_, index);
       StepContext context(prepared_.resources, state_, resume_, step, seed, "step " + std::to_string(index + 1) + " " + step.name);
@@ -183,7 +224,6 @@ class Run {
       throw Error(ErrorCode::recipe, "the step " + step.name + " changed nothing", recipe_.place_of(step_pointer(recipe_, index)),
                   "correct its options, remove it, or allow it with allow_empty: true");
     }
-    finish_step();
   }
 
   // Of failures that come from the model and the pass: not of an interruption, nor of memory or disk that ran out.
@@ -222,6 +262,8 @@ class Run {
   RunState state_;
   Predictions predictions_;
   ResumePoint resume_;
+  std::optional<StepCache> cache_;
+  std::vector<std::string> keys_;  // of the states that go through the cache
 };
 
 // How long the run is going to train, and what speaks against it.
@@ -252,7 +294,7 @@ RunSummary run_recipe(const Recipe& recipe, const RunOptions& options) {
   RunFolder::check_new(path);
   const auto plan = make_plan(recipe);  // a rehearsal finds what would stop the run before anything is trained or written
   const RunFolder folder(path, recipe.report.formats);
-  Run run(recipe, folder, options.plugins);
+  Run run(recipe, folder, options);
   folder.create(dump_recipe(recipe));
   log_info("run folder: " + path);
   log_plan(plan);
@@ -265,7 +307,7 @@ RunSummary run_recipe(const Recipe& recipe, const RunOptions& options) {
 RunSummary resume_run(const Recipe& recipe, const std::string& path, const RunOptions& options) {
   const RunFolder folder(path, recipe.report.formats);
   folder.check_resumable();
-  Run run(recipe, folder, options.plugins);
+  Run run(recipe, folder, options);
   log_to_file(folder.file("log.jsonl"));
   run.resume();  // a refusal leaves the folder as it is
   return run_recorded(run, path, [&] { return run.finish(); });

@@ -12,6 +12,8 @@ namespace dsc {
 struct RunOptions {
   std::string output_dir;              // empty: runs/NAME-TIME
   std::vector<std::string> plugins;    // their files' content is part of what a resumed run must find unchanged
+  std::string cache;                   // folder of a step cache (step_cache.h); empty: none
+  std::int64_t cached_states = -1;     // so many first states go through the cache; -1: all but the last, which nothing else starts from
 };
 
 struct RunSummary {

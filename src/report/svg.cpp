@@ -196,4 +196,22 @@ std::string path_chart(const std::string& title, const std::string& x_label, con
   return svg + marks + "</svg></figure>";
 }
 
+std::string scatter_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Point>& points) {
+  if (points.empty()) return {};
+  const auto [left, right] = std::ranges::minmax(points, {}, &Point::x);
+  const auto [low, high] = std::ranges::minmax(points, {}, &Point::y);
+  const Axis x = make_axis(left.x, right.x), y = make_axis(low.y, high.y);
+  std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label) + text_at(kLeft, 20, y_label, "start"), others, front, line;
+  auto in_order = points;
+  std::ranges::stable_sort(in_order, {}, &Point::x);
+  for (const auto& point : in_order) {
+    const double px = x.at(point.x, kLeft, kWidth - kRight), py = y.at(point.y, kHeight - kBottom, kTop);
+    if (point.on_front) line += printed("%.1f,%.1f ", px, py);
+    auto& dots = point.on_front ? front : others;
+    dots += printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"", px, py, point.on_front ? 5 : 3) + (point.hover.empty() ? "/>" : "><title>" + escape_xml(point.hover) + "</title></circle>");
+  }
+  svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-dasharray=\"4 3\" points=\"", kColours[1]) + line + "\"/>";
+  return svg + printed("<g fill=\"%s\" opacity=\".55\">", kColours[0]) + others + printed("</g><g fill=\"%s\">", kColours[1]) + front + "</g></svg></figure>";
+}
+
 }  // namespace dsc

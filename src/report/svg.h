@@ -36,6 +36,14 @@ struct Dot {
 std::string path_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Dot>& dots,
                        Bounds y_bounds = {});
 
+struct Point {
+  double x = 0, y = 0;
+  std::string hover;    // shown while the pointer is over it; empty: nothing
+  bool on_front = false;
+};
+// A cloud of points; those on the front are joined in order of x.
+std::string scatter_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Point>& points);
+
 // For HTML, SVG and XML.
 std::string escape_xml(const std::string& text);
 

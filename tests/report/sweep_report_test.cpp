@@ -1,0 +1,118 @@
+#include "report/sweep_report.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "core/random.h"
+
+namespace dsc {
+namespace {
+
+SweepTrial trial(std::int64_t number, std::vector<std::string> values, double top1, double size) {
+  return {.number = number, .status = "complete", .values = std::move(values), .figures = {{"top1", top1}, {"size", size}}, .seconds = 1, .folder = "trials/" + std::to_string(number)};
+}
+
+SweepReport small() {
+  SweepReport report{.name = "s", .recipe = "r.yaml", .method = "grid", .parameters = {"vars.bits", "vars.cut"}, .objectives = {{"size", false}, {"top1", true}}};
+  report.trials = {trial(1, {"2", "0.3"}, 0.80, 100), trial(2, {"4", "0.3"}, 0.90, 200), trial(3, {"8", "0.3"}, 0.89, 400),
+                   trial(4, {"2", "0.6"}, 0.70, 50),  trial(5, {"4", "0.6"}, 0.80, 100), trial(6, {"8", "0.6"}, 0.95, 900)};
+  return report;
+}
+
+std::vector<std::int64_t> front_numbers(const SweepReport& report) {
+  std::vector<std::int64_t> numbers;
+  for (const auto i : pareto_front(report)) numbers.push_back(report.trials[i].number);
+  return numbers;
+}
+
+TEST(ParetoFront, HoldsWhatNothingBeats) {
+  auto report = small();
+  EXPECT_EQ(front_numbers(report), (std::vector<std::int64_t>{1, 2, 4, 5, 6})) << "equal ones both stay; 400 bytes for less than 90 % are beaten";
+  report.trials[1].violations = {"top1 fell by 3 points, 2 allowed"};
+  EXPECT_EQ(front_numbers(report), (std::vector<std::int64_t>{1, 3, 4, 5, 6})) << "one that meets no constraint beats nothing";
+  report.trials[5].status = "failed";
+  EXPECT_EQ(front_numbers(report), (std::vector<std::int64_t>{1, 3, 4, 5}));
+}
+
+TEST(ParetoFront, IsThatOfEveryPairCompared) {
+  SweepReport report{.objectives = {{"a", true}, {"b", false}, {"c", true}}};
+  Random random(1);
+  for (std::int64_t i = 0; i < 300; ++i) {
+    report.trials.push_back({.number = i, .status = "complete",
+                             .figures = {{"a", static_cast<double>(random.below(12))}, {"b", static_cast<double>(random.below(12))}, {"c", static_cast<double>(random.below(12))}}});
+  }
+  std::vector<std::int64_t> expected;
+  for (const auto& one : report.trials) {
+    bool beaten = false;
+    for (const auto& other : report.trials) {
+      const double a = other.figures.at("a") - one.figures.at("a"), b = one.figures.at("b") - other.figures.at("b"), c = other.figures.at("c") - one.figures.at("c");
+      beaten = beaten || (a >= 0 && b >= 0 && c >= 0 && a + b + c > 0);
+    }
+    if (!beaten) expected.push_back(one.number);
+  }
+  EXPECT_EQ(front_numbers(report), expected);
+}
+
+TEST(ParameterImportance, IsTheMainEffectsShareOfTheVariance) {
+  SweepReport report{.parameters = {"a", "b", "c"}, .objectives = {{"top1", true}}};
+  for (const double a : {0, 1}) {
+    for (const double b : {0, 1, 2}) {
+      for (const double c : {0, 1}) {
+        report.trials.push_back({.number = 1, .status = "complete", .values = {std::to_string(a), std::to_string(b), std::to_string(c)}, .figures = {{"top1", 3 * a + b}}});
+      }
+    }
+  }
+  const double of_a = 9 * 0.25, of_b = 2.0 / 3;  // variances of 3a and b, which add up
+  const auto shares = parameter_importance(report, "top1");
+  ASSERT_EQ(shares.size(), 3U);
+  EXPECT_NEAR(shares[0], of_a / (of_a + of_b), 1e-12);
+  EXPECT_NEAR(shares[1], of_b / (of_a + of_b), 1e-12);
+  EXPECT_NEAR(shares[2], 0, 1e-12);
+  for (auto& one : report.trials) one.figures["top1"] = 1;
+  EXPECT_TRUE(parameter_importance(report, "top1").empty()) << "nothing varies";
+}
+
+TEST(ParameterImportance, OfManyNumbersGoesByGroups) {
+  SweepReport report{.parameters = {"x", "noise"}, .objectives = {{"top1", true}}};
+  Random random(2);
+  for (int i = 0; i < 400; ++i) {
+    const double x = random.uniform();
+    report.trials.push_back({.number = i, .status = "complete", .values = {std::to_string(x), std::to_string(random.uniform())}, .figures = {{"top1", x}}});
+  }
+  const auto shares = parameter_importance(report, "top1");
+  EXPECT_GT(shares[0], 0.95);
+  EXPECT_LT(shares[1], 0.1);
+}
+
+TEST(SweepFiles, SayWhatWasFound) {
+  auto report = small();
+  report.trials[2].status = "failed";
+  report.trials[2].reason = "the step \"x\", of all, failed\n  hint: none";
+  report.trials[0].values[0] = "<2>";
+  EXPECT_EQ(sweep_front_csv(report).substr(0, 75), "trial,vars.bits,vars.cut,size,top1,folder\n1,<2>,0.3,100,0.8,trials/1\n2,4,0.");
+  EXPECT_NE(sweep_csv(report).find("\"the step \"\"x\"\", of all, failed\n"), std::string::npos);
+  EXPECT_EQ(sweep_summary(report), "5 of 6 trials complete, 1 failed, 5 on the front");
+  const auto html = sweep_html(report);
+  EXPECT_NE(html.find("<title>trial 6\nvars.bits = 8\nvars.cut = 0.6\nsize: 900 B\ntop1: 95.00 %</title>"), std::string::npos);
+  EXPECT_NE(html.find("&lt;2&gt;"), std::string::npos);
+  EXPECT_EQ(html.find("<2>"), std::string::npos);
+  EXPECT_EQ(html.find("http"), std::string::npos) << "it opens offline";
+  const auto json = nlohmann::json::parse(sweep_json(report));
+  EXPECT_EQ(json.at("front"), (std::vector<int>{1, 2, 4, 5, 6}));
+  EXPECT_EQ(json.at("trials")[2].at("status"), "failed");
+}
+
+TEST(SweepFiles, OfTenThousandTrialsStaySmall) {
+  SweepReport report{.name = "large", .parameters = {"a", "b", "c"}, .objectives = {{"macs", false}, {"size", false}, {"top1", true}}};
+  Random random(3);
+  for (int i = 0; i < 10000; ++i) {
+    report.trials.push_back({.number = i, .status = "complete", .values = {std::to_string(random.uniform()), std::to_string(random.uniform()), "4"},
+                             .figures = {{"macs", 1e6 * random.uniform()}, {"size", 1e6 * random.uniform()}, {"top1", random.uniform()}}});
+  }
+  EXPECT_LT(sweep_html(report).size(), 5'000'000U);
+}
+
+}  // namespace
+}  // namespace dsc
