@@ -61,9 +61,10 @@ const std::vector<std::string>& budget_units() {
 
 std::string problem_with_budget(const std::string& figure, const LoopBudget& budget, bool has_traffic) {
   auto known = metric_names();
+  const bool is_metric = std::ranges::find(known, figure) != known.end();
   known.insert(known.end(), other_figures().begin(), other_figures().end());
   if (std::ranges::find(known, figure) == known.end()) return "budgets: there is no figure `" + figure + "`; " + suggest(figure, known);
-  if (compares_with_base({figure})) return "budgets: `" + figure + "` compares with the base of a run; use a metric of labels";
+  if (is_metric && compares_with_base({figure})) return "budgets: `" + figure + "` compares with the base of a run; use a metric of labels";
   if (figure.starts_with("drift") && !has_traffic) return "budgets: drift is that of `traffic`, which is not given";
   if (!budget.min && !budget.max) return "budgets: " + figure + " has neither min nor max";
   for (const auto* bound : {&budget.min, &budget.max}) {

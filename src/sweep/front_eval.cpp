@@ -45,7 +45,8 @@ FrontMetrics read_front_metrics(const Folder& folder) {
   FrontMetrics metrics;
   const auto path = folder.file("front_eval.json");
   if (!fs::exists(path)) return metrics;
-  for (const auto& [trial, values] : nlohmann::json::parse(read_file(path)).items()) metrics[std::stoll(trial)] = values.get<std::map<std::string, double>>();
+  const auto json = nlohmann::json::parse(read_file(path));
+  for (const auto& [trial, values] : json.items()) metrics[std::stoll(trial)] = values.get<std::map<std::string, double>>();
   return metrics;
 }
 
