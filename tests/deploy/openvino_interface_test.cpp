@@ -14,11 +14,8 @@ namespace {
 
 using test::text_model;
 
-struct Case {
-  const char* name;
-  const char* text;
-};
-void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+using Case = test::TextCase;
+
 class OpenVinoInterface : public test::NeedsOpenVino, public testing::WithParamInterface<Case> {};
 
 // As converted, and as written and read again; twice, for memory that would be kept from run to run.

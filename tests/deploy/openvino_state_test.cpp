@@ -15,11 +15,8 @@ namespace {
 
 using test::text_model;
 
-struct Case {
-  const char* name;
-  const char* text;
-};
-void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+using Case = test::TextCase;
+
 class OpenVinoState : public test::NeedsOpenVino, public testing::WithParamInterface<Case> {
  protected:
   static std::string folder() {

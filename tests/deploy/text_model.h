@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,13 @@
 #include "ir/text.h"
 
 namespace dsc::test {
+
+// A graph by name, for parameterised tests.
+struct TextCase {
+  const char* name;
+  const char* text;
+};
+inline void PrintTo(const TextCase& value, std::ostream* out) { *out << value.name; }
 
 // Sizes as the type's example; symbolic ones become `symbolic` when it is not 0.
 inline at::Tensor example_tensor(const TensorType& type, std::uint64_t seed, std::int64_t symbolic = 0) {
