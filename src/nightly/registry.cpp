@@ -1,9 +1,5 @@
 #include "nightly/registry.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -144,15 +140,7 @@ void Registry::go_back(std::int64_t number) const {
   reject_above(number);
 }
 
-RegistryLock::RegistryLock(const Registry& registry) {
-  const auto path = registry.file(".lock");
-  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file_ < 0) throw Error(ErrorCode::io, "cannot open the registry's lock", {.file = path}, "check the folder's permissions");
-  if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
-  ::close(file_);
-  throw Error(ErrorCode::io, "another night is at work in this registry", {.file = path}, "wait until it ends");
-}
-
-RegistryLock::~RegistryLock() { ::close(file_); }
+RegistryLock::RegistryLock(const Registry& registry)
+    : FileLock(registry.file(".lock"), Error(ErrorCode::io, "another night is at work in this registry", {.file = registry.file(".lock")}, "wait until it ends")) {}
 
 }  // namespace dsc

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file_lock.h"
 #include "nightly/decision.h"
 
 namespace dsc {
@@ -60,14 +61,9 @@ class Registry {
 };
 
 // Held while it lives; a second one is refused. errors: io.
-class RegistryLock {
+class RegistryLock : FileLock {
  public:
   explicit RegistryLock(const Registry& registry);
-  ~RegistryLock();
-  RegistryLock(const RegistryLock&) = delete;
-
- private:
-  int file_ = -1;
 };
 
 }  // namespace dsc

@@ -1,7 +1,6 @@
 #include "sweep/driver.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -232,19 +231,9 @@ class Driver {
 
 }  // namespace
 
-DriverLock::DriverLock(const Folder& folder) {
-  const auto path = folder.file("driver.lock");
-  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd_ < 0) throw Error(ErrorCode::io, std::string("cannot open the file: ") + std::strerror(errno), {.file = path}, "check the folder and its permissions");
-  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-  ::close(fd_);
-  fd_ = -1;
-  throw Error(ErrorCode::usage, "another driver is at work on this sweep", {.file = folder.path()}, "let it end, or add a worker to it: dscompress sweep --worker " + folder.path());
-}
-
-DriverLock::~DriverLock() {
-  if (fd_ >= 0) ::close(fd_);
-}
+DriverLock::DriverLock(const Folder& folder)
+    : FileLock(folder.file("driver.lock"), Error(ErrorCode::usage, "another driver is at work on this sweep", {.file = folder.path()},
+                                                 "let it end, or add a worker to it: dscompress sweep --worker " + folder.path())) {}
 
 int drive(const Folder& folder, const DriveOptions& options) { return Driver(folder, options).run(); }
 

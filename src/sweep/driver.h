@@ -4,20 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "core/file_lock.h"
 #include "sweep/folder.h"
 
 namespace dsc::sweep {
 
 // One driver a folder, as long as its process lives.
-class DriverLock {
+class DriverLock : FileLock {
  public:
   explicit DriverLock(const Folder& folder);  // errors: usage, when another driver has it; io
-  ~DriverLock();
-  DriverLock(DriverLock&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  DriverLock(const DriverLock&) = delete;
-
- private:
-  int fd_ = -1;
 };
 
 class Sampler;
