@@ -15,7 +15,7 @@
 #include "core/log.h"
 #include "deploy/openvino_engine.h"
 #include "exec/native_bf16.h"
-#include "exec/pointwise_convolution.h"
+#include "exec/kernels/pointwise_convolution.h"
 #include "pipeline/version.h"
 
 namespace dsc {

@@ -10,7 +10,7 @@
 
 #include "dscompress/model.h"
 #include "exec/arguments.h"
-#include "exec/executor.h"
+#include "exec/options.h"
 
 namespace dsc {
 

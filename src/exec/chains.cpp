@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "exec/live_batch_norm.h"
-#include "exec/rectified_convolution.h"
-#include "exec/training_kernels.h"
+#include "exec/kernels/live_batch_norm.h"
+#include "exec/kernels/rectified_convolution.h"
+#include "exec/kernels/training_kernels.h"
 
 namespace dsc {
 namespace {

@@ -1,32 +1,21 @@
 // Runs a graph through LibTorch's dispatcher, for evaluation, calibration and training.
 //
 // Goals: exactly PyTorch's results (same kernels, in-place and alias semantics), at least its eager speed, tensors freed
-// at their last use. The graph runs as it stands, except that training in bf16 has faster kernels (exec/training_kernels.h,
+// at their last use. The graph runs as it stands, except that training in bf16 has faster kernels (exec/kernels/training_kernels.h,
 // exec/chains.h) whose results are the same up to rounding.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "dscompress/model.h"
 #include "exec/engine.h"
+#include "exec/options.h"
 
 namespace dsc {
-
-struct ExecutorOptions {
-  bool training = false;             // batch norm uses and updates batch statistics, dropout drops; autograd records
-  bool freeze_batch_norm = false;    // with training: batch norm stays as in evaluation
-  std::set<std::string> frozen = {}; // weights: a batch norm that scales by one of them stays as in evaluation
-  bool channels_last = false;        // weights and inputs of rank 4 in NHWC memory
-  std::optional<ScalarType> autocast = {};  // bf16 or f16: autocast over the whole graph
-  std::string device = "cpu";
-  bool record_gradients = false;     // without training: autograd records all the same (attacks, sensitivity)
-};
 
 class Executor : public Engine {
  public:

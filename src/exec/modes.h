@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "dscompress/graph.h"
-#include "exec/executor.h"
+#include "exec/options.h"
 
 namespace dsc {
 

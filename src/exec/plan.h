@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "exec/arguments.h"
-#include "exec/executor.h"
+#include "exec/options.h"
 #include "exec/modes.h"
-#include "exec/python_ops.h"
+#include "exec/kernels/python_ops.h"
 
 namespace dsc {
 

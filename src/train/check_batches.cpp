@@ -1,7 +1,7 @@
 // Whether batches are such that a network can be trained on them.
 #include <string_view>
 
-#include "exec/live_batch_norm.h"
+#include "exec/kernels/live_batch_norm.h"
 #include "ir/dim_expression.h"
 #include "train/train.h"
 

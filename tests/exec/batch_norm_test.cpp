@@ -1,5 +1,5 @@
 // The NHWC kernel against LibTorch's in double precision.
-#include "exec/training_kernels.h"
+#include "exec/kernels/training_kernels.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>

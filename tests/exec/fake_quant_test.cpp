@@ -1,4 +1,4 @@
-#include "exec/fake_quant.h"
+#include "exec/kernels/fake_quant.h"
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>

@@ -1,4 +1,4 @@
-#include "exec/learned_fake_quant.h"
+#include "exec/kernels/learned_fake_quant.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "exec/fake_quant.h"
+#include "exec/kernels/fake_quant.h"
 #include "support/tiny_models.h"
 
 namespace dsc {

@@ -1,4 +1,4 @@
-// Gradients of 1x1 convolutions with a stride, against plain double loops: see exec/pointwise_convolution.h.
+// Gradients of 1x1 convolutions with a stride, against plain double loops: see exec/kernels/pointwise_convolution.h.
 #include <gtest/gtest.h>
 
 #include "exec/fixture.h"

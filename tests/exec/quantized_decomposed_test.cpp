@@ -1,4 +1,4 @@
-#include "exec/quantized_decomposed.h"
+#include "exec/kernels/quantized_decomposed.h"
 
 #include <ATen/ATen.h>
 

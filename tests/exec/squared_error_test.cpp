@@ -1,5 +1,5 @@
 // Mean squared error in one pass, beside plain double-precision loops and LibTorch's own operators.
-#include "exec/squared_error.h"
+#include "exec/kernels/squared_error.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

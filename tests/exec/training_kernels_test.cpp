@@ -1,5 +1,5 @@
 // The faster compositions against LibTorch's own kernels in double precision.
-#include "exec/training_kernels.h"
+#include "exec/kernels/training_kernels.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>

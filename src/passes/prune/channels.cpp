@@ -24,11 +24,11 @@
 #include "ops/cost.h"
 #include "ops/cut.h"
 #include "passes/prune/check.h"
-#include "passes/prune/latency.h"
+#include "passes/prune/choose/latency.h"
 #include "passes/prune/options.h"
 #include "passes/prune/recalibrate.h"
 #include "passes/prune/report.h"
-#include "passes/prune/target.h"
+#include "passes/prune/choose/target.h"
 #include "train/monitor.h"
 
 namespace dsc {

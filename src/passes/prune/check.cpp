@@ -9,7 +9,7 @@
 #include "ops/modules.h"
 #include "passes/prune/overview.h"
 #include "passes/prune/report.h"
-#include "passes/prune/target.h"
+#include "passes/prune/choose/target.h"
 
 namespace dsc::prune {
 namespace {

@@ -7,7 +7,7 @@
 #include "dscompress/pass.h"
 #include "ops/channel_groups.h"
 #include "passes/prune/options.h"
-#include "passes/prune/target.h"
+#include "passes/prune/choose/target.h"
 
 namespace dsc::prune {
 

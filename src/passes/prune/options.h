@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "dscompress/pass.h"
-#include "passes/prune/importance.h"
-#include "passes/prune/select.h"
-#include "passes/prune/sensitivity.h"
+#include "passes/prune/choose/importance.h"
+#include "passes/prune/choose/select.h"
+#include "passes/prune/choose/sensitivity.h"
 #include "passes/prune/sparsify.h"
 #include "train/distill/distillation.h"
 #include "train/train.h"

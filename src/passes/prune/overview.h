@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ops/channel_groups.h"
-#include "passes/prune/select.h"
+#include "passes/prune/choose/select.h"
 
 namespace dsc::prune {
 

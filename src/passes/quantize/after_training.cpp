@@ -4,11 +4,11 @@
 
 #include "ops/einsum.h"
 #include "ops/fold_batchnorm.h"
-#include "passes/quantize/calibrate.h"
+#include "passes/quantize/ranges/calibrate.h"
 #include "passes/quantize/casts.h"
-#include "passes/quantize/round_weights.h"
+#include "passes/quantize/weights/round_weights.h"
 #include "passes/quantize/run_time.h"
-#include "passes/quantize/scaling.h"
+#include "passes/quantize/weights/scaling.h"
 
 namespace dsc::quantize {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "dscompress/model.h"
 #include "dscompress/pass.h"
-#include "passes/quantize/observers.h"
-#include "passes/quantize/precisions.h"
+#include "passes/quantize/ranges/observers.h"
+#include "passes/quantize/choose/precisions.h"
 #include "passes/quantize/rewrite.h"
 
 namespace dsc::quantize {

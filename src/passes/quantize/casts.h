@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "dscompress/model.h"
-#include "passes/quantize/precisions.h"
+#include "passes/quantize/choose/precisions.h"
 
 namespace dsc::quantize {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "exec/live_batch_norm.h"
+#include "exec/kernels/live_batch_norm.h"
 #include "ops/arguments.h"
 #include "ops/fold_batchnorm.h"
 #include "ops/weight_channels.h"

@@ -6,7 +6,7 @@
 //                                                                   %c  = aten.conv2d(%x, %wq)
 //                                                                   %y  = dscompress.live_batch_norm(%c, gamma, b, mean, var)
 //
-// exec/live_batch_norm.h says why this is the deployed network while its statistics move.
+// exec/kernels/live_batch_norm.h says why this is the deployed network while its statistics move.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "dscompress/model.h"
-#include "passes/quantize/precisions.h"
+#include "passes/quantize/choose/precisions.h"
 
 namespace dsc::quantize {
 

@@ -31,11 +31,11 @@ std::span<const std::string_view> enum_names(Observer);
 enum class WeightObserver : std::uint8_t { minmax, mse };
 std::span<const std::string_view> enum_names(WeightObserver);
 
-// Which neighbour on the grid a weight becomes (passes/quantize/rounding.h).
+// Which neighbour on the grid a weight becomes (passes/quantize/weights/rounding.h).
 enum class Rounding : std::uint8_t { nearest, gptq, adaround };
 std::span<const std::string_view> enum_names(Rounding);
 
-// Factors that move between layers before their weights are rounded (passes/quantize/scaling.h).
+// Factors that move between layers before their weights are rounded (passes/quantize/weights/scaling.h).
 enum class Scaling : std::uint8_t { none, equalize, smooth, awq };
 std::span<const std::string_view> enum_names(Scaling);
 

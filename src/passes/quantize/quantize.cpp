@@ -19,12 +19,12 @@
 
 #include "dscompress/pass.h"
 #include "core/printed.h"
-#include "exec/fake_quant.h"
+#include "exec/kernels/fake_quant.h"
 #include "ir/fingerprint.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/casts.h"
 #include "passes/quantize/live_norms.h"
-#include "passes/quantize/mixed.h"
+#include "passes/quantize/choose/mixed.h"
 #include "passes/quantize/training.h"
 #include "train/distill/distillation.h"
 

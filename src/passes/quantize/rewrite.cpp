@@ -7,7 +7,7 @@
 
 #include "exec/convert.h"
 #include "ops/arguments.h"
-#include "passes/quantize/weight_grid.h"
+#include "passes/quantize/weights/weight_grid.h"
 
 namespace dsc::quantize {
 namespace {

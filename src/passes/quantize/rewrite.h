@@ -7,7 +7,7 @@
 
 #include "dscompress/model.h"
 #include "ops/quant_placement.h"
-#include "passes/quantize/observers.h"
+#include "passes/quantize/ranges/observers.h"
 
 namespace dsc::quantize {
 

@@ -9,10 +9,10 @@
 #include <unordered_map>
 #include <utility>
 
-#include "exec/fake_quant.h"
-#include "exec/learned_fake_quant.h"
+#include "exec/kernels/fake_quant.h"
+#include "exec/kernels/learned_fake_quant.h"
 #include "ops/arguments.h"
-#include "passes/quantize/weight_grid.h"
+#include "passes/quantize/weights/weight_grid.h"
 
 namespace dsc::quantize {
 namespace {

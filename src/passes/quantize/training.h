@@ -1,13 +1,13 @@
-// Quantisers as they train (exec/fake_quant.h): put in, driven through the phases of a training, turned into the deployed form.
+// Quantisers as they train (exec/kernels/fake_quant.h): put in, driven through the phases of a training, turned into the deployed form.
 #pragma once
 
 #include <vector>
 
 #include "dscompress/model.h"
 #include "ops/quant_placement.h"
-#include "passes/quantize/observers.h"
+#include "passes/quantize/ranges/observers.h"
 #include "passes/quantize/options.h"
-#include "passes/quantize/precisions.h"
+#include "passes/quantize/choose/precisions.h"
 #include "passes/quantize/rewrite.h"
 #include "train/train.h"
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <numeric>
 
-#include "passes/prune/importance.h"
+#include "passes/prune/choose/importance.h"
 #include "support/fake_context.h"
 #include "support/tiny_models.h"
 

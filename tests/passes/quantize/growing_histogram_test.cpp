@@ -1,4 +1,4 @@
-#include "passes/quantize/growing_histogram.h"
+#include "passes/quantize/ranges/growing_histogram.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

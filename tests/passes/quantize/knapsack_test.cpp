@@ -1,4 +1,4 @@
-#include "passes/quantize/knapsack.h"
+#include "passes/quantize/choose/knapsack.h"
 
 #include <gtest/gtest.h>
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "dscompress/error.h"
-#include "exec/fake_quant.h"
-#include "exec/live_batch_norm.h"
+#include "exec/kernels/fake_quant.h"
+#include "exec/kernels/live_batch_norm.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/quantize/trained_network.h"

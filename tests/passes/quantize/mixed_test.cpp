@@ -1,11 +1,11 @@
-#include "passes/quantize/mixed.h"
+#include "passes/quantize/choose/mixed.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "ops/quantization.h"
 #include "passes/quantize/after_training.h"
-#include "passes/quantize/output_error.h"
+#include "passes/quantize/choose/output_error.h"
 #include "passes/quantize/trained_network.h"
 #include "support/program.h"
 

@@ -13,7 +13,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "ops/quantization.h"
-#include "passes/quantize/observers.h"
+#include "passes/quantize/ranges/observers.h"
 #include "passes/quantize/trained_network.h"
 #include "support/data_folder.h"
 

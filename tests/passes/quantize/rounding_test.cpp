@@ -1,10 +1,10 @@
-#include "passes/quantize/rounding.h"
+#include "passes/quantize/weights/rounding.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "exec/executor.h"
-#include "passes/quantize/weight_grid.h"
+#include "passes/quantize/weights/weight_grid.h"
 #include "support/fake_context.h"
 #include "support/tiny_models.h"
 

@@ -5,7 +5,7 @@
 
 #include "deploy/openvino_engine.h"
 #include "exec/executor.h"
-#include "exec/fake_quant.h"
+#include "exec/kernels/fake_quant.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "ops/quantization.h"

@@ -1,6 +1,6 @@
 // spatial_attention: mean squared difference of the normalised sums of squares over channels; feature maps [N, C, H, W].
 // source: Zagoruyko and Komodakis 2017, arXiv:1612.03928, equation 2, with the mean of the authors' code.
-#include "exec/squared_error.h"
+#include "exec/kernels/squared_error.h"
 #include "train/distill/options.h"
 
 namespace dsc {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "exec/squared_error.h"
+#include "exec/kernels/squared_error.h"
 #include "train/distill/divergence.h"
 
 namespace dsc {

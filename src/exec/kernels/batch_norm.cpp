@@ -1,0 +1,246 @@
+#include "exec/kernels/batch_norm.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "exec/kernels/batch_norm_kernels.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::size_t kBlock = 16384;      // elements whose sums stay in float; also what a thread takes at a time
+constexpr std::size_t kVector = 16;        // floats
+constexpr std::size_t kLongestPeriod = 1024;
+
+using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
+
+// A tensor's memory as rows of channels, cut into blocks of whole periods.
+struct Rows {
+  std::size_t channels, size, period, block;
+
+  explicit Rows(const at::Tensor& x) : channels(static_cast<std::size_t>(x.size(1))), size(static_cast<std::size_t>(x.numel())) {
+    period = std::lcm(channels, kVector);
+    if (period > kLongestPeriod) period = channels;
+    while (period < 4 * kVector) period *= 2;
+    block = std::max<std::size_t>(1, kBlock / period) * period;
+  }
+  std::size_t blocks() const { return (size + block - 1) / block; }
+  double count() const { return static_cast<double>(size / channels); }
+
+  Floats repeat(const Doubles& values) const {
+    Floats repeated(period);
+    for (std::size_t i = 0; i < period; ++i) repeated[i] = static_cast<float>(values[i % channels]);
+    return repeated;
+  }
+  // body(begin, size) for each block, on all threads.
+  template <class Body>
+  void for_blocks(Body body) const {
+    at::parallel_for(0, static_cast<std::int64_t>(blocks()), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) body(i * block, std::min(block, size - i * block));
+    });
+  }
+  // Two sums for each channel; add(begin, size, first sums, second sums) adds a block's.
+  template <class Add>
+  std::pair<Doubles, Doubles> sums(Add add) const {
+    Floats partial(2 * period * blocks());
+    for_blocks([&](std::size_t begin, std::size_t length) {
+      float* own = partial.data() + begin / block * 2 * period;
+      add(begin, length, own, own + period);
+    });
+    Doubles total(2 * period);
+    for (std::size_t i = 0; i < partial.size(); i += total.size()) {
+      for (std::size_t j = 0; j < total.size(); ++j) total[j] += partial[i + j];
+    }
+    Doubles first(channels), second(channels);
+    for (std::size_t i = 0; i < period; ++i) {
+      first[i % channels] += total[i];
+      second[i % channels] += total[period + i];
+    }
+    return {std::move(first), std::move(second)};
+  }
+};
+
+const std::uint16_t* bits(const at::Tensor& x) { return static_cast<const std::uint16_t*>(x.const_data_ptr()); }
+std::uint16_t* bits_to_write(at::Tensor& x) { return static_cast<std::uint16_t*>(x.mutable_data_ptr()); }
+
+Doubles doubles(const at::Tensor& x) {
+  const at::Tensor copy = x.to(at::kDouble).contiguous();
+  return {copy.const_data_ptr<double>(), copy.const_data_ptr<double>() + copy.numel()};
+}
+at::Tensor tensor_of(const Doubles& values, at::ScalarType type) {
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, at::kDouble);
+  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<double>());
+  return tensor.to(type);
+}
+
+struct Statistics {
+  Doubles mean, variance;  // biased
+};
+
+// Sums are of differences from the first row, so that a mean far from zero costs no digits.
+Statistics statistics_of(const at::Tensor& x) {
+  const Rows rows(x);
+  Doubles first(rows.channels);
+  for (std::size_t i = 0; i < rows.channels; ++i) first[i] = static_cast<double>(x.const_data_ptr<at::BFloat16>()[i]);
+  const Floats shift = rows.repeat(first);
+  auto [sum, square] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* squares) {
+    kernels::add_moments(bits(x) + begin, size, rows.period, shift.data(), sums, squares);
+  });
+  Statistics statistics{std::move(first), std::move(square)};
+  for (std::size_t i = 0; i < rows.channels; ++i) {
+    const double mean = sum[i] / rows.count();
+    statistics.variance[i] = std::max(0.0, statistics.variance[i] / rows.count() - mean * mean);
+    statistics.mean[i] += mean;
+  }
+  return statistics;
+}
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr kernels::Range kEverything{-kInfinity, kInfinity};
+
+// The forward map as coefficients of each channel.
+struct Affine {
+  Floats scale, offset;
+
+  Affine(const Rows& rows, const Doubles& weight, const Doubles& bias, const Doubles& mean, const Doubles& inverse) {
+    Doubles scales(rows.channels), offsets(rows.channels);
+    for (std::size_t i = 0; i < rows.channels; ++i) {
+      scales[i] = weight[i] * inverse[i];
+      offsets[i] = bias[i] - mean[i] * scales[i];
+    }
+    scale = rows.repeat(scales);
+    offset = rows.repeat(offsets);
+  }
+  kernels::Map map(kernels::Range range) const { return {scale.data(), offset.data(), range}; }
+};
+
+class Normalise : public torch::autograd::Function<Normalise> {
+ public:
+  // weight, bias, mean, inverse (1 / standard deviation): [channels].
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& mean, const at::Tensor& inverse, const std::optional<at::Tensor>& addend, double low, double high) {
+    const Rows rows(x);
+    const kernels::Range range{static_cast<float>(low), static_cast<float>(high)};
+    const Affine affine(rows, doubles(weight), doubles(bias), doubles(mean), doubles(inverse));
+    at::Tensor y = at::empty_like(x);
+    rows.for_blocks([&](std::size_t begin, std::size_t size) {
+      const std::uint16_t* from = bits(x) + begin;
+      std::uint16_t* to = bits_to_write(y) + begin;
+      if (addend) kernels::scale_and_join(from, bits(*addend) + begin, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
+      else kernels::scale_and_add(from, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
+    });
+    context->save_for_backward({x, weight, bias, mean, inverse, addend ? y : at::Tensor()});
+    context->saved_data["low"] = low;
+    context->saved_data["high"] = high;
+    return y;
+  }
+
+  // Without an addend the sign of y is computed again from x, which saves a pass of its own; with one, the addend's gradient
+  // has to be made anyway.
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved.at(0), &y = saved.at(5);
+    const Rows rows(x);
+    kernels::Range range{static_cast<float>(context->saved_data.at("low").toDouble()), static_cast<float>(context->saved_data.at("high").toDouble())};
+    at::Tensor dy = gradients.at(0).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast), addend_gradient;
+    const Doubles w = doubles(saved.at(1)), m = doubles(saved.at(3)), r = doubles(saved.at(4));
+    const Affine affine(rows, w, doubles(saved.at(2)), m, r);
+    if (y.defined()) {
+      addend_gradient = at::empty_like(x);
+      rows.for_blocks([&](std::size_t begin, std::size_t size) {
+        kernels::pass_inside(bits(y) + begin, bits(dy) + begin, bits_to_write(addend_gradient) + begin, size, range);
+      });
+      dy = addend_gradient;
+      range = kEverything;
+    }
+    const Floats means = rows.repeat(m);
+    const auto [sum, product] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
+      kernels::add_products(bits(x) + begin, bits(dy) + begin, size, rows.period, affine.map(range), means.data(), sums, products);
+    });
+    Doubles of_dz(rows.channels), of_x(rows.channels), offset(rows.channels), weight_gradient(rows.channels);
+    for (std::size_t i = 0; i < rows.channels; ++i) {
+      of_dz[i] = w[i] * r[i];
+      of_x[i] = -of_dz[i] * r[i] * r[i] * product[i] / rows.count();
+      offset[i] = -of_dz[i] * sum[i] / rows.count() - of_x[i] * m[i];
+      weight_gradient[i] = product[i] * r[i];
+    }
+    at::Tensor dx;
+    if (context->needs_input_grad(0)) {
+      dx = at::empty_like(x);
+      const Floats a = rows.repeat(of_dz), b = rows.repeat(of_x), c = rows.repeat(offset);
+      rows.for_blocks([&](std::size_t begin, std::size_t size) {
+        kernels::combine(bits(x) + begin, bits(dy) + begin, bits_to_write(dx) + begin, size, rows.period, affine.map(range), a.data(), b.data(), c.data());
+      });
+    }
+    const at::ScalarType type = saved.at(1).scalar_type();
+    return {dx, tensor_of(weight_gradient, type), tensor_of(sum, type), {}, {}, addend_gradient, {}, {}};
+  }
+};
+
+void update(const at::Tensor& running, const Doubles& now, double momentum) {
+  running.mul_(1 - momentum).add_(tensor_of(now, running.scalar_type()), momentum);
+}
+
+bool is_rows(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+bool has_kernel(const BatchNorm& norm) {
+  const at::Tensor& x = norm.input;
+  if (!norm.training || !norm.running_mean || !norm.running_var || !is_rows(x) || x.numel() <= x.size(1)) return false;
+  if (!norm.rectifier) return x.size(1) % kVector != 0;
+  const auto& addend = norm.rectifier->addend;
+  return !addend || (addend->is_cpu() && addend->scalar_type() == at::kBFloat16 && addend->sizes() == x.sizes());
+}
+
+at::Tensor given_or(const std::optional<at::Tensor>& given, const at::Tensor& x, double otherwise) {
+  return given && given->defined() ? *given : at::full({x.size(1)}, otherwise, x.options().dtype(at::kFloat).requires_grad(false));
+}
+
+at::Tensor normalise(const BatchNorm& norm) {
+  const at::Tensor& x = norm.input;
+  at::Tensor mean, inverse;
+  {
+    c10::NoGradGuard no_grad;
+    const Statistics statistics = statistics_of(x);
+    const double count = Rows(x).count();
+    Doubles unbiased = statistics.variance, deviations = statistics.variance;
+    for (double& v : unbiased) v *= count / (count - 1);
+    for (double& v : deviations) v = 1 / std::sqrt(v + norm.eps);
+    update(*norm.running_mean, statistics.mean, norm.momentum);
+    update(*norm.running_var, unbiased, norm.momentum);
+    mean = tensor_of(statistics.mean, at::kDouble);
+    inverse = tensor_of(deviations, at::kDouble);
+  }
+  kernels::Range range = kEverything;
+  std::optional<at::Tensor> addend;
+  if (norm.rectifier) {
+    range = {0, static_cast<float>(norm.rectifier->ceiling)};
+    if (norm.rectifier->addend) addend = norm.rectifier->addend->contiguous(at::MemoryFormat::ChannelsLast);
+  }
+  return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse, addend, static_cast<double>(range.low),
+                          static_cast<double>(range.high));
+}
+
+at::Tensor rectify(const at::Tensor& y, const BatchNorm::Rectifier& rectifier) {
+  const at::Tensor joined = rectifier.addend ? at::add(y, *rectifier.addend) : y;
+  return std::isinf(rectifier.ceiling) ? at::relu(joined) : at::hardtanh(joined, 0, rectifier.ceiling);
+}
+
+}  // namespace
+
+at::Tensor batch_norm(const BatchNorm& norm) {
+  if (has_kernel(norm)) return normalise(norm);
+  const at::Tensor y =
+      at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
+  return norm.rectifier ? rectify(y, *norm.rectifier) : y;
+}
+
+}  // namespace dsc

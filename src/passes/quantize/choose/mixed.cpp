@@ -1,0 +1,303 @@
+#include "passes/quantize/choose/mixed.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/file.h"
+#include "core/printed.h"
+#include "ops/arguments.h"
+#include "ops/cost.h"
+#include "passes/quantize/after_training.h"
+#include "passes/quantize/choose/knapsack.h"
+#include "passes/quantize/weights/weight_grid.h"
+#include "train/monitor.h"
+
+namespace dsc::quantize {
+namespace {
+
+using Widths = std::vector<std::size_t>;  // of each layer, an index into MixedOptions::bits
+
+struct Layer {
+  std::string node, part;
+  double elements = 0, scales = 0, macs = 0;
+  std::vector<double> errors;  // at each width
+};
+
+std::int64_t stored_bits(std::int64_t bits) { return bits == kFloatBits ? kFloatBits : bits <= 4 ? 4 : 8; }
+
+double bytes_of(const Layer& layer, std::int64_t bits, const WeightOptions& options) {
+  if (bits == kFloatBits) return 4 * layer.elements;
+  return std::ceil(layer.elements * static_cast<double>(stored_bits(bits)) / 8) + layer.scales * (options.symmetric ? 4 : 8);
+}
+
+double in_bytes(const Quantity& quantity, double before) {
+  const std::map<std::string, double> factors = {{"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"%", before / 100}};
+  return quantity.value * factors.at(quantity.unit);
+}
+
+class Search {
+ public:
+  Search(const Model& model, const Options& options, PassContext& context)
+      : prepared_(model.clone()), options_(options), mixed_(*options.mixed), context_(context), bytes_before_(static_cast<double>(weight_bytes(model))) {
+    if (mixed_.budget.drop && !context.has_data(Split::valid)) {
+      throw Error(ErrorCode::recipe, "a budget of drop is measured on data.valid, and the recipe has none", {.pointer = "/mixed/budget/drop"}, "add data.valid");
+    }
+    precisions_ = prepare(prepared_, options, context);
+    find_layers();
+    find_errors();
+  }
+
+  Assignment run() {
+    const Widths chosen = mixed_.budget.bytes ? within_bytes() : mixed_.budget.latency ? within_latency() : within_drop();
+    return report(chosen);
+  }
+
+ private:
+  void find_layers() {
+    std::map<std::string, double> macs;
+    for (const NodeCost& cost : node_costs(prepared_)) macs[cost.node->name()] = cost.macs;
+    const auto names = part_names(prepared_, precisions_);
+    rest_ = static_cast<double>(weight_bytes(prepared_));
+    for (Node* node : prepared_.graph.nodes()) {
+      const auto precision = precisions_.find(node->name());
+      const auto quant = find_quant_layer(prepared_.graph, node);
+      if (precision == precisions_.end() || precision->second.precision != Precision::integer || !quant || quant->weights.empty()) continue;
+      const auto [first, is_first] = first_user_.emplace(value_of(quant->weights.front()), node->name());
+      if (!is_first) {
+        shared_[node->name()] = first->second;
+        continue;
+      }
+      const WeightOptions& own = precision->second.weights;
+      Layer layer{.node = node->name(), .part = names.at(node->name()), .macs = macs[node->name()], .errors = {}};
+      for (const Use& use : quant->weights) {
+        const at::Tensor tensor = prepared_.weights.get(prepared_.graph.find_input(value_of(use))->target);
+        layer.elements += static_cast<double>(tensor.numel());
+        layer.scales += static_cast<double>(choose_weight_grid(tensor, quant->channel_axis, own).scale.numel());
+      }
+      rest_ -= 4 * layer.elements;
+      if (has_own_width(*node, options_)) rest_ += bytes_of(layer, own.bits, own);
+      else layers_.push_back(std::move(layer));
+    }
+    if (layers_.empty()) throw Error(ErrorCode::recipe, "`mixed` has no layer to choose a width for", {.pointer = "/mixed"}, "remove it, or some of `layers` and `skip`");
+  }
+
+  void find_errors() {
+    const auto expected = [](const Layer& layer, std::int64_t bits) { return layer.elements * std::pow(4.0, -static_cast<double>(bits)); };
+    const SenseTable table = context_.dry_run()            ? SenseTable{}
+                             : !mixed_.table.empty() ? parse_sense_table(read_file(mixed_.table.path))
+                                                     : measure_output_errors(prepared_, precisions_, options_, context_);
+    std::map<std::pair<std::string, double>, double> measured;
+    for (const SensePoint& point : table.points)
+      measured[{point.part, point.setting}] = std::max(0.0, fall_of(table.metric, table.base, point.value));
+    for (Layer& layer : layers_) {
+      for (const std::int64_t bits : mixed_.bits) {
+        const auto found = measured.find({layer.part, static_cast<double>(bits)});
+        if (bits != kFloatBits && found == measured.end() && !context_.dry_run()) {
+          throw Error(ErrorCode::data, "the sensitivity table has no `" + layer.part + "` at " + std::to_string(bits) + " bits", {.file = mixed_.table.path},
+                      "measure it again for this model and these options: dscompress sense RECIPE --json");
+        }
+        layer.errors.push_back(bits == kFloatBits ? 0 : context_.dry_run() ? expected(layer, bits) : found->second);
+      }
+    }
+  }
+
+  double bytes_at(const Layer& layer, std::size_t width) const { return bytes_of(layer, mixed_.bits[width], precisions_.at(layer.node).weights); }
+
+  template <class CostOf>
+  std::vector<std::vector<Choice>> items(CostOf cost_of) const {
+    std::vector<std::vector<Choice>> list;
+    for (const Layer& layer : layers_) {
+      list.emplace_back();
+      for (std::size_t i = 0; i < mixed_.bits.size(); ++i) list.back().push_back({cost_of(layer, i), layer.errors[i]});
+    }
+    return list;
+  }
+
+  double bytes_of_all(const Widths& chosen) const {
+    double sum = rest_;
+    for (std::size_t i = 0; i < layers_.size(); ++i) sum += bytes_at(layers_[i], chosen[i]);
+    return sum;
+  }
+
+  Widths within_bytes() const {
+    const auto list = items([&](const Layer& layer, std::size_t width) { return bytes_at(layer, width); });
+    const double budget = in_bytes(*mixed_.budget.bytes, bytes_before_);
+    if (const auto chosen = find_least_loss(list, budget - rest_)) return *chosen;
+    double least = rest_;
+    for (const auto& choices : list) least += std::min_element(choices.begin(), choices.end(), [](auto& a, auto& b) { return a.cost < b.cost; })->cost;
+    throw Error(ErrorCode::recipe, "weights of " + printed("%.0f", budget) + " bytes cannot be reached: at the narrowest widths they are " + printed("%.0f", least) +
+                                       " (" + printed("%.1f", 100 * least / bytes_before_) + " % of those before)",
+                {.pointer = "/mixed/budget/bytes"}, "raise the budget, or add narrower `bits`");
+  }
+
+  Model quantized(const Widths& chosen) const {
+    Precisions precisions = precisions_;
+    set_widths(precisions, assignment_of(chosen));
+    Model copy = prepared_.clone();
+    quantize_prepared(copy, precisions, options_, context_);
+    return copy;
+  }
+
+  // Of the model before, with all layers at one width, by width.
+  std::vector<double> latencies_of_widths() const {
+    std::vector<Model> models;
+    for (std::size_t i = 0; i < mixed_.bits.size(); ++i) models.push_back(quantized(Widths(layers_.size(), i)));
+    std::vector<const Model*> list{&prepared_};
+    for (const Model& model : models) list.push_back(&model);
+    const auto times = context_.latencies_ms(list);
+    std::vector<double> shares;
+    for (std::size_t i = 1; i < times.size(); ++i) shares.push_back(times[i] / times[0]);
+    return shares;
+  }
+
+  Widths within_latency() {
+    const double budget = *mixed_.budget.latency;
+    std::vector<double> shares;
+    if (context_.dry_run()) {
+      for (const std::int64_t bits : mixed_.bits) shares.push_back(static_cast<double>(bits) / kFloatBits);
+    } else {
+      shares = latencies_of_widths();
+    }
+    double macs = 0;
+    for (const Layer& layer : layers_) macs += layer.macs;
+    if (macs == 0) {
+      throw Error(ErrorCode::recipe, "a budget of latency is divided among layers by their multiply-accumulates, and none of these layers has any",
+                  {.pointer = "/mixed/budget/latency"}, "give a budget of bytes or drop");
+    }
+    const auto list = items([&](const Layer& layer, std::size_t width) { return layer.macs / macs * shares[width]; });
+    double allowed = budget, measured = *std::min_element(shares.begin(), shares.end());
+    constexpr int kTries = 5;
+    constexpr double kNoise = 0.02;
+    for (int i = 0; i < kTries; ++i) {
+      const auto chosen = find_least_loss(list, allowed);
+      if (!chosen) break;
+      if (context_.dry_run()) return *chosen;
+      const Model model = quantized(*chosen);
+      const auto times = context_.latencies_ms({&prepared_, &model});
+      measured = times[1] / times[0];
+      measured_.push_back({"latency_share", measured, ""});
+      if (measured <= budget * (1 + kNoise)) return *chosen;
+      allowed *= budget / measured;
+    }
+    if (context_.dry_run()) return Widths(layers_.size(), 0);
+    throw Error(ErrorCode::recipe, "a latency of " + printed("%.3f", budget) + " of the model's before cannot be reached: measured " + printed("%.3f", measured),
+                {.pointer = "/mixed/budget/latency"}, "raise the budget, or add narrower `bits`");
+  }
+
+  double drop_of(const Widths& chosen) const { return drop_.lost(base_, context_.evaluate(quantized(chosen), Split::valid).at(drop_.metric)); }
+
+  Widths within_drop() {
+    const auto by_error = items([&](const Layer& layer, std::size_t width) { return bytes_at(layer, width); });
+    std::vector<std::vector<Choice>> by_bytes = by_error;
+    double least = 0, most = 0;
+    for (auto& choices : by_bytes) {
+      for (Choice& choice : choices) std::swap(choice.cost, choice.loss);
+      const auto [low, high] = std::minmax_element(choices.begin(), choices.end(), [](auto& a, auto& b) { return a.cost < b.cost; });
+      least += low->cost;
+      most += high->cost;
+    }
+    Widths best = *find_least_loss(by_bytes, least);
+    require_validation(context_, "/mixed/budget/drop");
+    const Metrics before = context_.evaluate(prepared_, Split::valid);
+    drop_ = choose_drop(before, *mixed_.budget.drop, "/mixed/budget/drop");
+    if (context_.dry_run()) return best;
+    base_ = before.at(drop_.metric);
+    double drop = drop_of(best);
+    if (!drop_.allows(drop)) {
+      const auto& [allowed, unit] = drop_.allowed;
+      throw Error(ErrorCode::recipe, "a drop of " + printed("%.2f ", allowed) + unit + " cannot be kept: with the least error it is " + printed("%.2f ", drop) + unit,
+                  {.pointer = "/mixed/budget/drop"}, "raise the budget, or add wider `bits`, 32 for floating point");
+    }
+    constexpr int kSteps = 8;
+    double low = std::log(std::max(least, most * 1e-9)), high = std::log(std::max(most, 1e-300));
+    for (int i = 0; i < kSteps && low < high; ++i) {
+      const double middle = i == 0 ? high : (low + high) / 2;
+      const Widths chosen = *find_least_loss(by_bytes, std::exp(middle));
+      const double now = chosen == best ? drop : drop_of(chosen);
+      if (!drop_.allows(now)) {
+        high = middle;
+        continue;
+      }
+      low = middle;
+      if (bytes_of_all(chosen) > bytes_of_all(best)) continue;
+      best = chosen;
+      drop = now;
+    }
+    measured_.push_back({"measured_drop", drop, drop_.allowed.unit});
+    return best;
+  }
+
+  Assignment assignment_of(const Widths& chosen) const {
+    Assignment assignment;
+    for (std::size_t i = 0; i < layers_.size(); ++i) assignment.bits[layers_[i].node] = mixed_.bits[chosen[i]];
+    for (const auto& [layer, first] : shared_) {
+      if (const auto found = assignment.bits.find(first); found != assignment.bits.end()) assignment.bits[layer] = found->second;
+    }
+    return assignment;
+  }
+
+  Assignment report(const Widths& chosen) const {
+    Assignment result = assignment_of(chosen);
+    result.table = {.name = "mixed_precision", .columns = {"module", "bits", "weights", "bytes"}, .rows = {}};
+    for (const std::int64_t bits : mixed_.bits) result.table.columns.push_back("error at " + std::to_string(bits));
+    double error = 0, elements = 0, bits = 0;
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      const Layer& layer = layers_[i];
+      const std::int64_t width = mixed_.bits[chosen[i]];
+      error += layer.errors[chosen[i]];
+      elements += layer.elements;
+      bits += layer.elements * static_cast<double>(width);
+      result.table.rows.push_back({layer.part, std::to_string(width), printed("%.0f", layer.elements), printed("%.0f", bytes_at(layer, chosen[i]))});
+      for (const double at_width : layer.errors) result.table.rows.back().push_back(printed("%.3g", at_width));
+    }
+    result.statistics = {{"mean_weight_bits", bits / elements, "bits"}, {"weights_on_disk", bytes_of_all(chosen), "bytes"}, {"expected_error", error, ""}};
+    if (!measured_.empty()) result.statistics.push_back(measured_.back());
+    return result;
+  }
+
+  Model prepared_;
+  const Options& options_;
+  const MixedOptions& mixed_;
+  PassContext& context_;
+  double bytes_before_;
+  Precisions precisions_;
+  std::map<const Value*, std::string> first_user_;  // of a weight
+  std::map<std::string, std::string> shared_;       // layers whose weight an earlier one uses, whose width they take
+  std::vector<Layer> layers_;
+  double rest_ = 0;  // bytes of all other tensors, as they will be
+  Drop drop_;
+  double base_ = 0;
+  std::vector<Statistic> measured_;
+};
+
+std::string to_text(const Assignment& assignment) {
+  nlohmann::ordered_json json{{"bits", assignment.bits}, {"columns", assignment.table.columns}, {"rows", assignment.table.rows}};
+  for (const Statistic& s : assignment.statistics) json["statistics"].push_back({s.name, s.value, s.unit});
+  return json.dump();
+}
+
+Assignment parse_assignment(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  Assignment assignment{.bits = json.at("bits"), .statistics = {}, .table = {.name = "mixed_precision", .columns = json.at("columns"), .rows = json.at("rows")}};
+  for (const auto& s : json.at("statistics")) assignment.statistics.push_back({s.at(0), s.at(1), s.at(2)});
+  return assignment;
+}
+
+}  // namespace
+
+Assignment choose_widths(Model& model, const Options& options, PassContext& context) {
+  if (!options.mixed) return {};
+  return parse_assignment(context.stage("mixed", model, [&] { return to_text(Search(model, options, context).run()); }));
+}
+
+void set_widths(Precisions& precisions, const Assignment& assignment) {
+  for (const auto& [node, bits] : assignment.bits) {
+    LayerPrecision& precision = precisions.at(node);
+    if (bits == kFloatBits) precision.precision = Precision::f32;
+    else precision.weights.bits = bits;
+  }
+}
+
+}  // namespace dsc::quantize

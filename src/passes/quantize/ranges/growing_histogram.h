@@ -1,0 +1,31 @@
+// A histogram of values whose range is not known before they are seen, so that one run over the samples is enough.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "passes/quantize/ranges/observers.h"
+
+namespace dsc::quantize {
+
+// Bins are powers of two wide and start at multiples of their width. Where values reach further than the bins may, each two
+// become one: counts are those of a histogram with the final bins from the start, in whatever order the values came.
+class GrowingHistogram {
+ public:
+  // values: floating point, finite, from `minimum` to `maximum`.
+  void add(const at::Tensor& values, double minimum, double maximum);
+  // From the bin of the smallest value to that of the largest, at most 2^-21 of the largest magnitude wide or kBins / 2 and more.
+  Histogram histogram() const;
+  static constexpr std::int64_t kBins = 8192;  // at most
+
+ private:
+  void reach(double minimum, double maximum);
+
+  int exponent_ = 0;        // bins are 2 ^ exponent_ wide
+  std::int64_t first_ = 0;  // the first bin starts at first_ * width
+  std::vector<std::int64_t> counts_;
+};
+
+}  // namespace dsc::quantize

@@ -1,0 +1,131 @@
+#include "passes/quantize/weights/round_weights.h"
+
+#include <ATen/Functions.h>
+
+#include <unordered_map>
+
+#include "ops/arguments.h"
+#include "ops/pair_sums.h"
+#include "passes/quantize/weights/layer_inputs.h"
+#include "passes/quantize/rewrite.h"
+#include "passes/quantize/weights/rounding.h"
+#include "passes/quantize/weights/weight_grid.h"
+
+namespace dsc::quantize {
+namespace {
+
+class Rounder {
+ public:
+  Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const std::vector<WeightGrid>& grids)
+      : model_(model), placement_(placement), options_(options), context_(context), grids_(grids) {}
+
+  // gptq: layers that read the same value together, in execution order, each with the inputs that the layers before it
+  // make now. The others: all at once.
+  void run() {
+    for (const std::vector<std::size_t>& together : options_.rounding == Rounding::gptq ? by_input() : all()) {
+      std::vector<Node*> layers;
+      for (const std::size_t i : together) layers.push_back(placement_.weights[i].layer);
+      const auto moments = find_input_moments(model_, layers, options_.calibration, context_);
+      for (const std::size_t i : together) {
+        const auto found = moments.find(placement_.weights[i].layer->name());
+        if (found == moments.end()) continue;  // no second moments for this kind of layer: nearest
+        context_.check_cancelled();
+        round(placement_.weights[i], grids_[i], found->second);
+      }
+    }
+  }
+
+ private:
+  std::vector<std::vector<std::size_t>> all() const {
+    std::vector<std::size_t> list;
+    for (std::size_t i = 0; i < placement_.weights.size(); ++i) list.push_back(i);
+    return {list};
+  }
+
+  std::vector<std::vector<std::size_t>> by_input() const {
+    std::vector<std::vector<std::size_t>> lists;
+    std::unordered_map<const Value*, std::size_t> seen;
+    for (std::size_t i = 0; i < placement_.weights.size(); ++i) {
+      const auto layer = find_quant_layer(model_.graph, placement_.weights[i].layer);
+      if (layer->activations.empty()) continue;  // nothing to minimise an error over
+      const Use use = layer->activations.front().use;
+      const Value* value = value_of(use);
+      const auto [entry, added] = seen.emplace(value, lists.size());
+      if (added) lists.emplace_back();
+      lists[entry->second].push_back(i);
+    }
+    return lists;
+  }
+
+  void round(const WeightQuantizer& quantizer, const WeightGrid& grid, const InputMoments& moments) {
+    const auto layer = *find_quant_layer(model_.graph, quantizer.layer);
+    const at::Tensor weight = model_.weights.get(quantizer.name).detach().clone();
+    const at::Tensor matrix = weight_matrix(layer, weight.to(at::kDouble)).value();  // [G, C, K]
+    const MatrixGrid whole = grid_of_matrix(grid, matrix.size(0) * matrix.size(1), matrix.size(2));
+    std::vector<at::Tensor> rounded;
+    for (std::int64_t g = 0; g < matrix.size(0); ++g) {
+      const MatrixGrid own{whole.scale.narrow(0, g * matrix.size(1), matrix.size(1)), whole.zero_point.narrow(0, g * matrix.size(1), matrix.size(1)),
+                           whole.range};
+      rounded.push_back(round_matrix(matrix[g], moments.gram[g], own));
+    }
+    const at::Tensor quantized = at::stack(rounded);
+    if (options_.rounding != Rounding::nearest) {
+      const at::Tensor on_grid = weight_from_matrix(layer, quantized, weight);
+      model_.weights.set(quantizer.name, quantizer.paired_axis && quant_bits(grid.range) == 8 ? with_limited_pairs(on_grid, grid, *quantizer.paired_axis) : on_grid);
+    }
+    if (options_.bias_correction && quantizer.uses.size() == 1) {
+      correct_bias(layer, (matrix - quantized).matmul(moments.mean.unsqueeze(-1)).flatten());
+    }
+  }
+
+  static at::Tensor with_limited_pairs(const at::Tensor& on_grid, const WeightGrid& grid, std::int64_t paired_axis) {
+    const at::Tensor integers = integers_on_grid(on_grid.to(at::kFloat), grid), limited = limit_pair_sums(integers, paired_axis);
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(on_grid.dim()), 1);
+    if (grid.axis) shape[static_cast<std::size_t>(*grid.axis)] = grid.scale.numel();
+    return at::where(limited == integers, on_grid, (limited.to(at::kFloat) * grid.scale.view(shape)).to(on_grid.scalar_type()));
+  }
+
+  at::Tensor round_matrix(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid) const {
+    switch (options_.rounding) {
+      case Rounding::nearest: return round_to_matrix_grid(weight, grid);
+      case Rounding::gptq: return gptq_round(weight, gram, grid, options_.damping);
+      case Rounding::adaround: return adaround_round(weight, gram, grid, options_.iterations);
+    }
+    return {};
+  }
+
+  // shift: f64 [C]
+  void correct_bias(const QuantLayer& layer, const at::Tensor& shift) {
+    const std::string_view op = layer.node->op();
+    if (op != "aten.linear" && !is_convolution(*layer.node)) return;  // no bias to change
+    const GraphInput* bias = model_.graph.find_input(layer.node->find_value("bias"));
+    if (bias && model_.weights.has(bias->target) && bias->value->uses().size() == 1) {
+      const at::Tensor now = model_.weights.get(bias->target).detach();
+      model_.weights.set(bias->target, (now.to(at::kDouble) + shift).to(now.scalar_type()));
+    } else if (!is_given(*layer.node, "bias")) {
+      const std::string name = place_of(*layer.node) + ".bias";
+      model_.graph.set_argument(layer.node, "bias", add_tensor(model_, InputKind::parameter, name, shift.to(at::kFloat)));
+    }
+  }
+
+  Model& model_;
+  const QuantPlacement& placement_;
+  const Options& options_;
+  PassContext& context_;
+  const std::vector<WeightGrid>& grids_;
+};
+
+}  // namespace
+
+std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
+                                      PassContext& context) {
+  std::vector<WeightGrid> grids;
+  for (const WeightQuantizer& quantizer : placement.weights) {
+    const WeightOptions& own = precision_of(precisions, *quantizer.layer).weights;
+    grids.push_back(choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
+  }
+  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids).run();
+  return grids;
+}
+
+}  // namespace dsc::quantize

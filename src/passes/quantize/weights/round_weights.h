@@ -1,0 +1,20 @@
+// Weights on their grids: nearest, or by what the layer's inputs make of the error; and biases that make up for it.
+#pragma once
+
+#include <vector>
+
+#include "dscompress/model.h"
+#include "dscompress/pass.h"
+#include "ops/quant_placement.h"
+#include "passes/quantize/choose/precisions.h"
+
+namespace dsc::quantize {
+
+// Chooses the grid of each weight, in the order of the placement, and with `rounding` other than nearest moves the model's
+// weights onto it. With bias_correction, biases take over the mean of the output's error, E[(W - Q) x]
+// (source: Nagel et al. 2019, arXiv:1906.04721, section 4.2). gptq sees inputs that weights rounded before have made.
+// notes: layers of kinds that have no second moments stay with the nearest.
+std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
+                                      PassContext& context);
+
+}  // namespace dsc::quantize

@@ -1,0 +1,109 @@
+#include "passes/quantize/weights/weight_grid.h"
+
+#include <ATen/Functions.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "ops/pair_sums.h"
+
+namespace dsc::quantize {
+namespace {
+
+constexpr int kShares = 64;  // candidate ranges, down to kSmallestShare of the full one
+constexpr double kSmallestShare = 0.3;
+
+std::vector<std::int64_t> all_but(std::int64_t axis, std::int64_t rank) {
+  std::vector<std::int64_t> dims;
+  for (std::int64_t dim = 0; dim < rank; ++dim) {
+    if (dim != axis) dims.push_back(dim);
+  }
+  return dims;
+}
+
+// Each slice's grid as if its values reached from `share` of its smallest to `share` of its largest.
+void set_grids(WeightGrid& grid, const at::Tensor& rows, double share, bool symmetric) {
+  if (grid.axis) {
+    const ChannelParams params = choose_channel_params(rows * share, *grid.axis, grid.range, symmetric);
+    grid.scale = params.scale;
+    grid.zero_point = params.zero_point;
+    return;
+  }
+  const QuantParams params = choose_quant_params(rows.min().item<double>() * share, rows.max().item<double>() * share, grid.range, symmetric);
+  grid.scale = at::full({}, static_cast<double>(params.scale), at::kFloat);
+  grid.zero_point = at::full({}, params.zero_point, at::kInt);
+}
+
+// The squared error of each slice.
+at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid) {
+  WeightGrid flat = grid;
+  flat.group = 0;  // rows are slices already
+  const at::Tensor squares = (snap_to_grid(rows, flat) - rows).square();
+  return grid.axis ? squares.sum(all_but(*grid.axis, rows.dim())) : squares.sum();
+}
+
+void choose_least_error(WeightGrid& best, const at::Tensor& rows, bool symmetric) {
+  at::Tensor least;
+  for (int i = 0; i < kShares; ++i) {
+    WeightGrid candidate = best;
+    set_grids(candidate, rows, 1 - (1 - kSmallestShare) * i / kShares, symmetric);
+    const at::Tensor error = error_of(rows, candidate);
+    if (i == 0) {
+      best = candidate;
+      least = error;
+      continue;
+    }
+    const at::Tensor better = error < least;
+    best.scale = at::where(better, candidate.scale, best.scale);
+    best.zero_point = at::where(better, candidate.zero_point, best.zero_point);
+    least = at::where(better, error, least);
+  }
+}
+
+// sums: of each channel.
+void lengthen_steps(WeightGrid& grid, const at::Tensor& sums) {
+  const at::Tensor least = (grid.axis ? sums : sums.max()) / static_cast<double>(grid.range.maximum);
+  grid.scale = at::maximum(grid.scale, least);
+}
+
+}  // namespace
+
+std::int64_t group_length(std::int64_t row, std::int64_t group_size) {
+  std::int64_t length = std::min(row, group_size);
+  while (row % length != 0) --length;
+  return length;
+}
+
+WeightOptions in_seven_bits(WeightOptions options) {
+  options.bits = std::min<std::int64_t>(options.bits, 7);
+  return options;
+}
+
+std::int64_t narrowed_grids(const at::Tensor& weight, const WeightGrid& grid, std::int64_t paired_axis) {
+  const std::int64_t channel_axis = grid.axis.value_or(paired_axis == 0 ? 1 : 0);
+  const at::Tensor sums = largest_pair_sums(weight, channel_axis, paired_axis);
+  const at::Tensor own = weight.detach().to(at::kFloat).movedim(channel_axis, 0).flatten(1).abs().amax(1);
+  if (!grid.axis) return sums.max().item<float>() > own.max().item<float>() ? 1 : 0;
+  return (sums > own).sum().item<std::int64_t>();
+}
+
+WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
+                              std::optional<std::int64_t> paired_axis) {
+  const bool is_limited = paired_axis && options.bits == 8;  // fewer bits always fit
+  if (is_limited && !options.symmetric) return choose_weight_grid(weight, channel_axis, in_seven_bits(options));
+  const at::Tensor values = weight.detach().to(at::kFloat).contiguous();
+  WeightGrid grid{.range = weight_quant_range(options.bits, options.symmetric)};
+  if (options.group_size > 0 && channel_axis == 0 && values.dim() >= 2) {
+    grid.axis = 0;
+    grid.group = group_length(values.numel() / values.size(0), options.group_size);
+  } else if (options.per_channel || options.group_size > 0) {
+    grid.axis = channel_axis;
+  }
+  const at::Tensor rows = grid_view(values, grid);
+  if (options.observer == WeightObserver::mse) choose_least_error(grid, rows, options.symmetric);
+  else set_grids(grid, rows, 1, options.symmetric);
+  if (is_limited) lengthen_steps(grid, largest_pair_sums(values, channel_axis, *paired_axis));
+  return grid;
+}
+
+}  // namespace dsc::quantize
