@@ -26,6 +26,21 @@ add_library(dsc_torch INTERFACE)
 target_include_directories(dsc_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(dsc_torch INTERFACE ${TORCH_LIBRARIES})
 
+# Four fifths of a small source's time go into templates that its headers use, so several share them. Kernels stay alone, for what the
+# optimiser makes of them must not depend on their neighbours; so do passes, each with its own `run` and `check`, and what includes headers that
+# others cannot bear. All other names in a layer's anonymous namespaces differ.
+function(dsc_join target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${DSCOMPRESS_JOINED} UNITY_BUILD_BATCH_SIZE 8)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${CMAKE_SOURCE_DIR}/src OUTPUT_VARIABLE path)
+    if(path MATCHES "_kernels.cpp$" OR path IN_LIST dsc_pass_sources OR path IN_LIST dsc_lone_sources)
+      set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
+endfunction()
+set(dsc_lone_sources core/log.cpp io/torchscript_read.cpp report/markdown.cpp)
+
 # dsc_layer(NAME [TORCH] [GLUE] DEPENDS layer... LINK libraries... EXCLUDE files...)
 # Every .cpp below src/NAME. With TORCH the layer may include ATen headers, and shares one precompiled header. GLUE computes nothing
 # itself: it is compiled with less optimisation, which saves a fifth of its time.
@@ -53,6 +68,7 @@ function(dsc_layer name)
   else()
     target_precompile_headers(dsc_${name} REUSE_FROM dsc_pch_plain)
   endif()
+  dsc_join(dsc_${name})
   set_property(GLOBAL APPEND PROPERTY DSC_LAYERS dsc_${name})
 endfunction()
 
@@ -83,6 +99,7 @@ function(dsc_test name)
   target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(test_${name} PRIVATE DSC_SOURCE_DIR="${CMAKE_SOURCE_DIR}" DSC_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_precompile_headers(test_${name} REUSE_FROM dsc_pch_tests)
+  dsc_join(test_${name})
   set(labels fast)
   if(arg_SLOW)
     set(labels slow)

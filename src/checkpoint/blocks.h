@@ -2,6 +2,7 @@
 // shards.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +15,9 @@ struct Block {
   std::size_t tensor = 0;  // in Plan::tensors
   std::int64_t first = 0, count = 0;
 };
+
+// Counts are signed in plans, unsigned in buffers.
+inline std::size_t size_of(std::int64_t count) { return static_cast<std::size_t>(count); }
 
 // Sets Plan::buffer_bytes. errors: resource, when a block of the widest tensor does not fit into `memory` with so many threads.
 void plan_buffers(Plan& plan);

@@ -8,15 +8,15 @@
 namespace dsc::checkpoint {
 namespace {
 
-std::uint64_t size_of(const StoredTensor& stored) {
+std::uint64_t stored_bytes(const StoredTensor& stored) {
   std::uint64_t size = dtype_bytes(stored.dtype);
   for (const auto extent : stored.shape) size *= static_cast<std::uint64_t>(extent);
   return size;
 }
 
-std::uint64_t size_of(const TensorPlan& tensor) {
+std::uint64_t stored_bytes(const TensorPlan& tensor) {
   std::uint64_t size = 0;
-  for (const auto& output : tensor.outputs) size += size_of(output.stored);
+  for (const auto& output : tensor.outputs) size += stored_bytes(output.stored);
   return size;
 }
 
@@ -33,7 +33,7 @@ void place_outputs(Plan& plan, ShardPlan& shard) {
   std::vector<StoredTensor> placed;
   for (auto* row : rows) {
     row->begin = position;
-    row->end = position += size_of(*row);
+    row->end = position += stored_bytes(*row);
     placed.push_back(*row);
   }
   shard.header = safetensors_header_text(placed, {{"format", "pt"}});
@@ -46,7 +46,7 @@ void lay_out(Plan& plan) {
   const auto limit = static_cast<std::uint64_t>(bytes_of(plan.options.shard_size));
   std::uint64_t size = 0;
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    const auto bytes = size_of(plan.tensors[i]);
+    const auto bytes = stored_bytes(plan.tensors[i]);
     if (plan.shards.empty() || size + bytes > limit) {
       plan.shards.emplace_back();
       size = 0;

@@ -7,7 +7,6 @@
 namespace dsc::checkpoint {
 namespace {
 
-std::size_t size_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 std::int64_t group_of(const Scheme& scheme, std::int64_t columns) { return scheme.weights.group_size > 0 ? scheme.weights.group_size : columns; }
 

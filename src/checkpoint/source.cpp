@@ -16,7 +16,7 @@ namespace dsc::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using HeaderJson = nlohmann::json;
 
 constexpr std::string_view kWeight = ".weight";
 constexpr const char* kScale = ".weight_scale_inv";
@@ -149,7 +149,7 @@ class Opener {
     if (!fs::exists(path)) return;
     source_.config = read_file(path);
     try {
-      const auto config = Json::parse(source_.config);
+      const auto config = HeaderJson::parse(source_.config);
       source_.model_type = config.value("model_type", "");
       if (config.contains("architectures") && !config["architectures"].empty()) source_.architecture = config["architectures"][0].get<std::string>();
       const auto quantization = config.find("quantization_config");
@@ -160,7 +160,7 @@ class Opener {
         source_.block_columns = quantization->at("weight_block_size").at(1).get<std::int64_t>();
       }
       if (source_.block_rows < 1 || source_.block_columns < 1) throw Error(ErrorCode::model_file, "weight_block_size is not positive", {.file = path});
-    } catch (const Json::exception& error) {
+    } catch (const HeaderJson::exception& error) {
       add(ErrorCode::model_file, std::string("not a model's configuration: ") + error.what(), {.file = path}, "copy it again");
       source_.config.clear();
     }
@@ -195,8 +195,8 @@ class Opener {
     const bool fits = tensor.shape.size() == 2 && scale.shape == expected && element_of(scale.dtype) && scale.dtype != "F8_E4M3";
     if (fits) return;
     add(ErrorCode::model_file,
-        "`" + scale.name + "` is " + scale.dtype + " " + Json(scale.shape).dump() + "; blocks of " + std::to_string(source_.block_rows) + " x " +
-            std::to_string(source_.block_columns) + " of `" + tensor.name + "` " + Json(tensor.shape).dump() + " need F32 " + Json(expected).dump(),
+        "`" + scale.name + "` is " + scale.dtype + " " + HeaderJson(scale.shape).dump() + "; blocks of " + std::to_string(source_.block_rows) + " x " +
+            std::to_string(source_.block_columns) + " of `" + tensor.name + "` " + HeaderJson(tensor.shape).dump() + " need F32 " + HeaderJson(expected).dump(),
         {.file = source_.shards[scale.shard].path}, "the block size is quantization_config.weight_block_size in config.json");
   }
 

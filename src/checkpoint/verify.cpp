@@ -16,7 +16,6 @@
 namespace dsc::checkpoint {
 namespace {
 
-std::size_t size_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 struct Sums {
   double error = 0, source = 0, largest = 0;

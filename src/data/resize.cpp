@@ -33,7 +33,7 @@ std::vector<Taps> make_taps(std::int64_t size, std::int64_t new_size) {
   return taps;
 }
 
-std::uint8_t to_byte(float value) { return static_cast<std::uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f)); }
+std::uint8_t rounded_byte(float value) { return static_cast<std::uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f)); }
 
 // One row or column of one channel, whose elements lie a stride apart.
 void resize_line(const std::uint8_t* from, std::uint8_t* to, const std::vector<Taps>& taps, std::int64_t from_stride,
@@ -45,7 +45,7 @@ void resize_line(const std::uint8_t* from, std::uint8_t* to, const std::vector<T
       sum += weight * static_cast<float>(*pixel);
       pixel += from_stride;
     }
-    *to = to_byte(sum);
+    *to = rounded_byte(sum);
     to += to_stride;
   }
 }

@@ -24,7 +24,7 @@ std::vector<std::string> names_of(const Columns& columns) {
 }
 
 // The file or folder that the split's name means below `path`.
-fs::path locate(const SplitConfig& split) {
+fs::path locate_file(const SplitConfig& split) {
   const fs::path path = split.path.path;
   const std::string name = parse_split(split.split).name;
   if (name == "all") return path;
@@ -220,7 +220,7 @@ void refuse_image_settings(const SplitConfig& split, const std::optional<Normali
 }  // namespace
 
 std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize) {
-  const fs::path path = locate(split);
+  const fs::path path = locate_file(split);
   const Columns columns = read_columns(path);
   const std::vector<std::string> names = names_of(columns);
   at::Tensor label;

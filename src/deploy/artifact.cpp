@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kRows = 2;  // of made-up examples
+constexpr std::int64_t kMadeUpRows = 2;  // of made-up examples
 
 [[noreturn]] void refuse(const std::string& what, const std::string& path) {
   throw Error(ErrorCode::numeric, what + " of the written file differs from the model's", {.file = path});
@@ -57,7 +57,7 @@ void compare_lists(const std::vector<at::Tensor>& found, const std::vector<at::T
 // What both make of the same inputs, what they write into them and what they remember, bit for bit. Inputs that the model
 // itself does not take (made-up ones, of a program without examples) say nothing: then the graphs have to be the same.
 std::string compare_programs(const Model& written, const Model& model, const Model& form, const std::string& path) {
-  const auto inputs = inputs_for_check(model, kRows);
+  const auto inputs = inputs_for_check(model, kMadeUpRows);
   Observed expected;
   try {
     expected = observe(model.graph, in_layout_of(written.weights, model.weights), inputs);

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/boxing/KernelFunction.h>
 
+#include <limits>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,9 @@
 #include "dscompress/graph.h"
 
 namespace dsc {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct Decomposition {
   c10::KernelFunction kernel;  // none: LibTorch's composite kernel

@@ -14,8 +14,6 @@ namespace {
 
 using at::Scalar;
 using at::Tensor;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // OpenVINO's SoftPlus has neither.
 bool has_beta_or_threshold(const Node& node) { return is_given(node, "beta") || is_given(node, "threshold"); }

@@ -85,9 +85,9 @@ bool is_rounded(const Constant& written, const Constant& converted) {
   return true;
 }
 
-class Comparison {
+class StructureComparison {
  public:
-  Comparison(bool to_f16) : to_f16_(to_f16) {}
+  StructureComparison(bool to_f16) : to_f16_(to_f16) {}
 
   std::string compare(const ov::Model& written, const ov::Model& converted) {
     if (written.inputs().size() != converted.inputs().size()) return "the number of inputs differs";
@@ -149,7 +149,7 @@ class Comparison {
     const auto &ours = a->get_functions(), &theirs = b->get_functions();
     if (ours.size() != theirs.size()) return shown(converted) + " has another number of bodies";
     for (std::size_t i = 0; i < ours.size(); ++i) {
-      if (auto difference = Comparison(to_f16_).compare(*ours[i], *theirs[i]); !difference.empty()) return difference;
+      if (auto difference = StructureComparison(to_f16_).compare(*ours[i], *theirs[i]); !difference.empty()) return difference;
     }
     return "";
   }
@@ -163,7 +163,7 @@ class Comparison {
 }  // namespace
 
 std::string find_structure_difference(const ov::Model& written, const ov::Model& converted, bool to_f16) {
-  return Comparison(to_f16).compare(written, converted);
+  return StructureComparison(to_f16).compare(written, converted);
 }
 
 }  // namespace dsc

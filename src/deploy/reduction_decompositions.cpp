@@ -19,7 +19,6 @@ using at::OptionalIntArrayRef;
 using at::Scalar;
 using at::Tensor;
 using Sizes = std::vector<std::int64_t>;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Tensor logsumexp(const Tensor& self, IntArrayRef dims, bool keepdim) {
   const Tensor x = self.is_floating_point() ? self : at::_to_copy(self, at::kFloat);

@@ -87,7 +87,7 @@ Tensor as_strided_scatter(const Tensor& self, const Tensor& source, IntArrayRef 
 }
 
 // To no more elements than there are.
-Tensor resize(const Tensor& self, IntArrayRef sizes, std::optional<at::MemoryFormat>) {
+Tensor resize_storage(const Tensor& self, IntArrayRef sizes, std::optional<at::MemoryFormat>) {
   std::int64_t count = 1;
   for (const auto size : sizes) count *= size;
   TORCH_CHECK(count <= self.numel(), "it makes room for elements that nothing fills");
@@ -170,7 +170,7 @@ const Decompositions& shape_decompositions() {
       {"aten.vstack", composite()},  // the frontend puts vectors end to end
       {"aten.as_strided", decomposition(as_strided)},
       {"aten.as_strided_scatter", decomposition(as_strided_scatter)},
-      {"aten.resize_", decomposition(resize)},
+      {"aten.resize_", decomposition(resize_storage)},
       {"aten._chunk_cat", decomposition(chunk_cat)},
       {"aten.pad", decomposition(pad, wraps_or_cuts)},
       {"aten._pad_circular", decomposition(circular, always)},

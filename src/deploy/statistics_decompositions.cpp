@@ -15,8 +15,6 @@ namespace {
 using at::Tensor;
 using Values = std::tuple<Tensor, Tensor>;  // and their places
 using Dims = std::vector<std::int64_t>;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Values squeezed(const Values& values, std::int64_t dim, bool keepdim) {
   if (keepdim) return values;

@@ -17,7 +17,7 @@ namespace {
 using Builder = TorchProgramBuilder;
 
 // y = (clamp(round(x / scale) + zero_point, quant_min, quant_max) - zero_point) * scale
-struct FakeQuantize {
+struct FakeQuantizeCall {
   const Value* input = nullptr;
   Argument scale, zero_point;                 // numbers or tensors
   std::optional<std::int64_t> axis = {};      // per channel
@@ -49,19 +49,19 @@ Stored stored(const Builder& builder, const Value* value) {
   return {tensor.reshape(sizes), builder.model().graph.find_input(weight)->target};
 }
 
-at::Tensor rounded_zero_point(const FakeQuantize& quantize, const at::Tensor& zero_point) {
+at::Tensor rounded_zero_point(const FakeQuantizeCall& quantize, const at::Tensor& zero_point) {
   if (!quantize.rounds_zero_point && !at::isFloatingType(zero_point.scalar_type())) return zero_point.to(at::kInt);
   return zero_point.round().clamp(quantize.quant_min, quantize.quant_max).to(at::kInt);
 }
 
-at::Tensor quantized_values(const FakeQuantize& q, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point) {
+at::Tensor quantized_values(const FakeQuantizeCall& q, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point) {
   const at::Tensor values = weight.detach().to(at::kFloat);
   if (q.axis) return at::fake_quantize_per_channel_affine(values, scale, zero_point, *q.axis, q.quant_min, q.quant_max);
   return at::fake_quantize_per_tensor_affine(values, scale.item<double>(), zero_point.item<std::int64_t>(), q.quant_min, q.quant_max);
 }
 
 // Of a weight that is stored as integers.
-at::Tensor dequantized_values(const FakeQuantize& q, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point) {
+at::Tensor dequantized_values(const FakeQuantizeCall& q, const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point) {
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(weight.dim()), 1);
   if (q.axis) sizes.at(static_cast<std::size_t>(*q.axis)) = scale.numel();
   return (weight.to(at::kFloat) - zero_point.to(at::kFloat).reshape(sizes)) * scale.reshape(sizes);
@@ -69,7 +69,7 @@ at::Tensor dequantized_values(const FakeQuantize& q, const at::Tensor& weight, c
 
 // Writes the operator. A weight is replaced by its quantised values first: rounding them again changes nothing, whatever
 // the engine's arithmetic, so that a value half-way between two steps cannot fall on another side than in LibTorch.
-void write_fake_quantize(Builder& builder, const Node& node, const FakeQuantize& quantize) {
+void write_fake_quantize(Builder& builder, const Node& node, const FakeQuantizeCall& quantize) {
   const at::Tensor scale = tensor_of(builder, quantize.scale), raw_zero_point = tensor_of(builder, quantize.zero_point);
   const bool is_fixed = scale.defined() && raw_zero_point.defined();
   ValueId input = 0, scale_id = 0, zero_point_id = 0;
@@ -105,7 +105,7 @@ void write_fake_quantize(Builder& builder, const Node& node, const FakeQuantize&
 void fake_quantize(Builder& builder, const Node& node) {
   const bool per_channel = node.op().ends_with("per_channel_affine");
   const std::size_t shift = per_channel ? 1 : 0;
-  FakeQuantize quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 1, "scale"),
+  FakeQuantizeCall quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 1, "scale"),
                         .zero_point = get_argument(node, 2, "zero_point"),
                         .quant_min = get_integer(node, 3 + shift, "quant_min"), .quant_max = get_integer(node, 4 + shift, "quant_max"),
                         .rounds_zero_point = node.op().starts_with("aten._fake_quantize_learnable")};
@@ -119,7 +119,7 @@ void fused_fake_quantize(Builder& builder, const Node& node) {
   if (enabled.defined() && enabled.item<std::int64_t>() == 0) {
     return builder.bind(node.output(), builder.id_of(get_value(node, 0, "self")));
   }
-  FakeQuantize quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 5, "scale"),
+  FakeQuantizeCall quantize{.input = get_value(node, 0, "self"), .scale = get_argument(node, 5, "scale"),
                         .zero_point = get_argument(node, 6, "zero_point"), .quant_min = get_integer(node, 8, "quant_min"),
                         .quant_max = get_integer(node, 9, "quant_max")};
   const Argument* per_row = node.find_argument("per_row_fake_quant");
@@ -140,7 +140,7 @@ void dequantize(Builder& builder, const Node& node) {
   if (!is_made_here && !stored(builder, integers).tensor.defined()) {
     return builder.refuse("its input is neither a weight nor made by a quantize operator");
   }
-  FakeQuantize quantize{.input = is_made_here ? get_value(*quantizer, 0, "input") : integers,
+  FakeQuantizeCall quantize{.input = is_made_here ? get_value(*quantizer, 0, "input") : integers,
                         .scale = get_argument(node, 1, per_channel ? "scales" : "scale"),
                         .zero_point = get_argument(node, 2, per_channel ? "zero_points" : "zero_point"),
                         .quant_min = get_integer(node, 3 + shift, "quant_min"),

@@ -8,19 +8,12 @@
 #include <string>
 
 #include "dscompress/error.h"
+#include "eval/percentile.h"
 
 namespace dsc {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Linear interpolation between the two nearest of sorted times.
-double percentile(const std::vector<double>& sorted, double share) {
-  const double position = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(position);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
 
 LatencyResult summarize(const Engine& engine, const std::vector<at::Tensor>& inputs, std::vector<double> times) {
   std::sort(times.begin(), times.end());

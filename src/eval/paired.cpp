@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/random.h"
+#include "eval/percentile.h"
 
 namespace dsc {
 namespace {
@@ -15,14 +16,6 @@ namespace {
 double log_choose(double n, double k) { return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1); }
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
-
-// Linear interpolation between the two nearest of sorted values, numpy's default.
-double percentile(const std::vector<double>& sorted, double share) {
-  const double position = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(position);
-  const auto above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
 
 Interval percentile_interval(std::vector<double> values, double confidence) {
   std::sort(values.begin(), values.end());

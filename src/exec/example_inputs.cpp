@@ -19,7 +19,6 @@
 namespace dsc {
 namespace {
 
-constexpr std::int64_t kUnknownSize = 8;     // of a symbolic dimension without a hint
 constexpr std::int64_t kLargestId = 1000;    // frequent words come first in vocabularies
 constexpr std::int64_t kFirstWord = 5;       // below are padding, begin, end and the like
 

@@ -13,7 +13,6 @@
 namespace dsc {
 namespace {
 
-constexpr std::int64_t kUnknownSize = 8;  // of a symbolic dimension without a hint
 constexpr double kHidden = -1e4;          // what masks add to scores is at most this
 
 // Operators that hand values on as they are, in another shape, type or place.

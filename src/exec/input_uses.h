@@ -24,7 +24,8 @@ bool is_bag_offsets(const Value& input);
 enum class MaskSense : std::uint8_t { unknown, shows, hides };
 MaskSense find_mask_sense(const Model& model, const Value& input);
 
-// The size where it is fixed or follows from the symbols, else the exported one, else 8.
+inline constexpr std::int64_t kUnknownSize = 8;  // of a symbolic dimension without a hint
+// The size where it is fixed or follows from the symbols, else the exported one, else kUnknownSize.
 std::int64_t size_of(const Dim& dim, const SymbolValues& symbols);
 
 }  // namespace dsc

@@ -17,7 +17,7 @@
 namespace dsc::pt2 {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keeps the order of the state dictionary
+using OrderedJson = nlohmann::ordered_json;  // keeps the order of the state dictionary
 
 struct Geometry {
   ScalarType dtype = ScalarType::f32;
@@ -26,7 +26,7 @@ struct Geometry {
   bool operator==(const Geometry&) const = default;
 };
 
-std::vector<std::int64_t> read_integers(const Json& list) {
+std::vector<std::int64_t> read_integers(const OrderedJson& list) {
   std::vector<std::int64_t> numbers;
   for (const auto& number : list) numbers.push_back(number.at("as_int").get<std::int64_t>());
   return numbers;
@@ -38,7 +38,7 @@ class PayloadReader {
 
   std::vector<Payload> read() {
     std::vector<Payload> payloads;
-    const auto config = Json::parse(archive_.read_text(config_));
+    const auto config = OrderedJson::parse(archive_.read_text(config_));
     for (const auto& [name, facts] : config.at("config").items()) {
       const auto path = facts.at("path_name").get<std::string>();
       if (facts.at("use_pickle").get<bool>() || facts.at("tensor_meta").is_null()) {
@@ -55,7 +55,7 @@ class PayloadReader {
   }
 
  private:
-  std::optional<Geometry> read_geometry(const std::string& name, const Json& meta) {
+  std::optional<Geometry> read_geometry(const std::string& name, const OrderedJson& meta) {
     const auto number = meta.at("dtype").get<std::int64_t>();
     const auto dtype = scalar_type(number);
     if (!dtype || meta.at("layout").get<std::int64_t>() != kStrided) {
@@ -106,8 +106,8 @@ class PayloadReader {
   std::vector<Problem> problems_;
 };
 
-Json integers(at::IntArrayRef numbers) {
-  auto list = Json::array();
+OrderedJson integers(at::IntArrayRef numbers) {
+  auto list = OrderedJson::array();
   for (const auto number : numbers) list.push_back({{"as_int", number}});
   return list;
 }
@@ -133,9 +133,9 @@ class PayloadWriter {
   std::string write(std::vector<PayloadFacts> tensors) {
     for (auto& facts : tensors) facts.tensor = prepared(facts.tensor);
     make_stretches(tensors);
-    auto config = Json::object();
+    auto config = OrderedJson::object();
     for (const auto& facts : tensors) config[facts.name] = entry_for(facts);
-    return Json{{"config", std::move(config)}}.dump(-1, ' ', true);
+    return OrderedJson{{"config", std::move(config)}}.dump(-1, ' ', true);
   }
 
  private:
@@ -171,7 +171,7 @@ class PayloadWriter {
     std::sort(stretches_.begin(), stretches_.end(), [](const Stretch& a, const Stretch& b) { return a.begin < b.begin; });
   }
 
-  Json entry_for(const PayloadFacts& facts) {
+  OrderedJson entry_for(const PayloadFacts& facts) {
     const auto& tensor = facts.tensor;
     std::int64_t offset = 0;
     std::string path;
@@ -189,7 +189,7 @@ class PayloadWriter {
     if (!dtype)
       throw Error(ErrorCode::unsupported,
                   "`" + facts.name + "` has an element type that .pt2 files cannot hold: " + c10::toString(tensor.scalar_type()));
-    Json meta{{"dtype", number_of(*dtype)},
+    OrderedJson meta{{"dtype", number_of(*dtype)},
               {"sizes", integers(tensor.sizes())},
               {"requires_grad", facts.requires_grad},
               {"device", {{"type", facts.device}, {"index", nullptr}}},

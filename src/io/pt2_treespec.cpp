@@ -5,33 +5,33 @@
 namespace dsc::pt2 {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // "[1, {...}]": version and root.
-std::optional<Json> parse_root(const std::string& spec) {
-  auto parsed = Json::parse(spec, nullptr, false);
+std::optional<OrderedJson> parse_root(const std::string& spec) {
+  auto parsed = OrderedJson::parse(spec, nullptr, false);
   if (!parsed.is_array() || parsed.size() != 2 || !parsed[1].is_object()) return std::nullopt;
   return parsed;
 }
 
-bool is_leaf(const Json& node) { return node.at("type").is_null(); }
-Json& children(Json& node) { return node.at("children_spec"); }
-const Json& children(const Json& node) { return node.at("children_spec"); }
+bool is_leaf(const OrderedJson& node) { return node.at("type").is_null(); }
+OrderedJson& children(OrderedJson& node) { return node.at("children_spec"); }
+const OrderedJson& children(const OrderedJson& node) { return node.at("children_spec"); }
 
-bool is_sequence(const Json& node) { return node.at("type") == "builtins.tuple" || node.at("type") == "builtins.list"; }
-bool is_dictionary(const Json& node) { return node.at("type") == "builtins.dict" || node.at("type") == "collections.OrderedDict"; }
+bool is_sequence(const OrderedJson& node) { return node.at("type") == "builtins.tuple" || node.at("type") == "builtins.list"; }
+bool is_dictionary(const OrderedJson& node) { return node.at("type") == "builtins.dict" || node.at("type") == "collections.OrderedDict"; }
 
 // The keys of a dictionary node, which its context holds as JSON text; empty for other containers.
-std::vector<std::string> keys_of(const Json& node) {
+std::vector<std::string> keys_of(const OrderedJson& node) {
   std::vector<std::string> keys;
   if (!is_dictionary(node) || !node.at("context").is_string()) return keys;
-  const auto list = Json::parse(node.at("context").get<std::string>(), nullptr, false);
+  const auto list = OrderedJson::parse(node.at("context").get<std::string>(), nullptr, false);
   if (!list.is_array()) return keys;
   for (const auto& key : list) keys.push_back(key.is_string() ? key.get<std::string>() : key.dump());
   return keys;
 }
 
-void collect_names(const Json& node, const std::string& path, std::vector<std::string>& names) {
+void collect_names(const OrderedJson& node, const std::string& path, std::vector<std::string>& names) {
   if (is_leaf(node)) {
     names.push_back(path);
     return;
@@ -43,7 +43,7 @@ void collect_names(const Json& node, const std::string& path, std::vector<std::s
   }
 }
 
-std::size_t count_leaves(const Json& node) {
+std::size_t count_leaves(const OrderedJson& node) {
   if (is_leaf(node)) return 1;
   std::size_t count = 0;
   for (const auto& child : children(node)) count += count_leaves(child);
@@ -51,16 +51,16 @@ std::size_t count_leaves(const Json& node) {
 }
 
 // Whether `node` is the pair (args, kwargs) that every input specification is.
-bool is_call(const Json& node) {
+bool is_call(const OrderedJson& node) {
   return !is_leaf(node) && is_sequence(node) && children(node).size() == 2 && !is_leaf(children(node)[0]) && !is_leaf(children(node)[1]) &&
          is_sequence(children(node)[0]) && is_dictionary(children(node)[1]);
 }
 
 // Removes marked leaves below `node`, `next` counting leaves; false where a container cannot lose a field.
-bool remove_leaves(Json& node, const std::vector<bool>& removed, std::size_t& next) {
+bool remove_leaves(OrderedJson& node, const std::vector<bool>& removed, std::size_t& next) {
   auto keys = keys_of(node);
-  auto kept = Json::array();
-  auto kept_keys = Json::array();
+  auto kept = OrderedJson::array();
+  auto kept_keys = OrderedJson::array();
   for (std::size_t i = 0; i < children(node).size(); ++i) {
     auto& child = children(node)[i];
     if (is_leaf(child)) {
@@ -81,9 +81,9 @@ bool remove_leaves(Json& node, const std::vector<bool>& removed, std::size_t& ne
   return true;
 }
 
-Json leaf() { return {{"type", nullptr}, {"context", nullptr}, {"children_spec", Json::array()}}; }
-Json tuple_of(std::size_t size) {
-  auto list = Json::array();
+OrderedJson leaf() { return {{"type", nullptr}, {"context", nullptr}, {"children_spec", OrderedJson::array()}}; }
+OrderedJson tuple_of(std::size_t size) {
+  auto list = OrderedJson::array();
   for (std::size_t i = 0; i < size; ++i) list.push_back(leaf());
   return {{"type", "builtins.tuple"}, {"context", "null"}, {"children_spec", std::move(list)}};
 }
@@ -133,10 +133,10 @@ std::optional<TrimmedSpec> without_leaves(const std::string& in_spec, const std:
 }
 
 std::string plain_input_spec(std::size_t arguments) {
-  const Json keywords{{"type", "builtins.dict"}, {"context", "[]"}, {"children_spec", Json::array()}};
-  return Json{1, Json{{"type", "builtins.tuple"}, {"context", "null"}, {"children_spec", Json{tuple_of(arguments), keywords}}}}.dump();
+  const OrderedJson keywords{{"type", "builtins.dict"}, {"context", "[]"}, {"children_spec", OrderedJson::array()}};
+  return OrderedJson{1, OrderedJson{{"type", "builtins.tuple"}, {"context", "null"}, {"children_spec", OrderedJson{tuple_of(arguments), keywords}}}}.dump();
 }
 
-std::string plain_output_spec(std::size_t outputs) { return Json{1, outputs == 1 ? leaf() : tuple_of(outputs)}.dump(); }
+std::string plain_output_spec(std::size_t outputs) { return OrderedJson{1, outputs == 1 ? leaf() : tuple_of(outputs)}.dump(); }
 
 }  // namespace dsc::pt2

@@ -26,11 +26,11 @@ constexpr std::uint64_t kLongestHeader = 100'000'000;  // the format's own limit
 constexpr std::size_t kAlignment = 8;
 constexpr const char* kCopyAgain = "the file is damaged or was copied in part: copy or write it again";
 
-struct TypeRow {
+struct WidthRow {
   std::string_view name;
   std::size_t bytes;
 };
-constexpr std::array<TypeRow, 17> kTypes = {{{"F64", 8},
+constexpr std::array<WidthRow, 17> kWidths = {{{"F64", 8},
                                              {"F32", 4},
                                              {"F16", 2},
                                              {"BF16", 2},
@@ -162,8 +162,8 @@ void check_layout(const std::string& path, SafetensorsHeader& header) {
 }  // namespace
 
 std::size_t dtype_bytes(std::string_view dtype) {
-  const auto* found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeRow& row) { return row.name == dtype; });
-  return found == kTypes.end() ? 0 : found->bytes;
+  const auto* found = std::find_if(kWidths.begin(), kWidths.end(), [&](const WidthRow& row) { return row.name == dtype; });
+  return found == kWidths.end() ? 0 : found->bytes;
 }
 
 SafetensorsHeader read_safetensors_header(const std::string& path) {

@@ -17,6 +17,9 @@
 
 namespace dsc::torchscript {
 
+// "aten::conv2d" -> "conv2d".
+inline std::string base_name(const std::string& op) { return op.substr(op.find("::") + 2); }
+
 using Expressions = std::map<std::string, std::string, std::less<>>;
 
 // Who reads a constant: an operator's `weight` and `bias` are parameters, running statistics are buffers, all named after

@@ -59,9 +59,6 @@ bool indexes_by_numbers(const Call& call) {
   });
 }
 
-// "aten::conv2d" -> "conv2d".
-std::string base_name(const std::string& name) { return name.substr(name.find("::") + 2); }
-
 class Arguments {
  public:
   Arguments(GraphBuilder& builder, const Call& call) : builder_(builder), call_(call), node_name_(builder.graph().unique_name(base_name(call.name.name))) {

@@ -34,8 +34,6 @@ constexpr std::array<Builtin, 28> kBuiltins{{
     {"minimum", "torch.sym_min", 2},   {"maximum", "torch.sym_max", 2},
 }};
 
-std::string base_name(const std::string& name) { return name.substr(name.find("::") + 2); }
-
 const Builtin* find_builtin(const c10::FunctionSchema& schema, const Items& arguments) {
   const std::string name = base_name(schema.name());
   const bool is_rounded = schema.overload_name() == "Tensor_mode" || schema.overload_name() == "Scalar_mode";

@@ -79,6 +79,8 @@ std::vector<Value*> tensor_arguments(const Node& node) {
   return tensors;
 }
 
+const Value* self_of(const Node& node) { return tensor_arguments(node).at(0); }
+
 std::string_view plain_op(const Node& node) {
   std::string_view op = node.op();
   // __and__ and the like are not in-place operators.

@@ -27,6 +27,8 @@ std::vector<std::int64_t> dims_or(const Node& node, std::string_view name, std::
 Value* value_of(const Use& use);
 // All tensors among the arguments, in order.
 std::vector<Value*> tensor_arguments(const Node& node);
+// The first of them, `self` of most operators.
+const Value* self_of(const Node& node);
 // The operator without overload and without the underscore of its in-place form.
 std::string_view plain_op(const Node& node);
 // How messages and selectors name a node: "layer1.0.conv1", or its own name outside modules.

@@ -76,13 +76,13 @@ double macs_attention(const Node& node, const SizeOf& size) {
 
 constexpr QuantArguments kAttention{QuantKind::attention, "query", "key", -1};
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kAttentionOps[] = {
     {"aten.scaled_dot_product_attention", tie_attention, resize_attention, macs_attention, {}, &kAttention},
     {"aten._scaled_dot_product_flash_attention_for_cpu", tie_attention, resize_attention, macs_attention},
 };
 
 }  // namespace
 
-std::span<const OpInfo> attention_ops() { return kOps; }
+std::span<const OpInfo> attention_ops() { return kAttentionOps; }
 
 }  // namespace dsc

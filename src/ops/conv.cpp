@@ -102,7 +102,7 @@ double macs_conv(const Node& node, const SizeOf& size) {
 constexpr QuantArguments kConvolution{QuantKind::convolution, "input", "weight", 0};
 constexpr QuantArguments kTransposed{QuantKind::transposed_convolution, "input", "weight", 0};
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kConvOps[] = {
     {"aten.conv1d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
     {"aten.conv2d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
     {"aten.conv3d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
@@ -114,6 +114,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> conv_ops() { return kOps; }
+std::span<const OpInfo> conv_ops() { return kConvOps; }
 
 }  // namespace dsc

@@ -20,7 +20,7 @@ void tie_range(Ties& ties, const Node& node) {
   ties.define(node.output(), std::move(axes));
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kCreateOps[] = {
     {"aten.zeros", tie_fill, resize_fill},     {"aten.ones", tie_fill, resize_fill},
     {"aten.full", tie_fill, resize_fill},      {"aten.empty", tie_fill, resize_fill},
     {"aten.new_zeros", tie_fill, resize_fill}, {"aten.new_ones", tie_fill, resize_fill},
@@ -34,6 +34,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> create_ops() { return kOps; }
+std::span<const OpInfo> create_ops() { return kCreateOps; }
 
 }  // namespace dsc

@@ -8,8 +8,8 @@
 namespace dsc {
 
 bool is_dropout(const Node& node) {
-  static const std::set<std::string_view> kOps = {"aten.dropout", "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout"};
-  return kOps.contains(plain_op(node));
+  static const std::set<std::string_view> kDropoutOps = {"aten.dropout", "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout"};
+  return kDropoutOps.contains(plain_op(node));
 }
 
 std::int64_t remove_dropout(Graph& graph, const std::function<bool(const Node&)>& select) {

@@ -68,7 +68,7 @@ constexpr OpInfo op(std::string_view name, OpTraits traits = {}) {
 }
 
 // clang-format off
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kElementwiseOps[] = {
     op("aten.add"), op("aten.sub"), op("aten.rsub"), op("aten.mul"), op("aten.div"), op("aten.pow"), op("aten.fmod"),
     op("aten.remainder"), op("aten.floor_divide"), op("aten.maximum"), op("aten.minimum"), op("aten.atan2"),
     op("aten.neg"), op("aten.abs"), op("aten.sign"), op("aten.exp"), op("aten.exp2"), op("aten.expm1"), op("aten.log"),
@@ -102,6 +102,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> elementwise_ops() { return kOps; }
+std::span<const OpInfo> elementwise_ops() { return kElementwiseOps; }
 
 }  // namespace dsc

@@ -14,11 +14,11 @@ namespace {
 
 // Batch norms of the core vocabulary, which return statistics beside their result.
 bool is_core_batch_norm(const Node& node) {
-  static const std::set<std::string_view> kOps = {
+  static const std::set<std::string_view> kEvaluationFormOps = {
       "aten._native_batch_norm_legit_functional", "aten._native_batch_norm_legit", "aten._native_batch_norm_legit_no_training",
       "aten._batch_norm_with_update_functional",  "aten._batch_norm_with_update",  "aten._batch_norm_no_update",
       "aten.native_batch_norm",                   "aten.cudnn_batch_norm"};
-  return kOps.contains(node.op());
+  return kEvaluationFormOps.contains(node.op());
 }
 
 bool has_running_statistics(const Node& node) { return node.find_value("running_mean") && node.find_value("running_var"); }

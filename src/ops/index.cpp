@@ -69,7 +69,7 @@ void tie_nothing_free(Ties& ties, const Node& node) {
 
 constexpr QuantArguments kTable{QuantKind::table, "", "weight", 0};
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kIndexOps[] = {
     {"aten.embedding", tie_embedding, nullptr, nullptr, {}, &kTable},
     {"aten.index", tie_index},
     {"aten.index_select", tie_index_select},
@@ -82,6 +82,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> index_ops() { return kOps; }
+std::span<const OpInfo> index_ops() { return kIndexOps; }
 
 }  // namespace dsc

@@ -8,7 +8,6 @@
 namespace dsc {
 namespace {
 
-const Value* self_of(const Node& node) { return tensor_arguments(node).at(0); }
 std::size_t at(std::int64_t dim) { return static_cast<std::size_t>(dim); }
 
 void tie_cat(Ties& ties, const Node& node) {
@@ -263,7 +262,7 @@ void tie_glu(Ties& ties, const Node& node) {
   ties.define(node.output(), std::move(axes));
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kJoinOps[] = {
     {"aten.cat", tie_cat},
     {"aten.concat", tie_cat},
     {"aten.stack", tie_stack},
@@ -287,6 +286,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> join_ops() { return kOps; }
+std::span<const OpInfo> join_ops() { return kJoinOps; }
 
 }  // namespace dsc

@@ -137,7 +137,7 @@ constexpr QuantArguments kAddmm{QuantKind::linear, "mat1", "mat2", -1};
 constexpr QuantArguments kBaddbmm{QuantKind::product, "batch1", "batch2", -1};
 constexpr QuantArguments kEinsum{QuantKind::product, "tensors", "tensors", -1};
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kLinearOps[] = {
     {"aten.linear", tie_linear, nullptr, macs_linear, {}, &kLinear},
     {"aten.matmul", tie_matmul, nullptr, macs_matmul, {}, &kMatmul},
     {"aten.mm", tie_matmul, nullptr, macs_matmul, {}, &kMm},
@@ -151,6 +151,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> linear_ops() { return kOps; }
+std::span<const OpInfo> linear_ops() { return kLinearOps; }
 
 }  // namespace dsc

@@ -12,11 +12,11 @@ bool is_activation(const Graph& graph, const Value* value) {
   return !input || input->kind == InputKind::user;
 }
 
-bool same_type(const Value* a, const Value* b) {
-  return a->tensor().dtype == b->tensor().dtype && a->tensor().sizes == b->tensor().sizes;
-}
-
 }  // namespace
+
+bool same_type(const Value* a, const Value* b) {
+  return a->is_tensor() && b->is_tensor() && a->tensor().dtype == b->tensor().dtype && a->tensor().sizes == b->tensor().sizes;
+}
 
 std::string repeated_module(const std::string& path) {
   std::size_t end = path.size();

@@ -13,6 +13,8 @@ namespace dsc {
 std::string repeated_module(const std::string& path);
 // That of a weight: "layer1.0.conv1" for "layer1.0.conv1.weight"; a weight of the root stands for itself.
 std::string module_of(const std::string& weight);
+// Whether both are tensors of one type and size.
+bool same_type(const Value* a, const Value* b);
 bool is_inside(const Node& node, const std::string& module);
 
 // Tensors made outside the module (weights left out) that its nodes read, and tensors made inside that others read or that

@@ -93,7 +93,7 @@ void tie_weight_norm(Ties& ties, const Node& node) {
   define_outputs(ties, node, axes, axes[static_cast<std::size_t>(dim)]);
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kNormOps[] = {
     {"aten.batch_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
     {"aten.native_batch_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
     {"aten._native_batch_norm_legit_no_training", tie_batch_norm, nullptr, nullptr, kNormalises},
@@ -108,6 +108,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> norm_ops() { return kOps; }
+std::span<const OpInfo> norm_ops() { return kNormOps; }
 
 }  // namespace dsc

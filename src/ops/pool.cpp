@@ -94,7 +94,7 @@ void tie_fold(Ties& ties, const Node& node) {
   ties.define(node.output(), std::move(axes));
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kPoolOps[] = {
     {"aten.max_pool1d", tie_pool, nullptr, nullptr, kMovesHomogeneously},
     {"aten.max_pool2d", tie_pool, nullptr, nullptr, kMovesHomogeneously},
     {"aten.max_pool3d", tie_pool, nullptr, nullptr, kMovesElements},
@@ -128,6 +128,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> pool_ops() { return kOps; }
+std::span<const OpInfo> pool_ops() { return kPoolOps; }
 
 }  // namespace dsc

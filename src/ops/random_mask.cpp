@@ -88,12 +88,12 @@ std::int64_t remove_random_masks(Graph& graph) {
 }
 
 std::vector<std::string> random_nodes(const Graph& graph) {
-  static const std::set<std::string_view> kOps = {"aten.bernoulli", "aten.rand", "aten.rand_like", "aten.randn", "aten.randn_like", "aten.randint",
+  static const std::set<std::string_view> kRandomMaskOps = {"aten.bernoulli", "aten.rand", "aten.rand_like", "aten.randn", "aten.randn_like", "aten.randint",
                                                   "aten.randint_like", "aten.randperm", "aten.normal", "aten.uniform", "aten.multinomial",
                                                   "aten.exponential", "aten.geometric", "aten.cauchy", "aten.log_normal", "aten.poisson", "aten.binomial"};
   std::vector<std::string> names;
   for (const Node* node : graph.nodes()) {
-    if (kOps.contains(plain_op(*node))) names.push_back(node->name());
+    if (kRandomMaskOps.contains(plain_op(*node))) names.push_back(node->name());
   }
   return names;
 }

@@ -87,7 +87,7 @@ double macs_recurrent(const Node& node, const SizeOf& size) {
 
 constexpr QuantArguments kRecurrent{QuantKind::recurrent, "", "params", 0};
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kRecurrentOps[] = {
     {"aten.lstm", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
     {"aten.gru", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
     {"aten.rnn_tanh", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
@@ -96,6 +96,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> recurrent_ops() { return kOps; }
+std::span<const OpInfo> recurrent_ops() { return kRecurrentOps; }
 
 }  // namespace dsc

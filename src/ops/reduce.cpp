@@ -57,7 +57,7 @@ void tie_topk(Ties& ties, const Node& node) {
   for (const Value* output : node.outputs()) ties.define(output, axes);
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kReduceOps[] = {
     {"aten.sum", tie_reduce},       {"aten.nansum", tie_reduce}, {"aten.mean", tie_reduce},
     {"aten.prod", tie_reduce},      {"aten.amax", tie_reduce},   {"aten.amin", tie_reduce},
     {"aten.max", tie_max},          {"aten.min", tie_max},       {"aten.argmax", tie_reduce},
@@ -69,6 +69,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> reduce_ops() { return kOps; }
+std::span<const OpInfo> reduce_ops() { return kReduceOps; }
 
 }  // namespace dsc

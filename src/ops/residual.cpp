@@ -39,10 +39,6 @@ NodeSet nodes_between(const Value* from, const Value* to) {
   return between;
 }
 
-bool same_type(const Value* a, const Value* b) {
-  return a->is_tensor() && b->is_tensor() && a->tensor().dtype == b->tensor().dtype && a->tensor().sizes == b->tensor().sizes;
-}
-
 }  // namespace
 
 Value* find_shortcut(const Node& node) {

@@ -9,7 +9,6 @@
 namespace dsc {
 namespace {
 
-const Value* self_of(const Node& node) { return tensor_arguments(node).at(0); }
 
 // order[i]: which input dimension becomes output dimension i.
 std::vector<std::int64_t> order_of(const Node& node, std::int64_t rank) {
@@ -176,7 +175,7 @@ void tie_positions(Ties& ties, const Node& node) {
   }
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kShapeOps[] = {
     {"aten.permute", tie_permute, nullptr, nullptr, kMovesElements},
     {"aten.transpose", tie_permute, nullptr, nullptr, kMovesElements},
     {"aten.swapaxes", tie_permute},
@@ -206,6 +205,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> shape_ops() { return kOps; }
+std::span<const OpInfo> shape_ops() { return kShapeOps; }
 
 }  // namespace dsc

@@ -8,7 +8,6 @@
 namespace dsc {
 namespace {
 
-const Value* self_of(const Node& node) { return tensor_arguments(node).at(0); }
 
 void tie_view(Ties& ties, const Node& node) {
   const Value* self = self_of(node);
@@ -37,7 +36,7 @@ void tie_any_view(Ties& ties, const Node& node) {
   ties.keep(self_of(node), "its bytes are reinterpreted");
 }
 
-constexpr OpInfo kOps[] = {
+constexpr OpInfo kViewOps[] = {
     {"aten.view", tie_any_view, resize_view, nullptr, kMovesElements},
     {"aten.reshape", tie_view, resize_view, nullptr, kMovesElements},
     {"aten._unsafe_view", tie_view, resize_view},
@@ -51,6 +50,6 @@ constexpr OpInfo kOps[] = {
 
 }  // namespace
 
-std::span<const OpInfo> view_ops() { return kOps; }
+std::span<const OpInfo> view_ops() { return kViewOps; }
 
 }  // namespace dsc

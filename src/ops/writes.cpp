@@ -20,11 +20,11 @@ bool writes_in_training_alone(const c10::FunctionSchema& schema) {
 
 // Operators that may return a tensor they were given, or a view of it, although their schemas do not say so.
 bool may_return_its_input(std::string_view op) {
-  static const std::set<std::string_view> kOps = {
+  static const std::set<std::string_view> kWritesOps = {
       "aten.dropout",         "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout", "aten.native_dropout",
       "aten.atleast_1d",      "aten.atleast_2d",      "aten.atleast_3d",    "aten.broadcast_tensors",     "aten.meshgrid",
       "aten.einsum",          "aten.type_as",         "_operator.getitem"};
-  return kOps.contains(op);
+  return kWritesOps.contains(op);
 }
 
 class Writes {

@@ -12,15 +12,13 @@
 namespace dsc {
 namespace {
 
-bool contains(const std::vector<std::string>& list, const std::string& text) { return std::find(list.begin(), list.end(), text) != list.end(); }
-
 void check_rule(const std::string& metric, const BaselineRule& rule, const std::vector<std::string>& metrics, const std::string& pointer,
                 std::vector<Problem>& problems) {
-  const bool is_figure = contains(baseline_figures(), metric);
-  if (!is_figure && !contains(metrics, metric)) {
+  const bool is_figure = std::ranges::count(baseline_figures(), metric);
+  if (!is_figure && !std::ranges::count(metrics, metric)) {
     auto known = metrics;
     known.insert(known.end(), baseline_figures().begin(), baseline_figures().end());
-    const bool exists = contains(metric_names(), metric);
+    const bool exists = std::ranges::count(metric_names(), metric);
     problems.push_back({"a gate on `" + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
   } else if (is_figure && rule.max_drop) {
     problems.push_back({"`max_drop` has no meaning for `" + metric + "`", {.pointer = pointer + "/max_drop"}, "use max_growth"});

@@ -16,17 +16,17 @@ namespace dsc {
 namespace {
 
 using Runs = std::vector<const FinishedRun*>;
-using Value = std::optional<double>;
+using MaybeNumber = std::optional<double>;
 
-FigureRecord figure_of(std::string name, std::string unit, const Runs& runs, const std::function<Value(const FinishedRun&)>& value_of) {
+FigureRecord figure_of(std::string name, std::string unit, const Runs& runs, const std::function<MaybeNumber(const FinishedRun&)>& value_of) {
   FigureRecord figure{.name = std::move(name), .unit = std::move(unit)};
   for (const auto* run : runs) figure.values.push_back(value_of(*run));
   return figure;
 }
 
-Value find_value(const std::map<std::string, double>& values, const std::string& name) {
+MaybeNumber number_in(const std::map<std::string, double>& values, const std::string& name) {
   const auto found = values.find(name);
-  return found == values.end() ? Value() : Value(found->second);
+  return found == values.end() ? MaybeNumber() : MaybeNumber(found->second);
 }
 
 // Names that any of the runs has, in order.
@@ -50,7 +50,7 @@ std::vector<FigureRecord> compare_metrics(const Runs& runs) {
   std::vector<FigureRecord> figures;
   const auto model = common_model(runs);
   for (const auto& metric : all_names(runs, [&](const FinishedRun& run) { return keys_of(metrics_of(run, model)); })) {
-    auto figure = figure_of(metric, "", runs, [&](const FinishedRun& run) { return find_value(metrics_of(run, model), metric); });
+    auto figure = figure_of(metric, "", runs, [&](const FinishedRun& run) { return number_in(metrics_of(run, model), metric); });
     figure.paired.emplace_back();
     for (std::size_t i = 1; i < runs.size(); ++i) {
       const bool both = figure.values.front() && figure.values[i];
@@ -72,9 +72,9 @@ std::string title_of(const LatencyRecord& record) {
 std::vector<FigureRecord> compare_figures(const Runs& runs) {
   const auto last = [](const FinishedRun& run) -> const StepRecord& { return run.report.steps.back(); };
   std::vector<FigureRecord> figures{
-      figure_of("size", "bytes", runs, [&](const FinishedRun& run) { return Value(last(run).size_bytes); }),
-      figure_of("MACs", "MACs", runs, [&](const FinishedRun& run) { return Value(last(run).macs); }),
-      figure_of("parameters", "parameters", runs, [&](const FinishedRun& run) { return Value(last(run).parameters); }),
+      figure_of("size", "bytes", runs, [&](const FinishedRun& run) { return MaybeNumber(last(run).size_bytes); }),
+      figure_of("MACs", "MACs", runs, [&](const FinishedRun& run) { return MaybeNumber(last(run).macs); }),
+      figure_of("parameters", "parameters", runs, [&](const FinishedRun& run) { return MaybeNumber(last(run).parameters); }),
       figure_of("smaller than its own base", "x", runs, [](const FinishedRun& run) { return compare_ends(run.report).size_ratio; }),
       figure_of("faster than its own base", "x", runs, [](const FinishedRun& run) { return compare_ends(run.report).latency_speedup; })};
   const auto titles = all_names(runs, [](const FinishedRun& run) {
@@ -85,16 +85,16 @@ std::vector<FigureRecord> compare_figures(const Runs& runs) {
   for (const auto& title : titles) {
     figures.push_back(figure_of(title, "ms", runs, [&](const FinishedRun& run) {
       for (const auto& record : run.report.latency) {
-        if (title_of(record) == title) return Value(record.p50_ms);
+        if (title_of(record) == title) return MaybeNumber(record.p50_ms);
       }
-      return Value();
+      return MaybeNumber();
     }));
   }
   figures.push_back(figure_of("memory of the run", "bytes", runs, [](const FinishedRun& run) {
-    return run.report.peak_memory_bytes > 0 ? Value(run.report.peak_memory_bytes) : Value();
+    return run.report.peak_memory_bytes > 0 ? MaybeNumber(run.report.peak_memory_bytes) : MaybeNumber();
   }));
-  figures.push_back(figure_of("time of the run", "s", runs, [](const FinishedRun& run) { return Value(run.report.seconds); }));
-  std::erase_if(figures, [](const FigureRecord& figure) { return std::none_of(figure.values.begin(), figure.values.end(), [](const Value& value) { return value.has_value(); }); });
+  figures.push_back(figure_of("time of the run", "s", runs, [](const FinishedRun& run) { return MaybeNumber(run.report.seconds); }));
+  std::erase_if(figures, [](const FigureRecord& figure) { return std::none_of(figure.values.begin(), figure.values.end(), [](const MaybeNumber& value) { return value.has_value(); }); });
   return figures;
 }
 
@@ -113,20 +113,20 @@ std::vector<FigureRecord> compare_steps(const Runs& runs) {
     return steps;
   });
   for (const auto& name : names) {
-    const auto add = [&](const std::string& what, const std::string& unit, const std::function<Value(const StepRecord&)>& value_of) {
+    const auto add = [&](const std::string& what, const std::string& unit, const std::function<MaybeNumber(const StepRecord&)>& value_of) {
       figures.push_back(figure_of(name + ": " + what, unit, runs, [&](const FinishedRun& run) {
         const auto* step = find_step(run, name);
-        return step ? value_of(*step) : Value();
+        return step ? value_of(*step) : MaybeNumber();
       }));
     };
     const auto metrics = all_names(runs, [&](const FinishedRun& run) {
       const auto* step = find_step(run, name);
       return step ? keys_of(step->metrics) : std::vector<std::string>();
     });
-    for (const auto& metric : metrics) add(metric, "", [&](const StepRecord& step) { return find_value(step.metrics, metric); });
-    add("size", "bytes", [](const StepRecord& step) { return Value(step.size_bytes); });
-    add("MACs", "MACs", [](const StepRecord& step) { return Value(step.macs); });
-    add("time", "s", [](const StepRecord& step) { return Value(step.seconds); });
+    for (const auto& metric : metrics) add(metric, "", [&](const StepRecord& step) { return number_in(step.metrics, metric); });
+    add("size", "bytes", [](const StepRecord& step) { return MaybeNumber(step.size_bytes); });
+    add("MACs", "MACs", [](const StepRecord& step) { return MaybeNumber(step.macs); });
+    add("time", "s", [](const StepRecord& step) { return MaybeNumber(step.seconds); });
   }
   return figures;
 }

@@ -12,7 +12,7 @@
 namespace dsc {
 namespace {
 
-constexpr const char* kFormat = "dscompress-predictions-1";
+constexpr const char* kPredictionsFormat = "dscompress-predictions-1";
 const std::string kExamples = "examples";
 const std::string kAgainst = ".against";
 
@@ -45,7 +45,7 @@ std::optional<PredictionsRecord> Predictions::record() const {
 }
 
 void write_predictions(const std::string& path, const Predictions& predictions) {
-  TensorFile file{.tensors = {{kExamples, to_tensor(predictions.examples, at::kLong)}}, .metadata = {{"format", kFormat}}};
+  TensorFile file{.tensors = {{kExamples, to_tensor(predictions.examples, at::kLong)}}, .metadata = {{"format", kPredictionsFormat}}};
   for (const auto& [model, metrics] : predictions.models) {
     for (const auto& [metric, outcomes] : metrics) {
       const auto name = model + "/" + metric;
@@ -60,7 +60,7 @@ void write_predictions(const std::string& path, const Predictions& predictions) 
 Predictions read_predictions(const std::string& path) {
   const auto file = read_safetensors(path);
   const auto format = file.metadata.find("format");
-  if (format == file.metadata.end() || format->second != kFormat) {
+  if (format == file.metadata.end() || format->second != kPredictionsFormat) {
     throw Error(ErrorCode::model_file, "this is not a run's predictions", {.file = path}, "compress again, or name another run");
   }
   Predictions predictions;

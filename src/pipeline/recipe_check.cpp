@@ -16,8 +16,6 @@ namespace {
 
 using Problems = std::vector<Problem>;
 
-bool contains(const std::vector<std::string>& list, const std::string& text) { return std::find(list.begin(), list.end(), text) != list.end(); }
-
 void check_metrics(const Recipe& recipe, Problems& problems) {
   const auto& metrics = recipe.evaluate.metrics;
   std::set<std::string> seen;
@@ -36,7 +34,7 @@ void check_baseline(const Recipe& recipe, Problems& problems) {
   const auto& baseline = recipe.evaluate.baseline;
   std::vector<std::string> names;
   for (const auto& step : recipe.passes.steps) names.push_back(step.name);
-  if (baseline.empty() || contains(names, baseline)) return;
+  if (baseline.empty() || std::ranges::count(names, baseline)) return;
   problems.push_back({"`baseline` names no step: `" + baseline + "`",
                       {.pointer = "/evaluate/baseline"},
                       names.empty() ? "there are no passes; remove the line" : suggest(baseline, names)});
@@ -91,7 +89,7 @@ void check_train_on(const Recipe& recipe, std::size_t index, const std::set<Need
   for (const auto& [name, config] : recipe.data.more) names.push_back(name);
   if (!needs.contains(Need::train_data) && !needs.contains(Need::calibration_data)) {
     problems.push_back({"`" + step.info->id + "`, as it is set here, uses no training data", place, "remove train_on"});
-  } else if (!contains(names, step.train_on)) {
+  } else if (!std::ranges::count(names, step.train_on)) {
     problems.push_back({"`data.more` has no `" + step.train_on + "`", place, names.empty() ? "add it there" : suggest(step.train_on, names)});
   }
 }
@@ -165,8 +163,8 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
   const bool is_figure = figure != measured_figures().end();
   auto known = recipe.evaluate.metrics;
   for (const auto& [name, rules] : measured_figures()) known.push_back(name);
-  if (!is_figure && !contains(recipe.evaluate.metrics, metric)) {
-    const bool exists = contains(metric_names(), metric);
+  if (!is_figure && !std::ranges::count(recipe.evaluate.metrics, metric)) {
+    const bool exists = std::ranges::count(metric_names(), metric);
     problems.push_back(
         {what + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
     return;
@@ -177,7 +175,7 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
   }
   const auto allowed = is_figure ? figure->second : std::vector<std::string>{"max_drop", "min", "max"};
   for (const auto& rule : rules_of(gate)) {
-    if (!rule.given || contains(allowed, std::string(rule.name))) continue;
+    if (!rule.given || std::ranges::count(allowed, std::string(rule.name))) continue;
     std::string names;
     for (const auto& other : allowed) names += (names.empty() ? "" : ", ") + other;
     const std::string name(rule.name);

@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr const char* kFormat = "dscompress-step-cache-1";
+constexpr const char* kCacheFormat = "dscompress-step-cache-1";
 constexpr const char* kState = "state.safetensors";
 constexpr const char* kOutcomes = "state";  // the one model of an entry's predictions
 
@@ -76,7 +76,7 @@ std::vector<std::string> recipe_prefixes(const Recipe& recipe) {
 }
 
 std::vector<std::string> state_keys(const Recipe& recipe, const Fingerprints& fingerprints) {
-  std::string base = std::string(kFormat) + "\n" + engines() + "\n" + instruction_set() + "\n" + recipe_base(recipe);
+  std::string base = std::string(kCacheFormat) + "\n" + engines() + "\n" + instruction_set() + "\n" + recipe_base(recipe);
   for (const auto& [what, value] : fingerprints) {
     const bool of_step = what == "recipe" || what.starts_with("file ");
     if (!of_step) base += "\n" + what + "=" + value;

@@ -44,7 +44,7 @@ std::string text_at(double x, double y, const std::string& text, const char* anc
 }
 
 // Where the labels of dots go, so that none covers another.
-class Labels {
+class LabelPlaces {
  public:
   std::string put(double x, double y, const std::string& text) {
     const double width = kCharacter * static_cast<double>(text.size());
@@ -185,7 +185,7 @@ std::string path_chart(const std::string& title, const std::string& x_label, con
   }
   const Axis x = make_axis(x_low, x_high), y = make_axis(y_low, y_high, y_bounds);
   std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label) + text_at(kLeft, 20, y_label, "start"), line, marks;
-  Labels labels;
+  LabelPlaces labels;
   for (const auto& dot : dots) {
     const double px = x.at(dot.x, kLeft, kWidth - kRight), py = y.at(dot.y, kHeight - kBottom, kTop);
     line += printed("%.1f,%.1f ", px, py);

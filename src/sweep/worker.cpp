@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kPoll = std::chrono::milliseconds(100);
+constexpr auto kIdlePoll = std::chrono::milliseconds(100);
 constexpr int kMostAttempts = 25;  // of which all but the last died: it is the trial that kills them
 
 // What is wrong with the machine is no trial's fault.
@@ -50,7 +50,7 @@ class Worker {
       throw_if_interrupted();
       if (take_one()) continue;
       if (is_all_done()) return;
-      std::this_thread::sleep_for(kPoll);
+      std::this_thread::sleep_for(kIdlePoll);
     }
   }
 

@@ -15,7 +15,7 @@ struct Word {
   std::vector<TextSpan> parts;
 };
 
-std::vector<Word> words_of(const std::string& text) {
+std::vector<Word> located_words(const std::string& text) {
   std::vector<Word> words;
   bool in_word = false, in_run = false;
   for_each_character(text, [&](Character character, std::size_t at) {
@@ -82,7 +82,7 @@ std::vector<LocatedTokens> locate_tokens(const Tokenize& tokenize, const std::ve
   std::vector<std::vector<Word>> words;
   Pieces pieces;
   for (const auto& text : texts) {
-    words.push_back(words_of(text));
+    words.push_back(located_words(text));
     for (const auto& word : words.back()) {
       for (const auto& space : kSpaces) pieces.want(piece(text, word.span, space));
       for (const auto& part : word.parts) pieces.want(piece(text, part, ""));

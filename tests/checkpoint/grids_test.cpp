@@ -17,7 +17,7 @@ std::vector<float> group_of_values(std::size_t size, unsigned seed, float offset
 }
 
 // Of what the codes stand for, in double.
-double error_of(const std::vector<float>& values, const std::vector<std::uint8_t>& codes, const kernels::Affine& grid, const std::vector<float>& weights = {},
+double squared_error(const std::vector<float>& values, const std::vector<std::uint8_t>& codes, const kernels::Affine& grid, const std::vector<float>& weights = {},
                 double power = 2) {
   double sum = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -69,7 +69,7 @@ TEST(Grids, SearchIsNearTheBestScaleThereIs) {
     for (unsigned seed = 0; seed < 40; ++seed) {
       const auto values = group_of_values(64, seed);
       const auto outcome = round_with(values, {.bits = bits, .scales = Scales::search});
-      found += error_of(values, outcome.codes, outcome.grid);
+      found += squared_error(values, outcome.codes, outcome.grid);
       best += best_error(values, bits, true);
     }
     EXPECT_LT(found, 1.02 * best) << bits;
@@ -81,7 +81,7 @@ TEST(Grids, SearchWithZeroPointsIsNearTheBestThereIs) {
   for (unsigned seed = 0; seed < 12; ++seed) {
     const auto values = group_of_values(64, seed, 0.02F);
     const auto outcome = round_with(values, {.bits = 4, .symmetric = false, .scales = Scales::search});
-    found += error_of(values, outcome.codes, outcome.grid);
+    found += squared_error(values, outcome.codes, outcome.grid);
     best += best_error(values, 4, false);
   }
   EXPECT_LT(found, 1.05 * best);
@@ -94,7 +94,7 @@ TEST(Grids, SearchIsNeverWorseThanMinmax) {
         const auto values = group_of_values(32 + seed, seed);
         const auto searched = round_with(values, {.bits = bits, .symmetric = symmetric, .scales = Scales::search});
         const auto plain = round_with(values, {.bits = bits, .symmetric = symmetric, .scales = Scales::minmax});
-        EXPECT_LE(error_of(values, searched.codes, searched.grid), error_of(values, plain.codes, plain.grid) * (1 + 1e-5)) << bits << symmetric << seed;
+        EXPECT_LE(squared_error(values, searched.codes, searched.grid), squared_error(values, plain.codes, plain.grid) * (1 + 1e-5)) << bits << symmetric << seed;
       }
     }
   }
@@ -106,8 +106,8 @@ TEST(Grids, HalfQuadraticLowersTheNormThatItMinimises) {
     for (unsigned seed = 0; seed < 40; ++seed) {
       const auto values = group_of_values(64, seed);
       const auto start = round_with(values, {.symmetric = symmetric, .scales = Scales::minmax}), end = round_with(values, {.symmetric = symmetric, .scales = Scales::hqq});
-      plain += error_of(values, start.codes, start.grid, {}, 0.7);
-      robust += error_of(values, end.codes, end.grid, {}, 0.7);
+      plain += squared_error(values, start.codes, start.grid, {}, 0.7);
+      robust += squared_error(values, end.codes, end.grid, {}, 0.7);
     }
     EXPECT_LT(robust, plain) << symmetric;
   }
@@ -120,7 +120,7 @@ TEST(Grids, SecondMomentsWeighErrors) {
   for (const bool symmetric : {true, false}) {
     const WeightOptions weights{.bits = 3, .symmetric = symmetric, .scales = Scales::search};
     const auto weighted = round_with(values, weights, moments), plain = round_with(values, weights);
-    EXPECT_LT(error_of(values, weighted.codes, weighted.grid, moments), error_of(values, plain.codes, plain.grid, moments));
+    EXPECT_LT(squared_error(values, weighted.codes, weighted.grid, moments), squared_error(values, plain.codes, plain.grid, moments));
   }
 }
 
@@ -137,7 +137,7 @@ TEST(Grids, ZerosTinyAndEqualValuesAreExact) {
       for (const auto* values : {&zeros, &tiny}) {
         const auto outcome = round_with(*values, {.symmetric = symmetric, .scales = scales});
         EXPECT_TRUE(std::isfinite(outcome.grid.scale) && outcome.grid.scale > 0);
-        EXPECT_LE(error_of(*values, outcome.codes, outcome.grid), 1e-60);
+        EXPECT_LE(squared_error(*values, outcome.codes, outcome.grid), 1e-60);
       }
     }
   }

@@ -13,16 +13,16 @@ namespace {
 
 using namespace test;
 
-const Dim kBatch{2, "s0"};
+const Dim kOpenBatch{2, "s0"};
 
 // A model that takes these inputs and gives the first one back.
-Model model_of(const std::vector<std::pair<std::string, TensorType>>& inputs) {
+Model model_with(const std::vector<std::pair<std::string, TensorType>>& inputs) {
   Model model;
   for (const auto& [name, type] : inputs) model.graph.add_input(InputKind::user, name, name, type);
   return model;
 }
 
-TensorType type_of(ScalarType dtype, std::vector<Dim> sizes) { return TensorType{.dtype = dtype, .sizes = std::move(sizes)}; }
+TensorType open_type(ScalarType dtype, std::vector<Dim> sizes) { return TensorType{.dtype = dtype, .sizes = std::move(sizes)}; }
 
 class InputTypes : public testing::Test {
  protected:
@@ -34,9 +34,9 @@ class InputTypes : public testing::Test {
   }
   // The first input of all examples as the model takes it; the message when it cannot.
   at::Tensor bound(const at::Tensor& column, ScalarType wanted) {
-    std::vector<Dim> sizes{kBatch};
+    std::vector<Dim> sizes{kOpenBatch};
     for (const auto size : column.sizes().slice(1)) sizes.push_back(Dim{size});
-    const Model model = model_of({{"x", type_of(wanted, sizes)}});
+    const Model model = model_with({{"x", open_type(wanted, sizes)}});
     const auto dataset = bind_inputs(open({{"x", column}}), model);
     EXPECT_TRUE(check_against_model(*dataset, model).empty());
     return dataset->batch(all_of(*dataset), std::nullopt).inputs.at(0);
@@ -113,7 +113,7 @@ TEST_F(InputTypes, ModelsOfPixelsGetPixels) {
   EXPECT_TRUE(bound(pictures, ScalarType::i32).equal(pictures.to(at::kInt)));
   EXPECT_TRUE(bound(pictures, ScalarType::f16).equal((pictures.to(at::kFloat) / 255).to(at::kHalf)));
   EXPECT_NE(refusal(pictures, ScalarType::i8).find("i8, which cannot hold"), std::string::npos);
-  const Model model = model_of({{"x", type_of(ScalarType::u8, {kBatch, Dim{4}, Dim{5}, Dim{3}})}});
+  const Model model = model_with({{"x", open_type(ScalarType::u8, {kOpenBatch, Dim{4}, Dim{5}, Dim{3}})}});
   const NormalizeConfig normalize{.mean = {0.5, 0.5, 0.5, 0.5}, .std = {1, 1, 1, 1}};
   EXPECT_NE(error_of([&] { bind_inputs(open({{"x", pictures}}, {}, normalize), model); }).find("remove normalize"), std::string::npos);
 }
@@ -122,7 +122,7 @@ TEST_F(InputTypes, ModelsOfPixelsGetPixels) {
 
 class Columns : public InputTypes {
  protected:
-  const Model model = model_of({{"left", type_of(ScalarType::f32, {kBatch, Dim{2}})}, {"right", type_of(ScalarType::f32, {kBatch, Dim{2}})}});
+  const Model model = model_with({{"left", open_type(ScalarType::f32, {kOpenBatch, Dim{2}})}, {"right", open_type(ScalarType::f32, {kOpenBatch, Dim{2}})}});
   const at::Tensor a = at::full({3, 2}, 1.0F), b = at::full({3, 2}, 2.0F), c = at::full({3, 2}, 3.0F);
 
   std::string problems(const std::vector<std::pair<std::string, at::Tensor>>& columns, std::vector<std::string> inputs = {}) {
@@ -151,7 +151,7 @@ TEST_F(Columns, AreFoundByName) {
 TEST_F(Columns, AreFoundByTheNamesOfTheExportedProgram) {
   Model nested;
   for (const std::string leaf : {"right", "left"}) {
-    nested.graph.add_input(InputKind::user, "batch_" + leaf, "batch." + leaf, type_of(ScalarType::f32, {kBatch, Dim{2}}));
+    nested.graph.add_input(InputKind::user, "batch_" + leaf, "batch." + leaf, open_type(ScalarType::f32, {kOpenBatch, Dim{2}}));
   }
   for (const std::string separator : {"_", "."}) {
     const auto dataset = bind_inputs(open({{"batch" + separator + "left", a}, {"batch" + separator + "right", b}}), nested);
@@ -180,13 +180,13 @@ TEST_F(Columns, GoByPositionOnlyWhereTheRecipeListsThem) {
 }
 
 TEST_F(Columns, OneColumnAndOneInputNeedNoName) {
-  const Model single = model_of({{"pixels", type_of(ScalarType::f32, {kBatch, Dim{2}})}});
+  const Model single = model_with({{"pixels", open_type(ScalarType::f32, {kOpenBatch, Dim{2}})}});
   EXPECT_TRUE(check_against_model(*bind_inputs(open({{"x", a}}), single), single).empty());
   EXPECT_FALSE(check_against_model(*bind_inputs(open({{"x", a}, {"y", b}}), single), single).empty());
 }
 
 TEST_F(Columns, NumbersBesideTensorsAreNamed) {
-  Model mixed = model_of({{"x", type_of(ScalarType::f32, {kBatch, Dim{2}})}});
+  Model mixed = model_with({{"x", open_type(ScalarType::f32, {kOpenBatch, Dim{2}})}});
   mixed.graph.add_input(InputKind::user, "steps", "steps", SymbolType{});
   const auto found = check_against_model(*bind_inputs(open({{"x", a}}), mixed), mixed);
   ASSERT_EQ(found.size(), 1U);
@@ -196,12 +196,12 @@ TEST_F(Columns, NumbersBesideTensorsAreNamed) {
 // --- a fixed batch ---
 
 TEST_F(Columns, AFixedBatchIsTheDataSets) {
-  const Model fixed = model_of({{"left", type_of(ScalarType::f32, {Dim{2}, Dim{2}})}, {"right", type_of(ScalarType::f32, {Dim{2}, Dim{2}})}});
+  const Model fixed = model_with({{"left", open_type(ScalarType::f32, {Dim{2}, Dim{2}})}, {"right", open_type(ScalarType::f32, {Dim{2}, Dim{2}})}});
   const auto dataset = bind_inputs(open({{"left", a}, {"right", b}}), fixed);
   EXPECT_TRUE(check_against_model(*dataset, fixed).empty());
   EXPECT_EQ(dataset->info().fixed_batch, 2);
   EXPECT_EQ(batch_size(*dataset, 64), 2);
-  const Model uneven = model_of({{"left", type_of(ScalarType::f32, {Dim{2}, Dim{2}})}, {"right", type_of(ScalarType::f32, {kBatch, Dim{2}})}});
+  const Model uneven = model_with({{"left", open_type(ScalarType::f32, {Dim{2}, Dim{2}})}, {"right", open_type(ScalarType::f32, {kOpenBatch, Dim{2}})}});
   const auto problems = check_against_model(*bind_inputs(open({{"left", a}, {"right", b}}), uneven), uneven);
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_EQ(problems[0].message, "the model's input `left` has a fixed batch of 2, and others have not");

@@ -34,7 +34,7 @@ const std::vector<at::Tensor>& pictures() {
   return inputs;
 }
 
-Model quantized_network() {
+Model quantized_layers() {
   Model model = test::tiny_residual_cnn();
   test::quantize_everything(model, pictures());
   return model;
@@ -75,7 +75,7 @@ void expect_same_both_ways(const Model& model, const std::vector<at::Tensor>& in
 }
 
 TEST(DecomposedForm, KeepsOutputsAndIntegersBothWays) {
-  expect_same_both_ways(quantized_network(), pictures());
+  expect_same_both_ways(quantized_layers(), pictures());
   expect_same_both_ways(grouped_layer(), {test::noise({3, 8}, 2)});
 }
 
@@ -141,7 +141,7 @@ class DecomposedFormInOpenVino : public test::NeedsOpenVino {};
 
 TEST_F(DecomposedFormInOpenVino, ReadBackRunsInInt8Kernels) {
   const test::TempFolder folder;
-  const Model model = quantized_network();
+  const Model model = quantized_layers();
   write_artifact(model, folder.file("net.pt2"));
   const Model written = read_pt2(folder.file("net.pt2"));
   Model read = read_pt2(folder.file("net.pt2"));

@@ -32,18 +32,18 @@ void expect_equal_outputs(const Model& model, double tolerance = 1e-4) {
   for (const std::int64_t symbolic : {2, 5}) expect_equal_outputs(model, example_tensors(model, symbolic), *engine, tolerance);
 }
 
-struct Case {
+struct EngineCase {
   const char* name;
   const char* text;
   double tolerance = 1e-4;
 };
-void PrintTo(const Case& value, std::ostream* out) { *out << value.name; }
+void PrintTo(const EngineCase& value, std::ostream* out) { *out << value.name; }
 class OpenVinoEngine : public test::NeedsOpenVino {};
-class SameAsLibTorch : public test::NeedsOpenVino, public testing::WithParamInterface<Case> {};
+class SameAsLibTorch : public test::NeedsOpenVino, public testing::WithParamInterface<EngineCase> {};
 TEST_P(SameAsLibTorch, ForAnyBatch) { expect_equal_outputs(text_model(GetParam().text), GetParam().tolerance); }
 
 INSTANTIATE_TEST_SUITE_P(OpenVino, SameAsLibTorch, testing::Values(
-Case{"LinearGeluLayerNorm", R"text(graph {
+EngineCase{"LinearGeluLayerNorm", R"text(graph {
   param %w "w": f32[6, 4]
   param %b "b": f32[6]
   param %gain "gain": f32[6]
@@ -53,7 +53,7 @@ Case{"LinearGeluLayerNorm", R"text(graph {
   %norm: f32[s0{2}, 6] = aten.layer_norm.default(input=%gelu, normalized_shape=[6], weight=%gain)
   output %norm
 })text"},
-Case{"AttentionWithMask", R"text(graph {
+EngineCase{"AttentionWithMask", R"text(graph {
   input %q: f32[s0{2}, 2, 5, 8]
   input %k: f32[s0{2}, 2, 7, 8]
   input %v: f32[s0{2}, 2, 7, 8]
@@ -64,14 +64,14 @@ Case{"AttentionWithMask", R"text(graph {
   %masked: f32[s0{2}, 2, 5, 8] = aten.scaled_dot_product_attention.default(query=%q, key=%k, value=%v, attn_mask=%bias, dropout_p=0.5, scale:=0.25)
   output %masked
 })text"},
-Case{"GroupedQueryAttention", R"text(graph {
+EngineCase{"GroupedQueryAttention", R"text(graph {
   input %q: f32[s0{2}, 4, 5, 8]
   input %k: f32[s0{2}, 2, 5, 8]
   input %v: f32[s0{2}, 2, 5, 8]
   %causal: f32[s0{2}, 4, 5, 8] = aten.scaled_dot_product_attention.default(query=%q, key=%k, value=%v, is_causal=true, enable_gqa:=true)
   output %causal
 })text"},
-Case{"EmbeddingAndPositions", R"text(graph {
+EngineCase{"EmbeddingAndPositions", R"text(graph {
   param %w "w": f32[9, 4]
   input %ids: i64[s0{2}, 3]
   %embedding: f32[s0{2}, 3, 4] = aten.embedding.default(weight=%w, indices=%ids, padding_idx=0)
@@ -85,7 +85,7 @@ Case{"EmbeddingAndPositions", R"text(graph {
   %sum: f32[s0{2}, 3, 4] = aten.add.Tensor(self=%embedding, other=%deep)
   output %sum
 })text"},
-Case{"SplitChunkUnbindCat", R"text(graph {
+EngineCase{"SplitChunkUnbindCat", R"text(graph {
   input %x: f32[s0{2}, 6, 3]
   [%a: f32[s0{2}, 4, 3], %b: f32[s0{2}, 2, 3]] = aten.split.Tensor(self=%x, split_size=4, dim=1)
   [%c: f32[s0{2}, 2, 3], %d: f32[s0{2}, 2, 3]] = aten.chunk.default(self=%a, chunks=2, dim=-2)
@@ -95,7 +95,7 @@ Case{"SplitChunkUnbindCat", R"text(graph {
   %cat: f32[s0{2}, 5, 3] = aten.cat.default(tensors=[%d, %row, %b], dim=1)
   output %cat
 })text"},
-Case{"JoinsWithEmptyLists", R"text(graph {
+EngineCase{"JoinsWithEmptyLists", R"text(graph {
   constant %none "none": f32[0]
   input %x: f32[s0{2}, 6, 3]
   %start: f32[0] = aten.lift_fresh_copy.default(self=%none)
@@ -104,7 +104,7 @@ Case{"JoinsWithEmptyLists", R"text(graph {
   %twice: f32[s0{2}, 12, 3] = aten.cat.default(tensors=[%cat, %kept, %x], dim=1)
   output %twice
 })text"},
-Case{"Differences", R"text(graph {
+EngineCase{"Differences", R"text(graph {
   input %x: f32[s0{2}, 6, 3]
   input %ids: i64[s0{2}, 5]
   %first: i64[s0{2}, 1] = aten.slice.Tensor(self=%ids, dim=1, start=0, end=1)
@@ -118,13 +118,13 @@ Case{"Differences", R"text(graph {
   output %count
   output %second
 })text"},
-Case{"WindowsCountedFromTheEnd", R"text(graph {
+EngineCase{"WindowsCountedFromTheEnd", R"text(graph {
   input %x: f32[s0{2}, 4, 12, 3]
   %windows: f32[s0{2}, 4, 4, 3, 6] = aten.unfold.default(self=%x, dimension=-2, size=6, step=2)
   %flat: f32[s0{2}, 4, 4, 18] = aten.reshape.default(self=%windows, shape=[-1, 4, 4, 18])
   output %flat
 })text"},
-Case{"SizeArithmeticInShapes", R"text(graph {
+EngineCase{"SizeArithmeticInShapes", R"text(graph {
   input %x: f32[s0{2}, 6]
   %size: sym_int s0{2} = aten.sym_size.int(self=%x, dim=0)
   %twice: sym_int "2*s0"{4} = _operator.mul(%size, 2)
@@ -137,7 +137,7 @@ Case{"SizeArithmeticInShapes", R"text(graph {
   output %top
   output %where
 })text"},
-Case{"InfiniteLiterals", R"text(graph {
+EngineCase{"InfiniteLiterals", R"text(graph {
   input %x: f32[s0{2}, 4]
   input %mask: bool[s0{2}, 4]
   %fill: f32[s0{2}, 4] = aten.masked_fill.Scalar(self=%x, mask=%mask, value=-inf)
@@ -148,19 +148,19 @@ Case{"InfiniteLiterals", R"text(graph {
   output %softmax
   output %most
 })text"},
-Case{"IndexingWithNone", R"text(graph {
+EngineCase{"IndexingWithNone", R"text(graph {
   input %x: f32[s0{2}, 5, 3]
   constant %rows "rows": i64[2]
   %index: f32[s0{2}, 2, 3] = aten.index.Tensor(self=%x, indices=[None, %rows])
   %cut: f32[s0{2}, 1, 3] = aten.slice.Tensor(self=%index, dim=1, start=1, end=9223372036854775807)
   output %cut
 })text"},
-Case{"NormalisationByTheBatchAlone", R"text(graph {
+EngineCase{"NormalisationByTheBatchAlone", R"text(graph {
   input %x: f32[s0{2}, 3, 4]
   %norm: f32[s0{2}, 3, 4] = aten.batch_norm.default(input=%x, weight=None, bias=None, running_mean=None, running_var=None, training=true, momentum=0.0, eps=1e-05, cudnn_enabled=false)
   output %norm
 })text"},
-Case{"TrainingIsOff", R"text(graph {
+EngineCase{"TrainingIsOff", R"text(graph {
   param %w "w": f32[3]
   param %b "b": f32[3]
   buffer %mean "mean": f32[3]
@@ -171,7 +171,7 @@ Case{"TrainingIsOff", R"text(graph {
   output %drop
 })text"},
 // In place: what is read after the change must see it, through every alias.
-Case{"ChangeThroughASliceReachesTheBase", R"text(graph {
+EngineCase{"ChangeThroughASliceReachesTheBase", R"text(graph {
   input %x: f32[s0{2}, 4, 4]
   %base: f32[s0{2}, 4, 4] = aten.clone.default(self=%x)
   %rows: f32[s0{2}, 2, 4] = aten.slice.Tensor(self=%base, dim=1, start=1, end=3)
@@ -181,7 +181,7 @@ Case{"ChangeThroughASliceReachesTheBase", R"text(graph {
   output %sum
   output %rows
 })text"},
-Case{"ChangeOfTheBaseReachesItsViews", R"text(graph {
+EngineCase{"ChangeOfTheBaseReachesItsViews", R"text(graph {
   input %x: f32[s0{2}, 4, 4]
   %base: f32[s0{2}, 4, 4] = aten.mul.Tensor(self=%x, other=2)
   %flat: f32[s0{2}, 16] = aten.view.default(self=%base, size=[-1, 16])
@@ -195,7 +195,7 @@ Case{"ChangeOfTheBaseReachesItsViews", R"text(graph {
   output %base
   output %flat
 })text"},
-Case{"ChangeThroughViewsThatReorder", R"text(graph {
+EngineCase{"ChangeThroughViewsThatReorder", R"text(graph {
   input %x: f32[s0{2}, 4, 3]
   %base: f32[s0{2}, 4, 3] = aten.mul.Tensor(self=%x, other=2)
   %turned: f32[s0{2}, 3, 4] = aten.transpose.int(self=%base, dim0=1, dim1=2)
@@ -210,7 +210,7 @@ Case{"ChangeThroughViewsThatReorder", R"text(graph {
   output %turned
   output %row
 })text"},
-Case{"ChangeOfAPartReachesTheWhole", R"text(graph {
+EngineCase{"ChangeOfAPartReachesTheWhole", R"text(graph {
   input %x: f32[s0{2}, 4]
   %base: f32[s0{2}, 4] = aten.mul.Tensor(self=%x, other=2)
   [%a: f32[s0{2}, 2], %b: f32[s0{2}, 2]] = aten.chunk.default(self=%base, chunks=2, dim=1)
@@ -220,7 +220,7 @@ Case{"ChangeOfAPartReachesTheWhole", R"text(graph {
   output %cat
   output %base
 })text"},
-Case{"CopyDoesNotReachBack", R"text(graph {
+EngineCase{"CopyDoesNotReachBack", R"text(graph {
   input %x: f32[s0{2}, 4]
   %copy: f32[s0{2}, 4] = aten.clone.default(self=%x)
   %set: f32[s0{2}, 4] = aten.mul_.Tensor(self=%copy, other=%x)
@@ -229,7 +229,7 @@ Case{"CopyDoesNotReachBack", R"text(graph {
   %sum: f32[s0{2}, 4] = aten.add.Tensor(self=%x, other=%copy)
   output %sum
 })text"},
-Case{"InputsThatAreUnusedOrPassedThrough", R"text(graph {
+EngineCase{"InputsThatAreUnusedOrPassedThrough", R"text(graph {
   input %unused: f32[s0{2}, 4]
   input %x: f32[s0{2}, 4]
   input %self_mask: i64[s0{2}, 3]
@@ -238,7 +238,7 @@ Case{"InputsThatAreUnusedOrPassedThrough", R"text(graph {
   output %self_mask
   output %relu
 })text"},
-Case{"AutocastRegion", R"text(graph {
+EngineCase{"AutocastRegion", R"text(graph {
   region autocast("cpu", bf16, true, None) "submod_1"
   region autocast("cpu", None, false, None) "submod_2" in r0
   param %w "w": f32[6, 4]
@@ -249,7 +249,7 @@ Case{"AutocastRegion", R"text(graph {
   %sum: f32[s0{2}, 6] = aten.add.Tensor(self=%wide, other=1.0) in r1
   output %sum
 })text", 2e-2},
-Case{"Scatter", R"text(graph {
+EngineCase{"Scatter", R"text(graph {
   input %x: f32[s0{2}, 5, 3]
   input %part: f32[s0{2}, 2, 3]
   input %row: f32[s0{2}, 3]
@@ -258,7 +258,7 @@ Case{"Scatter", R"text(graph {
   %sum: f32[s0{2}, 5, 3] = aten.add.Tensor(self=%select, other=%x)
   output %sum
 })text"},
-Case{"ComposedOperators", R"text(graph {
+EngineCase{"ComposedOperators", R"text(graph {
   input %x: f32[s0{2}, 4]
   input %y: f32[s0{2}, 4]
   %hard: f32[s0{2}, 4] = aten.hardshrink.default(self=%x, lambd=0.3)
@@ -281,7 +281,7 @@ Case{"ComposedOperators", R"text(graph {
   output %count
   output %norm
 })text"},
-Case{"KernelsOfEachExample", R"text(graph {
+EngineCase{"KernelsOfEachExample", R"text(graph {
   param %k "kernels": f32[4, 36]
   param %b "bias": f32[4, 2]
   input %x: f32[s0{2}, 4]
@@ -297,7 +297,7 @@ Case{"KernelsOfEachExample", R"text(graph {
   %y: f32[s0{2}, 2, 3, 3] = aten.view.default(self=%o, size=[%n, 2, 3, 3])
   output %y
 })text"},
-Case{"DecomposedOperators", R"text(graph {
+EngineCase{"DecomposedOperators", R"text(graph {
   input %x: f32[s0{2}, 4]
   %softmax: f32[s0{2}, 4] = aten._softmax.default(self=%x, dim=-1, half_to_float=false)
   %copy: f64[s0{2}, 4] = aten._to_copy.default(self=%softmax, dtype:=f64)

@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const Json& recorded() {
+const Json& recorded_metrics() {
   static const Json json = Json::parse(read_file(DSC_SOURCE_DIR "/tests/fixtures/metrics.json"));
   return json;
 }
@@ -83,7 +83,7 @@ void expect_recorded(const Json& expected, const Dataset& dataset) {
 }
 
 TEST(RecordedMetrics, OfClasses) {
-  for (const auto& entry : recorded().at("classes")) {
+  for (const auto& entry : recorded_metrics().at("classes")) {
     expect_recorded(entry.at("metrics"), Predictions({matrix(entry.at("outputs")), matrix(entry.at("base"))}, at::tensor(entry.at("labels").get<std::vector<std::int64_t>>())));
   }
 }
@@ -107,7 +107,7 @@ double calibration_error(const at::Tensor& outputs, const std::vector<std::int64
 }
 
 TEST(Metrics, CalibrationErrorIsThatOfAPlainLoop) {
-  for (const auto& entry : recorded().at("classes")) {
+  for (const auto& entry : recorded_metrics().at("classes")) {
     const auto outputs = matrix(entry.at("outputs"));
     const auto labels = entry.at("labels").get<std::vector<std::int64_t>>();
     const Json expected{{"ece", calibration_error(outputs, labels)}};
@@ -117,14 +117,14 @@ TEST(Metrics, CalibrationErrorIsThatOfAPlainLoop) {
 }
 
 TEST(RecordedMetrics, OfNumbers) {
-  for (const auto& entry : recorded().at("numbers")) {
+  for (const auto& entry : recorded_metrics().at("numbers")) {
     const auto outputs = at::tensor(entry.at("outputs").get<std::vector<float>>()).unsqueeze(1);
     expect_recorded(entry.at("metrics"), Predictions({outputs, outputs}, at::tensor(entry.at("labels").get<std::vector<float>>())));
   }
 }
 
 TEST(RecordedMetrics, OfAnswers) {
-  for (const auto& entry : recorded().at("answers")) {
+  for (const auto& entry : recorded_metrics().at("answers")) {
     const auto predicted = entry.at("predicted").get<std::string>(), answer = entry.at("answer").get<std::string>();
     EXPECT_EQ(normalize_answer(predicted), entry.at("normal").get<std::string>());
     EXPECT_EQ(exact_match(predicted, answer), entry.at("exact").get<double>()) << predicted;

@@ -45,12 +45,12 @@ at::Tensor state_of(float low, float high) {
   return state;
 }
 
-struct Case {
+struct FakeQuantCase {
   double shift;
   std::int64_t bits;
   bool symmetric;
 };
-class FakeQuant : public testing::TestWithParam<Case> {};
+class FakeQuant : public testing::TestWithParam<FakeQuantCase> {};
 
 // Oracle: double loops over x -> clamp(round(x / scale) + zero, min, max).
 TEST_P(FakeQuant, EqualsPlainLoopsForwardAndBack) {
@@ -71,8 +71,8 @@ TEST_P(FakeQuant, EqualsPlainLoopsForwardAndBack) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranges, FakeQuant, testing::Values(Case{0, 8, false}, Case{2, 8, false}, Case{0, 8, true}, Case{0.3, 4, false},
-                                                            Case{0, 4, true}, Case{0, 2, false}));
+INSTANTIATE_TEST_SUITE_P(Ranges, FakeQuant, testing::Values(FakeQuantCase{0, 8, false}, FakeQuantCase{2, 8, false}, FakeQuantCase{0, 8, true}, FakeQuantCase{0.3, 4, false},
+                                                            FakeQuantCase{0, 4, true}, FakeQuantCase{0, 2, false}));
 
 TEST(FakeQuantActivation, EqualsLibTorchInEveryMemoryFormat) {
   const QuantRange range = activation_quant_range(8);

@@ -13,10 +13,10 @@
 namespace dsc {
 namespace {
 
-struct Case {
+struct StepSizeCase {
   std::int64_t axis, zero_point, quant_min, quant_max;
 };
-class LearnedFakeQuant : public testing::TestWithParam<Case> {};
+class LearnedFakeQuant : public testing::TestWithParam<StepSizeCase> {};
 
 // Oracle: double loops over equations 1 to 3 of the paper.
 TEST_P(LearnedFakeQuant, EqualsPlainLoopsForwardAndBack) {
@@ -49,8 +49,8 @@ TEST_P(LearnedFakeQuant, EqualsPlainLoopsForwardAndBack) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Grids, LearnedFakeQuant, testing::Values(Case{-1, 0, 0, 15}, Case{-1, 8, 0, 15}, Case{0, 0, -1, 1}, Case{0, 0, -127, 127},
-                                                                  Case{1, 0, -7, 7}));
+INSTANTIATE_TEST_SUITE_P(Grids, LearnedFakeQuant, testing::Values(StepSizeCase{-1, 0, 0, 15}, StepSizeCase{-1, 8, 0, 15}, StepSizeCase{0, 0, -1, 1}, StepSizeCase{0, 0, -127, 127},
+                                                                  StepSizeCase{1, 0, -7, 7}));
 
 // The kernels and the composition of native operators are the same computation.
 TEST(LearnedFakeQuantTypes, DoublesAgreeWithFloats) {

@@ -6,11 +6,11 @@
 namespace dsc {
 namespace {
 
-struct Case {
+struct PointwiseCase {
   std::int64_t in, out, stride;
 };
 
-class PointwiseConvolution : public testing::TestWithParam<Case> {};
+class PointwiseConvolution : public testing::TestWithParam<PointwiseCase> {};
 
 constexpr std::int64_t kBatch = 32, kSide = 8;
 
@@ -29,7 +29,7 @@ at::Tensor gradient_by_loops(const at::Tensor& x, const at::Tensor& g, std::int6
 }
 
 TEST_P(PointwiseConvolution, GradientOfTheWeightsInChannelsLastIsThatOfPlainLoops) {
-  const Case c = GetParam();
+  const PointwiseCase c = GetParam();
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   const std::string in = number(c.in), out = number(c.out), stride = number(c.stride), side = number((kSide - 1) / c.stride + 1);
   const std::string result = "f32[32, " + out + ", " + side + ", " + side + "]";
@@ -46,8 +46,8 @@ TEST_P(PointwiseConvolution, GradientOfTheWeightsInChannelsLastIsThatOfPlainLoop
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, PointwiseConvolution,
-                         testing::Values(Case{4, 8, 2}, Case{3, 5, 2}, Case{5, 3, 2}, Case{6, 12, 2}, Case{7, 9, 2}, Case{5, 64, 2},
-                                         Case{4, 8, 3}, Case{1, 4, 2}, Case{8, 8, 2}, Case{4, 8, 1}));
+                         testing::Values(PointwiseCase{4, 8, 2}, PointwiseCase{3, 5, 2}, PointwiseCase{5, 3, 2}, PointwiseCase{6, 12, 2}, PointwiseCase{7, 9, 2}, PointwiseCase{5, 64, 2},
+                                         PointwiseCase{4, 8, 3}, PointwiseCase{1, 4, 2}, PointwiseCase{8, 8, 2}, PointwiseCase{4, 8, 1}));
 
 }  // namespace
 }  // namespace dsc

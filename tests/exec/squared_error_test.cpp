@@ -8,13 +8,13 @@
 namespace dsc {
 namespace {
 
-struct Case {
+struct SizeCase {
   at::ScalarType type;
   std::vector<std::int64_t> sizes;
   bool channels_last, same_layout;
 };
 
-class SquaredErrorTest : public testing::TestWithParam<Case> {};
+class SquaredErrorTest : public testing::TestWithParam<SizeCase> {};
 
 TEST_P(SquaredErrorTest, EqualsDoublePrecisionBothWays) {
   const auto& [type, sizes, channels_last, same_layout] = GetParam();
@@ -33,9 +33,9 @@ TEST_P(SquaredErrorTest, EqualsDoublePrecisionBothWays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SquaredErrorTest,
-                         testing::Values(Case{at::kFloat, {7}, false, true}, Case{at::kFloat, {3, 5, 9, 11}, true, true}, Case{at::kFloat, {3, 5, 9, 11}, true, false},
-                                         Case{at::kBFloat16, {8, 16, 33, 31}, true, true}, Case{at::kBFloat16, {8, 16, 33, 31}, false, false},
-                                         Case{at::kBFloat16, {2, 3}, false, true}, Case{at::kDouble, {4, 5}, false, true}));
+                         testing::Values(SizeCase{at::kFloat, {7}, false, true}, SizeCase{at::kFloat, {3, 5, 9, 11}, true, true}, SizeCase{at::kFloat, {3, 5, 9, 11}, true, false},
+                                         SizeCase{at::kBFloat16, {8, 16, 33, 31}, true, true}, SizeCase{at::kBFloat16, {8, 16, 33, 31}, false, false},
+                                         SizeCase{at::kBFloat16, {2, 3}, false, true}, SizeCase{at::kDouble, {4, 5}, false, true}));
 
 TEST(SquaredError, DoesNotDependOnThreads) {
   const auto a = at::randn({100000}), b = at::randn({100000});

@@ -24,11 +24,11 @@ Model read(const std::string& name, const std::vector<std::string>& inputs) {
 
 std::vector<at::Tensor> run(const Model& model, const std::vector<at::Tensor>& inputs) { return Executor(model, {}).run(inputs); }
 
-struct Case {
+struct RecordedCase {
   std::string file, fixture;
   std::vector<std::string> inputs;
 };
-class TorchScriptFixture : public testing::TestWithParam<Case> {};
+class TorchScriptFixture : public testing::TestWithParam<RecordedCase> {};
 
 TEST_P(TorchScriptFixture, GivesTheRecordedOutputsAtBothSizes) {
   const test::Fixture fixture(GetParam().fixture);
@@ -61,10 +61,10 @@ TEST_P(TorchScriptFixture, HasTheOperatorsAndWeightsOfThePt2) {
 }
 
 INSTANTIATE_TEST_SUITE_P(TorchScript, TorchScriptFixture,
-                         testing::Values(Case{"residual.traced.pt", "residual", {"batch,3,8,8"}}, Case{"residual.scripted.pt", "residual", {"x=batch,3,8,8"}},
-                                         Case{"residual.frozen.pt", "residual", {"batch,3,8,8"}},
-                                         Case{"encoder.traced.pt", "encoder", {"tokens=batch,length@6:i64", "mask=batch,length@6:i64"}},
-                                         Case{"decoder.traced.pt", "decoder", {"batch,length@5:i64"}}),
+                         testing::Values(RecordedCase{"residual.traced.pt", "residual", {"batch,3,8,8"}}, RecordedCase{"residual.scripted.pt", "residual", {"x=batch,3,8,8"}},
+                                         RecordedCase{"residual.frozen.pt", "residual", {"batch,3,8,8"}},
+                                         RecordedCase{"encoder.traced.pt", "encoder", {"tokens=batch,length@6:i64", "mask=batch,length@6:i64"}},
+                                         RecordedCase{"decoder.traced.pt", "decoder", {"batch,length@5:i64"}}),
                          [](const auto& info) {
                            auto name = info.param.file.substr(0, info.param.file.size() - 3);
                            std::replace(name.begin(), name.end(), '.', '_');

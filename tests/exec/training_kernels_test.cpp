@@ -10,30 +10,30 @@
 namespace dsc {
 namespace {
 
-at::Tensor noise(at::IntArrayRef sizes, std::uint64_t seed) {
+at::Tensor seeded(at::IntArrayRef sizes, std::uint64_t seed) {
   at::manual_seed(seed);
   return at::randn(sizes);
 }
 
-struct Case {
+struct KernelCase {
   std::int64_t heads, key_heads, queries, keys;
   const char* mask;  // "none", "bool", "float"
   bool is_causal;
   std::optional<double> scale;
 };
 
-class AttentionKernel : public testing::TestWithParam<Case> {};
+class AttentionKernel : public testing::TestWithParam<KernelCase> {};
 
 double error(const at::Tensor& found, const at::Tensor& expected) {
   return ((found.to(at::kDouble) - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
 TEST_P(AttentionKernel, OutputsAndGradientsEqualLibTorchsInDouble) {
-  const Case c = GetParam();
-  const std::vector<at::Tensor> values{noise({2, c.heads, c.queries, 16}, 1), noise({2, c.key_heads, c.keys, 16}, 2), noise({2, c.key_heads, c.keys, 16}, 3)};
+  const KernelCase c = GetParam();
+  const std::vector<at::Tensor> values{seeded({2, c.heads, c.queries, 16}, 1), seeded({2, c.key_heads, c.keys, 16}, 2), seeded({2, c.key_heads, c.keys, 16}, 3)};
   std::optional<at::Tensor> mask;
-  if (std::string(c.mask) == "bool") mask = noise({2, 1, c.queries, c.keys}, 4) > -1;
-  if (std::string(c.mask) == "float") mask = noise({1, 1, c.queries, c.keys}, 5);
+  if (std::string(c.mask) == "bool") mask = seeded({2, 1, c.queries, c.keys}, 4) > -1;
+  if (std::string(c.mask) == "float") mask = seeded({1, 1, c.queries, c.keys}, 5);
   const bool shares = c.heads != c.key_heads;
   std::vector<at::Tensor> exact, half;
   for (const at::Tensor& value : values) {
@@ -51,15 +51,15 @@ TEST_P(AttentionKernel, OutputsAndGradientsEqualLibTorchsInDouble) {
   const at::Tensor found = stack[0].toTensor();
   EXPECT_EQ(found.scalar_type(), at::kBFloat16);
   EXPECT_LE(error(found.detach(), expected.detach()), 0.02);  // bf16 keeps 8 bits, and scores are rounded once more
-  const at::Tensor weight = noise(expected.sizes(), 6);
+  const at::Tensor weight = seeded(expected.sizes(), 6);
   (expected * weight.to(at::kDouble)).sum().backward();
   (found.to(at::kFloat) * weight).sum().backward();
   for (std::size_t i = 0; i < 3; ++i) EXPECT_LE(error(half[i].grad(), exact[i].grad()), 0.03) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, AttentionKernel,
-                         testing::Values(Case{4, 4, 8, 8, "none", false, {}}, Case{4, 4, 8, 8, "bool", false, {}}, Case{4, 4, 8, 12, "float", false, 0.3},
-                                         Case{4, 4, 8, 8, "none", true, {}}, Case{6, 2, 8, 8, "none", true, {}}));
+                         testing::Values(KernelCase{4, 4, 8, 8, "none", false, {}}, KernelCase{4, 4, 8, 8, "bool", false, {}}, KernelCase{4, 4, 8, 12, "float", false, 0.3},
+                                         KernelCase{4, 4, 8, 8, "none", true, {}}, KernelCase{6, 2, 8, 8, "none", true, {}}));
 
 std::vector<c10::IValue> dropped(const at::Tensor& input, double p, bool train) {
   std::vector<c10::IValue> stack{input, p, train};

@@ -17,13 +17,13 @@ std::string shape_text(const std::vector<std::int64_t>& sizes) {
   return "[" + text + "]";
 }
 
-struct Case {
+struct EinsumCase {
   const char* equation;
   std::vector<std::int64_t> x, weight;
   bool weight_first = false, is_linear = true;
 };
 
-Model model_of(const Case& c) {
+Model model_of(const EinsumCase& c) {
   at::manual_seed(5);
   Model model;
   const at::Tensor x = at::randn(c.x), weight = at::randn(c.weight);
@@ -36,7 +36,7 @@ Model model_of(const Case& c) {
 }
 
 TEST(EinsumLinears, GiveWhatTheEinsumGives) {
-  const std::vector<Case> cases = {
+  const std::vector<EinsumCase> cases = {
       {"bli,io->blo", {2, 5, 4}, {4, 3}},
       {"bli,ihd->blhd", {2, 5, 4}, {4, 3, 6}},
       {"blhd,hdo->blo", {2, 5, 3, 6}, {3, 6, 4}},
@@ -49,7 +49,7 @@ TEST(EinsumLinears, GiveWhatTheEinsumGives) {
       {"bli,oi->bo", {2, 5, 4}, {3, 4}, false, false},            // rows are summed over as well
       {"bi,oi->bo", {2, 1}, {3, 4}, false, false},                // 1 stands for 4
   };
-  for (const Case& c : cases) {
+  for (const EinsumCase& c : cases) {
     Model model = model_of(c);
     const at::Tensor x = at::randn(c.x), before = Executor(model, {}).run({x}).at(0);
     turn_einsums_into_linears(model);

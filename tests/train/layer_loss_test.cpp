@@ -7,26 +7,15 @@
 #include "train/distill/fusion.h"
 #include "train/distill/layer_terms.h"
 #include "train/distill/options.h"
+#include "train/divergence.h"
 #include "train/loss.h"
 
 namespace dsc {
 namespace {
 
+using test::kl, test::softmax;
+
 double at4(const at::Tensor& t, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) { return t[a][b][c][d].item<double>(); }
-
-std::vector<double> softmax(const std::vector<double>& scores) {
-  double sum = 0;
-  for (const double score : scores) sum += std::exp(score);
-  std::vector<double> p;
-  for (const double score : scores) p.push_back(std::exp(score) / sum);
-  return p;
-}
-
-double kl(const std::vector<double>& teacher, const std::vector<double>& student) {
-  double sum = 0;
-  for (std::size_t i = 0; i < teacher.size(); ++i) sum += teacher[i] > 0 ? teacher[i] * std::log(teacher[i] / student[i]) : 0;
-  return sum;
-}
 
 // N, heads, S, size.
 constexpr std::int64_t kN = 2, kH = 2, kS = 3, kD = 4;

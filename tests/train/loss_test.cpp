@@ -8,10 +8,13 @@
 #include "train/distill/fusion.h"
 #include "train/distill/losses/scores.h"
 #include "train/distill/options.h"
+#include "train/divergence.h"
 #include "train/loss.h"
 
 namespace dsc {
 namespace {
+
+using test::kl, test::softmax;
 
 using Rows = std::vector<std::vector<double>>;
 
@@ -22,22 +25,6 @@ Rows rows_of(const at::Tensor& tensor) {
     for (std::int64_t j = 0; j < tensor.size(1); ++j) rows.back().push_back(tensor[i][j].item<double>());
   }
   return rows;
-}
-
-std::vector<double> softmax(const std::vector<double>& scores, double temperature) {
-  std::vector<double> p;
-  double sum = 0;
-  for (const double score : scores) sum += std::exp(score / temperature);
-  for (const double score : scores) p.push_back(std::exp(score / temperature) / sum);
-  return p;
-}
-
-double kl(const std::vector<double>& teacher, const std::vector<double>& student) {
-  double sum = 0;
-  for (std::size_t i = 0; i < teacher.size(); ++i) {
-    if (teacher[i] > 0) sum += teacher[i] * (std::log(teacher[i]) - std::log(student[i]));
-  }
-  return sum;
 }
 
 double correlation(const std::vector<double>& a, const std::vector<double>& b) {

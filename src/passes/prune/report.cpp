@@ -62,7 +62,7 @@ void GroupReport::finish(const Model& after, PassResult& result) const {
     auto found = left.find(row.identity);
     std::int64_t channels_after = found == left.end() ? 1 : found->second;  // a single channel is no group
     if (channels_after < row.channels && !row.statistics.empty()) statistics.insert(row.statistics);
-    table.rows.push_back({row.name, to_text(row.kind), std::to_string(row.channels), std::to_string(channels_after), count(row.macs),
+    table.rows.push_back({row.name, dsc::to_text(row.kind), std::to_string(row.channels), std::to_string(channels_after), count(row.macs),
                           count(macs_after), count(row.parameters), count(parameters_after)});
   }
   result.tables.push_back(std::move(table));

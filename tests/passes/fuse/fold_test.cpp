@@ -19,7 +19,7 @@ PassResult fuse(Model& model, const std::string& yaml = "{}") {
   return test::ConfiguredPass(make_fuse_fold(), yaml).run(model, context);
 }
 
-double statistic(const PassResult& result, const std::string& name) {
+double fold_statistic(const PassResult& result, const std::string& name) {
   for (const Statistic& s : result.statistics) {
     if (s.name == name) return s.value;
   }
@@ -31,8 +31,8 @@ TEST(Fuse, FoldsBatchNormsAndReportsThem) {
   const at::Tensor x = test::noise({3, 3, 8, 8}, 5), before = Executor(model, {}).run({x})[0];
   const PassResult result = fuse(model);
   EXPECT_TRUE(result.changed);
-  EXPECT_EQ(statistic(result, "batch_norms_folded"), 6);
-  EXPECT_EQ(statistic(result, "batch_norms_kept"), 0);
+  EXPECT_EQ(fold_statistic(result, "batch_norms_folded"), 6);
+  EXPECT_EQ(fold_statistic(result, "batch_norms_kept"), 0);
   ASSERT_EQ(result.tables.size(), 1u);
   EXPECT_EQ(result.tables[0].rows[0], (std::vector<std::string>{"conv1", "conv2d", "batch_norm", "folded"}));
   EXPECT_TRUE(verify(model).empty());
@@ -46,9 +46,9 @@ TEST(Fuse, RemovesDropoutAndDeadCode) {
   model.graph.add_input(InputKind::parameter, "p_extra", "extra", TensorType{.sizes = {{.size = 3}}});
   const at::Tensor x = test::noise({3, 8}, 5), before = Executor(model, {}).run({x})[0];
   const PassResult result = fuse(model);
-  EXPECT_EQ(statistic(result, "dropouts_removed"), 1);
-  EXPECT_EQ(statistic(result, "dead_operators_removed"), 1);
-  EXPECT_EQ(statistic(result, "unused_tensors_removed"), 1);
+  EXPECT_EQ(fold_statistic(result, "dropouts_removed"), 1);
+  EXPECT_EQ(fold_statistic(result, "dead_operators_removed"), 1);
+  EXPECT_EQ(fold_statistic(result, "unused_tensors_removed"), 1);
   EXPECT_FALSE(model.weights.has("extra"));
   EXPECT_TRUE(verify(model).empty());
   EXPECT_TRUE(Executor(model, {}).run({x})[0].equal(before));
@@ -58,7 +58,7 @@ TEST(Fuse, KeepsWhatItIsToldToAndSaysWhatItCouldNot) {
   Model model = test::tiny_residual_cnn();
   model.graph.add_output(OutputKind::user, model.graph.find_value("conv2d"));
   const PassResult result = fuse(model, "{skip: ['layer1.**']}");
-  EXPECT_EQ(statistic(result, "batch_norms_folded"), 3);
+  EXPECT_EQ(fold_statistic(result, "batch_norms_folded"), 3);
   ASSERT_EQ(result.notes.size(), 1u);
   EXPECT_EQ(result.notes[0], "batch norm bn1 stays: the layer's output is used elsewhere too");
 }

@@ -16,7 +16,7 @@ namespace {
 using test::distance, test::FakeContext, test::quantize;
 
 // Two directions of an LSTM, then a GRU of two layers over ids [N, 6], scores of its last state.
-constexpr const char* kGraph = R"text(graph {
+constexpr const char* kRecurrentGraph = R"text(graph {
   param %words "words.weight": f32[11, 8]
   param %a1 "lstm.ih": f32[32, 8]
   param %a2 "lstm.hh": f32[32, 8]
@@ -47,7 +47,7 @@ constexpr const char* kGraph = R"text(graph {
 
 Model recurrent_network() {
   Model model;
-  model.graph = parse_graph(kGraph);
+  model.graph = parse_graph(kRecurrentGraph);
   at::manual_seed(1);
   for (const GraphInput& input : model.graph.inputs()) {
     if (input.kind == InputKind::user) continue;

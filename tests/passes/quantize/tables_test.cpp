@@ -17,7 +17,7 @@ namespace {
 
 using test::count, test::distance, test::FakeContext, test::quantize;
 
-constexpr const char* kTable = "embeddings.words.weight";
+constexpr const char* kSenseTable = "embeddings.words.weight";
 
 class QuantizeTables : public testing::Test {
  protected:
@@ -30,7 +30,7 @@ class QuantizeTables : public testing::Test {
   }
   at::Tensor scores(const Model& m) const { return Executor(m, {}).run(inputs()).at(0); }
   static const QuantizedWeight& table(const std::vector<QuantizedWeight>& weights) {
-    return *std::find_if(weights.begin(), weights.end(), [](const auto& weight) { return weight.name == kTable; });
+    return *std::find_if(weights.begin(), weights.end(), [](const auto& weight) { return weight.name == kSenseTable; });
   }
 
   test::TokenDataset data{64, 1};
@@ -57,7 +57,7 @@ TEST_F(QuantizeTables, HaveEightBitsUnlessARuleNamesThem) {
 
 TEST_F(QuantizeTables, RowsThatAreReadEqualThoseOfAQuantisedTable) {
   register_fake_quant_operators();
-  const at::Tensor weight = model.weights.get(kTable).detach().clone(), ids = inputs().at(0);
+  const at::Tensor weight = model.weights.get(kSenseTable).detach().clone(), ids = inputs().at(0);
   const auto grid = choose_channel_params(weight, 0, weight_quant_range(4, true), true);
   const at::Tensor wanted = at::fake_quantize_per_channel_affine(weight, grid.scale, grid.zero_point, 0, -7, 7).index_select(0, ids.flatten());
   const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("dscompress::fake_quant_weight", "");

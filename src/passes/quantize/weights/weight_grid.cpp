@@ -10,8 +10,8 @@
 namespace dsc::quantize {
 namespace {
 
-constexpr int kShares = 64;  // candidate ranges, down to kSmallestShare of the full one
-constexpr double kSmallestShare = 0.3;
+constexpr int kGridShares = 64;  // candidate ranges, down to kSmallestGridShare of the full one
+constexpr double kSmallestGridShare = 0.3;
 
 std::vector<std::int64_t> all_but(std::int64_t axis, std::int64_t rank) {
   std::vector<std::int64_t> dims;
@@ -44,9 +44,9 @@ at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid) {
 
 void choose_least_error(WeightGrid& best, const at::Tensor& rows, bool symmetric) {
   at::Tensor least;
-  for (int i = 0; i < kShares; ++i) {
+  for (int i = 0; i < kGridShares; ++i) {
     WeightGrid candidate = best;
-    set_grids(candidate, rows, 1 - (1 - kSmallestShare) * i / kShares, symmetric);
+    set_grids(candidate, rows, 1 - (1 - kSmallestGridShare) * i / kGridShares, symmetric);
     const at::Tensor error = error_of(rows, candidate);
     if (i == 0) {
       best = candidate;
