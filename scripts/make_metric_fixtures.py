@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/metrics.json: predictions, labels, and what scikit-learn, scipy and SQuAD's script make of them.
+"""Writes tests/fixtures/metrics.json: predictions, labels, and what scikit-learn, scipy, dtaidistance and SQuAD's script make of them.
 
     scripts/setup peers && .venv/bin/python scripts/make_metric_fixtures.py      (scikit-learn comes with the peers)
 """
@@ -9,6 +9,8 @@ import re
 import string
 from collections import Counter
 
+import dtaidistance.dtw
+import dtaidistance.dtw_ndim
 import numpy
 import scipy.special
 import scipy.stats
@@ -49,9 +51,15 @@ def classes(random, rows, count, absent=()):
     loss = sklearn.metrics.log_loss(labels, numpy.exp(log_p), labels=range(count))
     expected = {"top1": sklearn.metrics.accuracy_score(labels, predicted), "macro_f1": sklearn.metrics.f1_score(labels, predicted, average="macro"),
                 "matthews": sklearn.metrics.matthews_corrcoef(labels, predicted), "loss": loss, "perplexity": numpy.exp(loss),
+                "balanced_accuracy": sklearn.metrics.balanced_accuracy_score(labels, predicted),
+                "miou": sklearn.metrics.jaccard_score(labels, predicted, average="macro"),
+                "brier": sklearn.metrics.brier_score_loss(labels, numpy.exp(log_p), labels=range(count), scale_by_half=False),
                 "agreement": (predicted == base.argmax(1)).mean(), "kl": scipy.special.rel_entr(numpy.exp(log_q), numpy.exp(log_p)).sum(1).mean()}
     if count == 2:
-        expected["f1"] = sklearn.metrics.f1_score(labels, predicted)
+        margin = logits[:, 1] - logits[:, 0]
+        (good, alarms), (missed, found) = sklearn.metrics.confusion_matrix(labels, predicted)
+        expected |= {"f1": sklearn.metrics.f1_score(labels, predicted), "auroc": sklearn.metrics.roc_auc_score(labels, margin),
+                     "average_precision": sklearn.metrics.average_precision_score(labels, margin), "false_alarms": alarms / (good + alarms), "misses": missed / (missed + found)}
     return {"outputs": logits.tolist(), "labels": labels.tolist(), "base": base.tolist(), "metrics": {name: float(value) for name, value in expected.items()}}
 
 
@@ -61,13 +69,23 @@ def numbers(random, rows):
     exact = predicted.astype(numpy.float64), labels.astype(numpy.float64)
     return {"outputs": predicted.tolist(), "labels": labels.tolist(),
             "metrics": {"pearson": float(scipy.stats.pearsonr(*exact)[0]), "spearman": float(scipy.stats.spearmanr(*exact)[0]),
-                        "mse": float(sklearn.metrics.mean_squared_error(*exact))}}
+                        "mse": float(sklearn.metrics.mean_squared_error(*exact)), "mae": float(sklearn.metrics.mean_absolute_error(*exact)),
+                        "r2": float(sklearn.metrics.r2_score(exact[1], exact[0]))}}
+
+
+def series(random, rows, steps, width):
+    shape = (rows, steps) if width == 1 else (rows, steps, width)
+    outputs, labels = (random.normal(size=shape).cumsum(1).astype(numpy.float32).round(2) for _ in range(2))
+    distance = dtaidistance.dtw.distance if width == 1 else dtaidistance.dtw_ndim.distance
+    distances = [distance(a.astype(numpy.float64), b.astype(numpy.float64)) for a, b in zip(outputs, labels)]
+    return {"outputs": outputs.reshape(rows, -1).tolist(), "labels": labels.reshape(rows, -1).tolist(), "shape": shape, "metrics": {"dtw": float(numpy.mean(distances))}}
 
 
 def main():
     random = numpy.random.default_rng(0)
     answers = [{"predicted": p, "answer": a, "normal": normalize_answer(p), "exact": int(normalize_answer(p) == normalize_answer(a)), "f1": answer_f1(p, a)} for p, a in ANSWERS]
-    fixture = {"classes": [classes(random, 97, 2), classes(random, 120, 5), classes(random, 60, 4, absent=(3,))], "numbers": [numbers(random, 80)], "answers": answers}
+    fixture = {"classes": [classes(random, 97, 2), classes(random, 120, 5), classes(random, 60, 4, absent=(3,))], "numbers": [numbers(random, 80)], "answers": answers,
+               "series": [series(random, 6, 24, 1), series(random, 5, 15, 3)]}
     OUT.write_text(json.dumps(fixture, ensure_ascii=False, separators=(",", ":")) + "\n")
     print(OUT)
 

@@ -1,10 +1,11 @@
 // Whether a classifier is right as often as it says.
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/softmax.h>
 
 #include <array>
 #include <cmath>
 
-#include "eval/metric.h"
+#include "eval/mean_metric.h"
 #include "eval/rows.h"
 
 namespace dsc {
@@ -70,10 +71,22 @@ Figure calibration_error_of(const Outcomes& outcomes) {
   };
 }
 
+// Squared distance of the probabilities from what happened, summed over classes. source: Brier 1950,
+// doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+class Brier final : public MeanMetric {
+  RowScores score(const Prediction& prediction) const override {
+    const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
+    const at::Tensor counted = rows.labels != kNoLabel, labels = rows.labels.clamp_min(0).unsqueeze(1);
+    const at::Tensor wrong = at::softmax(rows.logits.to(at::kDouble), 1).scatter_add(1, labels, at::full_like(labels, -1, at::kDouble));
+    return {wrong.square().sum(1).masked_fill(counted.logical_not(), 0), counted};
+  }
+};
+
 }  // namespace
 
 std::span<const MetricKind> calibration_metrics() {
-  static constexpr MetricKind kKinds[] = {{"ece", make_metric_of<CalibrationError>, calibration_error_of}};
+  static constexpr MetricKind kKinds[] = {{"brier", make_metric_of<Brier>},
+                                          {"ece", make_metric_of<CalibrationError>, calibration_error_of}};
   return kKinds;
 }
 

@@ -88,15 +88,47 @@ double matthews(const Confusion& confusion) {
   return spread > 0 ? (correct * n - both) / spread : 0;
 }
 
+// Mean over the classes that have labels of the share that is found.
+double balanced_accuracy(const Confusion& confusion) {
+  double sum = 0, count = 0;
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) {
+    if (confusion.labelled(c) == 0) continue;
+    sum += confusion.correct(c) / confusion.labelled(c);
+    count += 1;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+// Intersection over union, mean over the classes that occur as label or prediction. source: Everingham et al. 2010,
+// doi:10.1007/s11263-009-0275-4, section 4.3.
+double mean_iou(const Confusion& confusion) {
+  double sum = 0, count = 0;
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) {
+    const double both = confusion.correct(c), any = confusion.labelled(c) + confusion.predicted(c) - both;
+    if (any == 0) continue;
+    sum += both / any;
+    count += 1;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+// Of two classes, 1 is what is looked for (a defect): good ones that are reported, and bad ones that pass. 0 without any such example.
+double false_alarms(const Confusion& confusion) { return confusion.labelled(0) > 0 ? 1 - confusion.correct(0) / confusion.labelled(0) : 0; }
+double misses(const Confusion& confusion) { return confusion.labelled(1) > 0 ? 1 - confusion.correct(1) / confusion.labelled(1) : 0; }
+
 using ConfusionFigure = double (*)(const Confusion&);
+
+template <ConfusionFigure figure>
+constexpr bool kOfTwoClasses = figure == binary_f1 || figure == false_alarms || figure == misses;
 
 template <ConfusionFigure figure>
 class ConfusionMetric final : public Metric {
  public:
   void add(const Prediction& prediction) override {
     const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
-    if (figure == binary_f1 && rows.logits.size(1) != 2) {
-      throw Error(ErrorCode::data, "metric `f1` is that of class 1 of two, and the model has " + std::to_string(rows.logits.size(1)) + " classes", {}, "use macro_f1");
+    if (kOfTwoClasses<figure> && rows.logits.size(1) != 2) {
+      throw Error(ErrorCode::data, "metrics `f1`, `false_alarms` and `misses` are those of class 1 of two, and the model has " + std::to_string(rows.logits.size(1)) + " classes", {},
+                  "use macro_f1 or balanced_accuracy");
     }
     const at::Tensor predicted = rows.logits.argmax(1).contiguous(), labels = rows.labels.contiguous();
     const auto *p = predicted.const_data_ptr<std::int64_t>(), *l = labels.const_data_ptr<std::int64_t>();
@@ -152,7 +184,11 @@ std::span<const MetricKind> class_metrics() {
                                           {"top5", make_metric_of<TopK<5>>},
                                           confusion_kind<binary_f1>("f1"),
                                           confusion_kind<macro_f1>("macro_f1"),
-                                          confusion_kind<matthews>("matthews")};
+                                          confusion_kind<matthews>("matthews"),
+                                          confusion_kind<balanced_accuracy>("balanced_accuracy"),
+                                          confusion_kind<mean_iou>("miou"),
+                                          confusion_kind<false_alarms>("false_alarms"),
+                                          confusion_kind<misses>("misses")};
   return kKinds;
 }
 

@@ -40,10 +40,12 @@ std::unique_ptr<Metric> make_metric_of(const Dataset&) {
 }
 
 // The families, each in its file.
-std::span<const MetricKind> class_metrics();       // top1 top5 f1 macro_f1 matthews
-std::span<const MetricKind> calibration_metrics();  // ece
+std::span<const MetricKind> class_metrics();       // top1 top5 f1 macro_f1 matthews balanced_accuracy miou false_alarms misses
+std::span<const MetricKind> ranking_metrics();     // auroc average_precision
+std::span<const MetricKind> calibration_metrics();  // ece brier
 std::span<const MetricKind> loss_metrics();        // loss perplexity
-std::span<const MetricKind> regression_metrics();  // mse pearson spearman
+std::span<const MetricKind> regression_metrics();  // mse mae r2 pearson spearman
+std::span<const MetricKind> sequence_metrics();    // dtw
 std::span<const MetricKind> answer_metrics();      // exact_match answer_f1
 std::span<const MetricKind> comparison_metrics();  // agreement kl
 

@@ -13,8 +13,9 @@
 
 namespace dsc {
 
-// Names that `evaluate.metrics` accepts. Of classes: top1, top5, f1 (of class 1 of two), macro_f1, matthews, ece (expected
-// calibration error); loss, perplexity; of real numbers: mse, pearson, spearman; of answers (SQuAD): exact_match, answer_f1;
+// Names that `evaluate.metrics` accepts. Of classes: top1, top5, f1 (of class 1 of two), macro_f1, matthews,
+// balanced_accuracy, miou (mean intersection over union), false_alarms and misses (of class 1 of two), auroc, average_precision, ece
+// (expected calibration error), brier; loss, perplexity; of real numbers: mse, mae, r2, pearson, spearman; of series: dtw; of answers (SQuAD): exact_match, answer_f1;
 // against the base model: agreement (share of equal argmax), kl (mean KL divergence from it, nats).
 const std::vector<std::string>& metric_names();
 

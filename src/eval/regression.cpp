@@ -29,31 +29,36 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
   return own_a > 0 && own_b > 0 ? both / std::sqrt(own_a * own_b) : 0;
 }
 
-// Ranks from 1; equal values share the mean of theirs.
-std::vector<double> ranks_of(const std::vector<double>& values) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
-  std::vector<double> ranks(values.size());
-  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
-    for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = static_cast<double>(begin + end + 1) / 2;
-  }
-  return ranks;
-}
-
 class Mse final : public MeanMetric {
   RowScores score(const Prediction& prediction) const override { return squared_errors(prediction); }
 };
 
+class Mae final : public MeanMetric {
+  RowScores score(const Prediction& prediction) const override {
+    const at::Tensor predicted = predicted_numbers(prediction);
+    return {(predicted.to(at::kDouble) - prediction.batch.target.to(at::kDouble)).abs().reshape({-1}), {}};
+  }
+};
+
 using Numbers = std::vector<double>;
-using CorrelationFigure = double (*)(const Numbers& predicted, const Numbers& wanted);
+using NumbersFigure = double (*)(const Numbers& predicted, const Numbers& wanted);
 
 double pearson(const Numbers& predicted, const Numbers& wanted) { return correlation(predicted, wanted); }
 double spearman(const Numbers& predicted, const Numbers& wanted) { return correlation(ranks_of(predicted), ranks_of(wanted)); }
 
-template <CorrelationFigure figure>
-class Correlation final : public Metric {
+// Coefficient of determination: the share of the wanted numbers' variance that the predictions explain, below 0 where their mean explains more.
+double determination(const Numbers& predicted, const Numbers& wanted) {
+  const double mean = mean_of(wanted);
+  double left = 0, all = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    left += (wanted[i] - predicted[i]) * (wanted[i] - predicted[i]);
+    all += (wanted[i] - mean) * (wanted[i] - mean);
+  }
+  return all > 0 ? 1 - left / all : left > 0 ? 0 : 1;
+}
+
+template <NumbersFigure figure>
+class NumbersMetric final : public Metric {
  public:
   void add(const Prediction& prediction) override {
     const std::size_t before = wanted_.size();
@@ -75,8 +80,8 @@ class Correlation final : public Metric {
   Outcomes outcomes_;
 };
 
-template <CorrelationFigure figure>
-Figure correlation_figure(const Outcomes& outcomes) {
+template <NumbersFigure figure>
+Figure numbers_figure(const Outcomes& outcomes) {
   return [&outcomes](std::span<const std::int64_t> examples) {
     Numbers predicted, wanted;
     for (const auto i : examples) {
@@ -87,12 +92,24 @@ Figure correlation_figure(const Outcomes& outcomes) {
   };
 }
 
-template <CorrelationFigure figure>
-constexpr MetricKind correlation_kind(std::string_view name) {
-  return {name, make_metric_of<Correlation<figure>>, correlation_figure<figure>};
+template <NumbersFigure figure>
+constexpr MetricKind numbers_kind(std::string_view name) {
+  return {name, make_metric_of<NumbersMetric<figure>>, numbers_figure<figure>};
 }
 
 }  // namespace
+
+std::vector<double> ranks_of(const std::vector<double>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::vector<double> ranks(values.size());
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = static_cast<double>(begin + end + 1) / 2;
+  }
+  return ranks;
+}
 
 at::Tensor predicted_numbers(const Prediction& prediction) {
   const at::Tensor &output = prediction.output, &target = prediction.batch.target;
@@ -112,7 +129,8 @@ RowScores squared_errors(const Prediction& prediction) {
 }
 
 std::span<const MetricKind> regression_metrics() {
-  static constexpr MetricKind kKinds[] = {{"mse", make_metric_of<Mse>}, correlation_kind<pearson>("pearson"), correlation_kind<spearman>("spearman")};
+  static constexpr MetricKind kKinds[] = {{"mse", make_metric_of<Mse>}, numbers_kind<pearson>("pearson"), numbers_kind<spearman>("spearman"),
+                                          {"mae", make_metric_of<Mae>}, numbers_kind<determination>("r2")};
   return kKinds;
 }
 

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "eval/mean_metric.h"
 
 namespace dsc {
@@ -12,5 +14,8 @@ at::Tensor predicted_numbers(const Prediction& prediction);
 
 // Of every number. errors: data.
 RowScores squared_errors(const Prediction& prediction);
+
+// Ranks from 1; equal values share the mean of theirs.
+std::vector<double> ranks_of(const std::vector<double>& values);
 
 }  // namespace dsc

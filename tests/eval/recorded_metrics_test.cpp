@@ -123,6 +123,35 @@ TEST(RecordedMetrics, OfNumbers) {
   }
 }
 
+TEST(RecordedMetrics, OfSeries) {
+  for (const auto& entry : recorded_metrics().at("series")) {
+    const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
+    const auto outputs = matrix(entry.at("outputs")).reshape(shape);
+    expect_recorded(entry.at("metrics"), Predictions({outputs, outputs}, matrix(entry.at("labels")).reshape(shape)));
+  }
+}
+
+TEST(Metrics, IntersectionsOfPixelsLeaveOutThoseWithoutALabel) {
+  const auto outputs = at::one_hot(at::tensor({0, 0, 1, 1, 2, 2}, at::kLong), 3).to(at::kFloat).t().reshape({1, 3, 2, 3});
+  Passing engine({0});
+  EvaluateOptions options;
+  options.metrics = {"miou"};
+  const auto value = [&](std::vector<std::int64_t> labels) { return evaluate(engine, Predictions({outputs}, at::tensor(labels).reshape({1, 2, 3})), options).at("miou"); };
+  EXPECT_NEAR(value({0, 0, 1, 1, 2, 2}), 1, 1e-12);
+  EXPECT_NEAR(value({0, 1, 1, 1, 2, 2}), (1.0 / 2 + 2.0 / 3 + 1) / 3, 1e-12);
+  EXPECT_NEAR(value({0, -100, 1, 1, 2, 2}), 1, 1e-12);
+}
+
+TEST(Metrics, OrderNeedsBothClasses) {
+  Passing engine({0});
+  for (const char* name : {"auroc", "average_precision"}) {
+    EvaluateOptions options;
+    options.metrics = {name};
+    EXPECT_THROW(evaluate(engine, Predictions({at::randn({4, 2})}, at::ones({4}, at::kLong)), options), Error) << name;
+    EXPECT_THROW(evaluate(engine, Predictions({at::randn({4, 3})}, at::tensor({0, 1, 0, 1}, at::kLong)), options), Error) << name;
+  }
+}
+
 TEST(RecordedMetrics, OfAnswers) {
   for (const auto& entry : recorded_metrics().at("answers")) {
     const auto predicted = entry.at("predicted").get<std::string>(), answer = entry.at("answer").get<std::string>();
