@@ -29,6 +29,12 @@ constexpr std::int64_t kMostPixels = 100'000'000;  // beyond is a damaged header
 
 enum class Kind : std::uint8_t { jpeg, webp, tiff, stb };
 
+bool is_png(const std::string& path) {
+  std::array<char, 4> head{};
+  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  return std::string_view(head.data(), head.size()) == "\x89PNG";
+}
+
 Kind kind_of(const std::string& path) {
   std::array<char, 12> bytes{};
   std::ifstream file(path, std::ios::binary);
@@ -50,7 +56,23 @@ ImageHeader stb_header(const std::string& path) {
   return {.height = height, .width = width, .is_deep = stbi_is_16_bit(path.c_str()) != 0};
 }
 
+// stb makes room for what a chunk of a PNG claims to hold before it reads any of it.
+void check_png_chunks(const std::string& path) {
+  constexpr std::streamoff kSignature = 8, kCrc = 4;
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = file.tellg();
+  std::array<unsigned char, 8> head{};  // length, big end first, and type
+  for (std::streamoff at = kSignature; at + std::ssize(head) <= size;) {
+    file.seekg(at);
+    file.read(reinterpret_cast<char*>(head.data()), head.size());
+    const std::streamoff length = std::int64_t{head[0]} << 24 | head[1] << 16 | head[2] << 8 | head[3];
+    at += std::ssize(head) + length + kCrc;
+    if (at > size) fail_image(path, "one of its parts claims " + std::to_string(length) + " bytes, more than the file has");
+  }
+}
+
 Raster decode_stb(const std::string& path, std::int64_t channels) {
+  if (is_png(path)) check_png_chunks(path);
   int width = 0, height = 0, in_file = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load(path.c_str(), &width, &height, &in_file, static_cast<int>(channels)), stbi_image_free);

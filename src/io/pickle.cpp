@@ -44,7 +44,9 @@ const T& as(const Item* item, const char* what) {
 
 class Machine {
  public:
-  Machine(Pickle& pickle, std::string_view bytes, const Pickle::FindStorage& storage) : pickle_(pickle), bytes_(bytes), storage_(storage) {}
+  // objects: what becomes of classes and calls that plain data does not need.
+  enum class Objects : std::uint8_t { refused, left_aside };
+  Machine(Pickle& pickle, std::string_view bytes, const Pickle::FindStorage& storage, Objects objects) : pickle_(pickle), bytes_(bytes), storage_(storage), objects_(objects) {}
 
   Item* run() {
     while (true) {
@@ -166,8 +168,22 @@ class Machine {
       }
       case 'Q': push_storage(); break;
       case 'R': call(); break;
+      case '\x81':  // a new object of a class
+        pop();
+        pop();
+        leave_aside("an object");
+        break;
+      case 'b':  // what is in it
+        pop();
+        if (objects_ == Objects::refused) throw Unreadable("the state of an object");
+        break;
       default: throw Unreadable("an operation that plain data does not need");
     }
+  }
+
+  void leave_aside(const std::string& what) {
+    if (objects_ == Objects::refused) throw Unreadable(what);
+    push(std::monostate{});
   }
 
   void recall(std::uint32_t index) {
@@ -178,12 +194,14 @@ class Machine {
 
   void append(const std::vector<Item*>& items) {
     auto* list = std::get_if<Sequence>(&top()->value);
+    if (!list && objects_ == Objects::left_aside) return;
     if (!list) throw Unreadable("expected a list");
     list->items.insert(list->items.end(), items.begin(), items.end());
   }
 
   void set_items(const std::vector<Item*>& items) {
     auto* dictionary = std::get_if<Dictionary>(&top()->value);
+    if (!dictionary && objects_ == Objects::left_aside) return;
     if (!dictionary || items.size() % 2) throw Unreadable("expected a dictionary");
     for (std::size_t i = 0; i < items.size(); i += 2) dictionary->entries.emplace_back(items[i], items[i + 1]);
   }
@@ -201,7 +219,7 @@ class Machine {
       push(std::move(flat));
       return;
     }
-    throw Unreadable("a storage of type " + name);
+    leave_aside("a storage of type " + name);
   }
 
   static std::size_t known_width(at::ScalarType type) { return c10::elementSize(type); }
@@ -212,16 +230,17 @@ class Machine {
     if (name == "collections.OrderedDict" && arguments.empty()) push(Dictionary{});
     else if (name == "torch._utils._rebuild_tensor_v2" && arguments.size() >= 6) push_tensor(arguments);
     else if (name == "torch._utils._rebuild_parameter" && !arguments.empty()) push(as<at::Tensor>(arguments[0], "a tensor"));
-    else throw Unreadable("a call of " + name);
+    else leave_aside("a call of " + name);
   }
 
   // (storage, offset, sizes, strides, requires_grad, hooks)
   void push_tensor(const std::vector<Item*>& arguments) {
+    if (objects_ == Objects::left_aside && !std::holds_alternative<at::Tensor>(arguments[0]->value)) return push(std::monostate{});
     const auto& flat = as<at::Tensor>(arguments[0], "a storage");
     const auto offset = as<std::int64_t>(arguments[1], "an offset");
     const auto sizes = integers(arguments[2]), strides = integers(arguments[3]);
     const auto elements = pt2::elements_spanned(sizes, strides, offset);
-    if (!elements || *elements > static_cast<std::uint64_t>(flat.numel())) throw Unreadable("a tensor larger than its storage");
+    if (!elements || *elements > static_cast<std::uint64_t>(flat.numel())) throw BeyondStorage("a tensor larger than its storage");
     auto tensor = at::empty({0}, flat.options());
     tensor.set_(flat.storage(), offset, sizes, strides);
     push(std::move(tensor));
@@ -236,6 +255,7 @@ class Machine {
   Pickle& pickle_;
   std::string_view bytes_;
   const Pickle::FindStorage& storage_;
+  Objects objects_;
   std::size_t at_ = 0;
   std::vector<Item*> stack_;
   std::vector<std::size_t> marks_;
@@ -273,8 +293,10 @@ bool lengths_are_right(std::string_view bytes) {
     if (code == '.') return true;
     const auto argument = argument_of(code);
     if (!argument || argument->fixed + argument->length > bytes.size() - at) return false;
-    std::uint64_t length = 0;
+    std::uint64_t length = 0, place = 0;
     std::memcpy(&length, bytes.data() + at, argument->length);
+    if (code == 'r') std::memcpy(&place, bytes.data() + at, argument->fixed);
+    if (place > bytes.size()) return false;
     at += argument->fixed + argument->length;
     if (length > bytes.size() - at) return false;
     at += length;
@@ -287,6 +309,11 @@ bool lengths_are_right(std::string_view bytes) {
   return false;
 }
 
-Pickle::Pickle(std::string_view bytes, const FindStorage& storage) { root_ = Machine(*this, bytes, storage).run(); }
+Pickle::Pickle(std::string_view bytes, const FindStorage& storage) { root_ = Machine(*this, bytes, storage, Machine::Objects::refused).run(); }
+
+void check_tensors(std::string_view bytes, const Pickle::FindStorage& storage) {
+  Pickle pickle;
+  Machine(pickle, bytes, storage, Machine::Objects::left_aside).run();
+}
 
 }  // namespace dsc::pickle

@@ -38,6 +38,11 @@ class Unreadable : public std::exception {
   std::string what_;
 };
 
+// A tensor whose elements lie outside of its storage.
+class BeyondStorage : public Unreadable {
+  using Unreadable::Unreadable;
+};
+
 // A pickled object; items refer to each other by pointers into it.
 class Pickle {
  public:
@@ -49,12 +54,18 @@ class Pickle {
 
  private:
   friend class Machine;
+  friend void check_tensors(std::string_view bytes, const FindStorage& storage);
+  Pickle() = default;
   std::deque<Item> items_;
   Item* root_ = nullptr;
 };
 
-// Whether every text, number and name of a pickle ends within it: readers that trust lengths would ask for gigabytes. Knows the
-// operations of protocol 2 and those that TorchScript uses; false for others as well.
+// Whether every text, number and name of a pickle ends within it, and its memo has no more places than it has bytes: readers that
+// trust these would ask for gigabytes. Knows the operations of protocol 2 and those that TorchScript uses; false for others as well.
 bool lengths_are_right(std::string_view bytes);
+
+// Follows what TorchScript pickles, objects of its classes left aside: LibTorch's reader makes tensors without asking whether their
+// storage holds them. throws BeyondStorage for such a tensor, Unreadable for what it cannot follow.
+void check_tensors(std::string_view bytes, const Pickle::FindStorage& storage);
 
 }  // namespace dsc::pickle

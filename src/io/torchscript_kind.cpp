@@ -1,5 +1,7 @@
 #include "io/torchscript_kind.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <cctype>
 #include <fstream>
@@ -73,17 +75,35 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// LibTorch's own reader skips the checksums, and trusts the lengths in pickles.
+// Tensors of a pickle whose storages are the records of a folder. What cannot be followed is LibTorch's to judge.
+void check_tensors(const ZipArchive& archive, const std::string& pickle, const std::string& folder) {
+  if (!archive.find(pickle)) return;
+  try {
+    pickle::check_tensors(archive.read_text(pickle), [&](const std::string& key) {
+      const auto* record = archive.find(folder + key);
+      if (!record) throw pickle::Unreadable("a storage that is not there");
+      return at::empty({static_cast<std::int64_t>(record->size)}, at::kByte);
+    });
+  } catch (const pickle::BeyondStorage& error) {
+    refuse(archive.path(), "entry `" + pickle + "` is damaged: " + error.what(), kHowToScript);
+  } catch (const pickle::Unreadable&) {
+    return;
+  }
+}
+
+// LibTorch's own reader skips the checksums, and trusts lengths and sizes in pickles.
 void check_entries(const ZipArchive& archive) {
   std::string content;
   for (const auto& entry : archive.entries()) {
     if (entry.method != 0) continue;
     content.resize(static_cast<std::size_t>(entry.size));
     archive.read(entry, content.data());
-    if (entry.name.ends_with(".pkl") && !pickle::lengths_are_right(content)) {
+    if ((entry.name.ends_with(".pkl") || entry.name.ends_with(".debug_pkl")) && !pickle::lengths_are_right(content)) {
       refuse(archive.path(), "entry `" + entry.name + "` is damaged: what it holds does not end within it", kHowToScript);
     }
   }
+  check_tensors(archive, "constants.pkl", "constants/");
+  check_tensors(archive, "data.pkl", "data/");
 }
 
 }  // namespace

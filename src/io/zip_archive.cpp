@@ -23,6 +23,7 @@ static_assert(std::endian::native == std::endian::little, "zip fields and tensor
 constexpr std::uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEnd = 0x06054b50;
 constexpr std::uint32_t kEnd64 = 0x06064b50, kEnd64Locator = 0x07064b50;
 constexpr std::size_t kEndSize = 22, kEnd64Size = 56, kEnd64LocatorSize = 20, kCentralSize = 46, kLocalSize = 30;
+constexpr std::uint64_t kMostExpansion = 1032;  // of deflate
 constexpr std::size_t kLongestComment = 65535;
 
 template <class T>
@@ -168,6 +169,7 @@ void ZipArchive::read_entries(std::uint64_t offset, std::uint64_t size, std::uin
     entry.name.assign(header + kCentralSize, name_size);
     entry.name.erase(0, entry.name.find('/') + 1);  // npos + 1 == 0: no folder
     if (entry.method == 0 && stored_size != entry.size) fail(offset + at, "entry `" + entry.name + "` has two different sizes");
+    if (entry.size / kMostExpansion > stored_size) fail(offset + at, "entry `" + entry.name + "` claims more than its bytes can hold");
     if (stored_size > file_size_ || entry.header_offset > file_size_) fail(offset + at, "entry `" + entry.name + "` lies outside the file");
     at += kCentralSize + name_size + extra_size + comment_size;
     index_.emplace(entry.name, entries_.size());

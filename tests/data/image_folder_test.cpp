@@ -189,6 +189,22 @@ TEST(ImageFolder, APictureThatBreaksAfterItsHeaderIsNamedByTheBatch) {
   EXPECT_NE(error_of([&] { dataset->batch(all_of(*dataset), std::nullopt); }).find("ant/cut.png"), std::string::npos);
 }
 
+// Found by scripts/fuzz: stb asked for the 2 GB that a damaged length claimed.
+TEST(ImageFolder, APictureWhosePartsAreLargerThanItIsRefusedBeforeTheyAreRead) {
+  const Folder folder;
+  write_folder(folder / "train");
+  Bytes png = read_bytes(kFixtures / "colour.png");
+  const std::string_view text(reinterpret_cast<const char*>(png.data()), png.size());
+  png[text.find("IDAT") - 4] = 0x7f;
+  SplitConfig config = split_of(DataFormat::image_folder, folder.string(), "train");
+  config.image_size = 4;
+  write_bytes(folder / "train/ant/greedy.png", png);
+  const auto dataset = open_dataset(config, std::nullopt);
+  const std::string error = error_of([&] { dataset->batch(all_of(*dataset), std::nullopt); });
+  EXPECT_NE(error.find("greedy.png"), std::string::npos) << error;
+  EXPECT_NE(error.find("more than the file has"), std::string::npos) << error;
+}
+
 // The fixtures and what Pillow makes of them come from scripts/fixtures/images.py.
 struct Recorded {
   const char* file;

@@ -12,6 +12,7 @@
 #include "io/files.h"
 #include "io/pt2.h"
 #include "io/safetensors.h"
+#include "io/zip_archive.h"
 
 namespace dsc {
 namespace {
@@ -109,6 +110,19 @@ TEST(DamagedPt2, FlippedWeightIsNamed) {
   EXPECT_EQ(error.code(), ErrorCode::model_file);
   EXPECT_NE(error.to_text().find("data/weights/weight_"), std::string::npos);
   EXPECT_NE(error.to_text().find("checksum"), std::string::npos);
+}
+
+// Found by scripts/fuzz: LibTorch asked for the 1.9 GB that a compressed entry of 300 bytes claimed to hold.
+TEST(DamagedZip, ACompressedEntryThatClaimsMoreThanItCanHoldIsRefused) {
+  const TemporaryFolder folder;
+  auto bytes = bytes_of(DSC_SOURCE_DIR "/tests/fixtures/torchscript/containers.pt");
+  EXPECT_NO_THROW(ZipArchive("whole.pt", bytes));
+  std::size_t at = bytes.find("PK\x01\x02");
+  while (bytes.at(at + 10) != 8) at = bytes.find("PK\x01\x02", at + 1);
+  bytes[at + 27] = '\x74';  // the highest byte of its size
+  const auto error = error_of([&] { ZipArchive("greedy.pt", bytes); });
+  EXPECT_EQ(error.code(), ErrorCode::model_file);
+  EXPECT_NE(error.to_text().find("claims more than its bytes can hold"), std::string::npos) << error.to_text();
 }
 
 TEST(DamagedSafetensors, CutShortIsAlwaysAnError) {

@@ -69,6 +69,26 @@ TEST(Pickle, KnowsWhenAnArgumentDoesNotEndWithin) {
   longer[6] = '\x7f';
   EXPECT_FALSE(pickle::lengths_are_right(longer));
   EXPECT_FALSE(pickle::lengths_are_right("never a pickle"));
+  std::string memo("\x80\x02Nr\x01\x00\x00\x00.", 9);
+  EXPECT_TRUE(pickle::lengths_are_right(memo));
+  memo[7] = '\x40';  // place 2^30 + 1: as many items before it
+  EXPECT_FALSE(pickle::lengths_are_right(memo));
+}
+
+// An object of a class, with a tensor of four numbers in it.
+std::string module_pickle() {
+  const auto text = [](const std::string& t) { return "X" + std::string(1, static_cast<char>(t.size())) + std::string(3, '\0') + t; };
+  return "\x80\x02" "c__torch__\nNet\n)\x81}(" + text("weight") + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") +
+         "K\x04tQK" + std::string(1, '\0') + "K\x04\x85K\x01\x85\x89" "ccollections\nOrderedDict\n)RtRub.";
+}
+
+// Found by scripts/fuzz: LibTorch compared such a tensor's elements, and there were none.
+TEST(Pickle, TensorsOfATorchScriptModuleLieInTheirStorages) {
+  const auto of_bytes = [](std::int64_t size) { return [size](const std::string&) { return at::empty({size}, at::kByte); }; };
+  EXPECT_TRUE(pickle::lengths_are_right(module_pickle()));
+  EXPECT_NO_THROW(pickle::check_tensors(module_pickle(), of_bytes(16)));
+  for (const std::int64_t size : {0, 12, 15}) EXPECT_THROW(pickle::check_tensors(module_pickle(), of_bytes(size)), pickle::BeyondStorage) << size;
+  EXPECT_THROW(pickle::Pickle(module_pickle(), of_bytes(16)), pickle::Unreadable);  // plain data has no objects
 }
 
 TEST(Pickle, CallsNothing) {
