@@ -18,6 +18,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -163,6 +164,16 @@ class FieldVisitor {
   virtual void field(std::string_view name, const Doc& doc, const std::function<void(ValueVisitor&)>& value) = 0;
   // Called by `fields` after its fields to state a rule between them; `problem` is empty when the rule holds.
   virtual void check(std::string problem) = 0;
+  // The rule that exactly one of these fields is given. owner: what messages call the struct.
+  void one_of(std::string_view owner, std::initializer_list<std::pair<std::string_view, bool>> fields) {
+    std::string names;
+    int given = 0;
+    for (const auto& [name, is_given] : fields) {
+      names += (names.empty() ? "" : ", ") + std::string(name);
+      given += is_given ? 1 : 0;
+    }
+    check(given == 1 ? "" : std::string(owner) + " needs exactly one of " + names + "; found " + std::to_string(given));
+  }
 };
 
 template <class T>

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "core/fields_parse.h"
+#include "core/fields_json.h"
 #include "core/fields_write.h"
 #include "core/file.h"
 #include "core/hash.h"
@@ -82,12 +82,7 @@ void Journal::remove() const { fs::remove(journal_path(folder_)); }
 Options read_begun(const std::string& out) {
   const auto folder = partial_folder(out);
   if (!is_resumable(out)) throw Error(ErrorCode::usage, "nothing to go on with: there is no " + journal_path(folder), {.file = out});
-  std::vector<Problem> problems;
-  const auto source = std::make_shared<const TreeSource>(TreeSource{.name = journal_path(folder), .folder = ""});
-  Options options;
-  parse_fields(read_json(read_journal(folder).at("options").get<std::string>(), source, problems), options, problems);
-  throw_problems(std::move(problems));
-  return options;
+  return parse_json<Options>(read_journal(folder).at("options").get<std::string>(), journal_path(folder));
 }
 
 }  // namespace dsc::checkpoint

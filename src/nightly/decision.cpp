@@ -1,11 +1,9 @@
 #include "nightly/decision.h"
 
 #include <array>
-#include <memory>
 
-#include "core/fields_parse.h"
+#include "core/fields_json.h"
 #include "core/fields_write.h"
-#include "core/tree.h"
 
 namespace dsc {
 
@@ -32,13 +30,6 @@ void Decision::fields(FieldVisitor& visit) {
 
 std::string decision_json(const Decision& decision) { return to_json(write_fields(decision)) + "\n"; }
 
-Decision parse_decision(const std::string& json, const std::string& place) {
-  std::vector<Problem> problems;
-  Decision decision;
-  const auto tree = read_json(json, std::make_shared<TreeSource>(TreeSource{.name = place, .folder = {}}), problems);
-  parse_fields(tree, decision, problems);
-  if (!problems.empty()) throw Error(ErrorCode::data, std::move(problems));
-  return decision;
-}
+Decision parse_decision(const std::string& json, const std::string& place) { return parse_json<Decision>(json, place); }
 
 }  // namespace dsc

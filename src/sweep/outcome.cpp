@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/fields_parse.h"
-#include "core/fields_write.h"
+#include "core/fields_json.h"
 #include "pipeline/gates.h"
 
 namespace dsc::sweep {
@@ -102,14 +101,8 @@ void judge(const std::vector<Report>& reports, const std::map<std::string, GateC
   }
 }
 
-std::string constraints_text(const std::map<std::string, GateConfig>& constraints) { return to_json(write_fields(Constraints{constraints}), -1); }
+std::string constraints_text(const std::map<std::string, GateConfig>& constraints) { return dump_json(Constraints{constraints}); }
 
-std::map<std::string, GateConfig> parse_constraints(const std::string& text) {
-  std::vector<Problem> problems;
-  Constraints read;
-  parse_fields(read_json(text, std::make_shared<TreeSource>(TreeSource{.name = "sweep.json", .folder = {}}), problems), read, problems);
-  throw_problems(std::move(problems));
-  return read.constraints;
-}
+std::map<std::string, GateConfig> parse_constraints(const std::string& text) { return parse_json<Constraints>(text, "sweep.json").constraints; }
 
 }  // namespace dsc::sweep

@@ -66,4 +66,11 @@ bool Monitor::update(const Metrics& metrics, double epoch, const std::string& wi
   return true;
 }
 
+void Monitor::fields(FieldVisitor& visit) {
+  visit("metric", metric, {.text = "Its name."});
+  visit("best", best, {.text = "Its best value."});
+  visit("best_epoch", best_epoch, {.text = "When that was; -1: none yet.", .unit = "epochs"});
+  visit("worse", worse, {.text = "Validations since."});
+}
+
 }  // namespace dsc

@@ -32,6 +32,7 @@ struct Monitor {
 
   // returns: whether this validation is the best so far (the first always is; equal is not better).
   bool update(const Metrics& metrics, double epoch, const std::string& wish);
+  void fields(FieldVisitor& visit);
 };
 
 }  // namespace dsc

@@ -1,8 +1,8 @@
 // Field lists of all training options, and the text form of results.
 #include <array>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/fields_json.h"
 #include "train/train.h"
 
 namespace dsc {
@@ -87,23 +87,17 @@ void TrainOptions::fields(FieldVisitor& visit) {
   visit.check(clip_norm && *clip_norm == 0 ? "clip_norm must be above 0" : "");
 }
 
-std::string to_text(const TrainResult& result) {
-  return nlohmann::json{{"steps", result.steps}, {"final_loss", result.final_loss}, {"valid", result.valid},
-                        {"best_epoch", result.best_epoch}, {"stopped_early", result.stopped_early},
-                        {"examples_per_second", result.examples_per_second}}.dump();
+void TrainResult::fields(FieldVisitor& visit) {
+  visit("steps", steps, {.text = "Optimiser steps taken."});
+  visit("final_loss", final_loss, {.text = "Mean loss over the last epoch."});
+  visit("valid", valid, {.text = "Metrics of the weights kept, on the valid split."});
+  visit("best_epoch", best_epoch, {.text = "When the weights kept were made.", .unit = "epochs"});
+  visit("stopped_early", stopped_early, {.text = "Whether it ended before its last epoch."});
+  visit("examples_per_second", examples_per_second, {.text = "Of this process's epochs."});
 }
 
-TrainResult parse_train_result(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  TrainResult result;
-  result.steps = json.at("steps");
-  result.final_loss = json.at("final_loss");
-  result.valid = json.at("valid").get<Metrics>();
-  result.best_epoch = json.at("best_epoch");
-  result.stopped_early = json.at("stopped_early");
-  result.examples_per_second = json.at("examples_per_second");
-  return result;
-}
+std::string to_text(const TrainResult& result) { return dump_json(result); }
+TrainResult parse_train_result(const std::string& text) { return parse_json<TrainResult>(text, "result of a training"); }
 
 std::vector<Statistic> statistics_of(const TrainResult& result) {
   std::vector<Statistic> list = {{"train_steps", static_cast<double>(result.steps), "steps"},

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 
+#include "core/fields_json.h"
 #include "core/names.h"
 #include "exec/native_bf16.h"
 #include "train/trainer.h"
@@ -75,26 +75,18 @@ void check_batches(const Model& model, const TrainOptions& options, const TrainH
   check_batch_norms(model.graph, std::min(batch_size(data, options.batch), data.size()), frozen);
 }
 
-std::string to_text(const TrainProgress& p) {
-  return nlohmann::json{{"step", p.step}, {"loss", p.loss}, {"valid", p.valid}, {"best_valid", p.best_valid},
-                        {"stopped", p.stopped}, {"validations", p.validations},
-                        {"monitor", {{"metric", p.monitor.metric}, {"best", p.monitor.best},
-                                     {"best_epoch", p.monitor.best_epoch}, {"worse", p.monitor.worse}}}}.dump();
+void TrainProgress::fields(FieldVisitor& visit) {
+  visit("step", step, {.text = "Steps taken."});
+  visit("loss", loss, {.text = "Mean loss of the last epoch."});
+  visit("valid", valid, {.text = "Last validation."});
+  visit("best_valid", best_valid, {.text = "Best validation."});
+  visit("monitor", monitor, {.text = "Which validation was best."});
+  visit("validations", validations, {.text = "The monitored metric of each, smaller is better."});
+  visit("stopped", stopped, {.text = "Whether training has ended early."});
 }
 
-TrainProgress parse_train_progress(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  const auto& monitor = json.at("monitor");
-  TrainProgress p;
-  p.step = json.at("step");
-  p.loss = json.at("loss");
-  p.valid = json.at("valid").get<Metrics>();
-  p.best_valid = json.at("best_valid").get<Metrics>();
-  p.stopped = json.at("stopped");
-  p.validations = json.at("validations").get<std::vector<double>>();
-  p.monitor = {monitor.at("metric"), monitor.at("best"), monitor.at("best_epoch"), monitor.at("worse")};
-  return p;
-}
+std::string to_text(const TrainProgress& progress) { return dump_json(progress); }
+TrainProgress parse_train_progress(const std::string& text) { return parse_json<TrainProgress>(text, "state of a training"); }
 
 Trainer::Trainer(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context)
     : model_(model), options_(options), objective_(objective), hooks_(hooks), context_(context), data_(context.data(Split::train)) {

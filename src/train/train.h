@@ -83,7 +83,8 @@ struct TrainResult {
   double best_epoch = 0;          // of `keep: best`: when they were made
   bool stopped_early = false;
   double examples_per_second = 0; // of this process's epochs
-  OptimizerState optimizer_state; // not in the text form
+  OptimizerState optimizer_state; // no field
+  void fields(FieldVisitor& visit);
 };
 // For a stage's text, so that a pass finished earlier still reports its figures.
 std::string to_text(const TrainResult& result);

@@ -40,6 +40,7 @@ struct TrainProgress {
   Monitor monitor;
   std::vector<double> validations;  // of the monitored metric, smaller is better; for TrainHooks::decay_factor
   bool stopped = false;
+  void fields(FieldVisitor& visit);  // but `epoch`, which is the saved state's position
 };
 std::string to_text(const TrainProgress& progress);
 TrainProgress parse_train_progress(const std::string& text);

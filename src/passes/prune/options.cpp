@@ -23,8 +23,7 @@ void Reduce::fields(FieldVisitor& visit) {
   visit("bytes", bytes, {.text = "Share of the bytes of parameters and buffers that goes.", .unit = "fraction", .minimum = 0, .maximum = most});
   visit("latency", latency, {.text = "Share of the latency that goes: whole models are measured with the engine and first batch size of `evaluate.latency`.",
                              .unit = "fraction", .minimum = 0, .maximum = most});
-  int given = channels.has_value() + macs.has_value() + parameters.has_value() + bytes.has_value() + latency.has_value();
-  visit.check(given == 1 ? "" : "`reduce` needs exactly one of channels, macs, parameters, bytes, latency; found " + std::to_string(given));
+  visit.one_of("`reduce`", {{"channels", channels.has_value()}, {"macs", macs.has_value()}, {"parameters", parameters.has_value()}, {"bytes", bytes.has_value()}, {"latency", latency.has_value()}});
 }
 
 double Reduce::share() const {

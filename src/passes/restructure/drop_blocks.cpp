@@ -59,8 +59,7 @@ struct Options {
     visit("importance", importance, {.text = "What makes a block matter."});
     visit("skip", skip, {.text = "Globs of blocks that stay."});
     visit("examples", examples, {.text = "Examples to measure importance on; 0: all.", .minimum = 0});
-    int given = !blocks.empty() + !keep.empty() + count.has_value() + macs.has_value();
-    visit.check(given == 1 ? "" : "drop_blocks needs exactly one of blocks, keep, count, macs; found " + std::to_string(given));
+    visit.one_of("drop_blocks", {{"blocks", !blocks.empty()}, {"keep", !keep.empty()}, {"count", count.has_value()}, {"macs", macs.has_value()}});
   }
   // Whether the recipe says which ones go, so that nothing is measured.
   bool is_named() const { return !blocks.empty() || !keep.empty(); }

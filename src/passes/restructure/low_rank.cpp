@@ -46,8 +46,7 @@ struct Options {
     visit("round_to", round_to, {.text = "Ranks are a multiple of this.", .minimum = 1, .maximum = 1024});
     visit("min_rank", min_rank, {.text = "Ranks are at least this.", .minimum = 1});
     visit("allow_empty", allow_empty, {.text = "Accept patterns that match nothing and no layer that gets cheaper."});
-    int given = energy.has_value() + macs.has_value() + rank.has_value();
-    visit.check(given == 1 ? "" : "low_rank needs exactly one of energy, macs, rank; found " + std::to_string(given));
+    visit.one_of("low_rank", {{"energy", energy.has_value()}, {"macs", macs.has_value()}, {"rank", rank.has_value()}});
   }
 };
 

@@ -36,7 +36,7 @@ struct Options {
     visit("top_k", top_k, {.text = "Keys that each position attends to: those with the highest scores.", .unit = "positions", .minimum = 1});
     visit("only", only, {.text = "Module globs of the attentions to change; empty: all."});
     visit("skip", skip, {.text = "Module globs of attentions to leave alone."});
-    visit.check(window.has_value() + top_k.has_value() == 1 ? "" : "sparsify_attention needs exactly one of window, top_k");
+    visit.one_of("sparsify_attention", {{"window", window.has_value()}, {"top_k", top_k.has_value()}});
   }
 };
 

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <nlohmann/json.hpp>
-
+#include "core/fields_json.h"
 #include "core/printed.h"
 #include "ops/cut.h"
 
@@ -21,18 +20,19 @@ Options for_macs(const Options& options, double reduction) {
 
 }  // namespace
 
-std::string to_text(const LatencySearch& search) {
-  nlohmann::ordered_json json = {{"macs_reduction", search.macs_reduction}, {"points", nlohmann::ordered_json::array()}};
-  for (const LatencyPoint& point : search.points) json["points"].push_back({point.macs_reduction, point.latency_ms, point.original_ms});
-  return json.dump();
+void LatencyPoint::fields(FieldVisitor& visit) {
+  visit("macs_reduction", macs_reduction, {.text = "Share of the multiply-accumulates that was cut.", .unit = "fraction"});
+  visit("latency_ms", latency_ms, {.text = "Of the cut model.", .unit = "ms"});
+  visit("original_ms", original_ms, {.text = "Of the original, timed in turn.", .unit = "ms"});
 }
 
-LatencySearch parse_latency_search(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  LatencySearch search{json.at("macs_reduction"), {}};
-  for (const auto& point : json.at("points")) search.points.push_back({point.at(0), point.at(1), point.at(2)});
-  return search;
+void LatencySearch::fields(FieldVisitor& visit) {
+  visit("macs_reduction", macs_reduction, {.text = "What was chosen.", .unit = "fraction"});
+  visit("points", points, {.text = "What was measured."});
 }
+
+std::string to_text(const LatencySearch& search) { return dump_json(search); }
+LatencySearch parse_latency_search(const std::string& text) { return parse_json<LatencySearch>(text, "search for a latency"); }
 
 LatencySearch search_latency(double least, double most, double ratio, const std::function<LatencyPoint(double)>& measure) {
   constexpr int kMeasurements = 8;

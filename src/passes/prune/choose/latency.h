@@ -18,10 +18,12 @@ struct LatencyPoint {
   double macs_reduction = 0;
   double latency_ms = 0, original_ms = 0;
   double ratio() const { return latency_ms / original_ms; }
+  void fields(FieldVisitor& visit);
 };
 struct LatencySearch {
   double macs_reduction = 0;  // the smallest measured one that meets the target, or comes nearest
   std::vector<LatencyPoint> points;
+  void fields(FieldVisitor& visit);
 };
 std::string to_text(const LatencySearch& search);
 LatencySearch parse_latency_search(const std::string& text);
