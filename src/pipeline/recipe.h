@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,9 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table);
 
 // Replaces `bf16: auto` in all passes by what it means on the recipe's device, with a note: the resolved recipe says what is computed.
 void resolve_bf16(Recipe& recipe);
+
+// What a step needs, as its options are set.
+std::set<Need> needs_of(const PassStep& step);
 
 // What can be checked without opening model or data: names of metrics, data for the passes' needs, order of passes, gates
 // on what is measured. Places are filled in from the recipe's source.

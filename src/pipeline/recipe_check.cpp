@@ -74,13 +74,6 @@ void check_device(const Recipe& recipe, Problems& problems) {
   problems.push_back({"unknown device `" + device + "`", {.pointer = "/device"}, "cpu, cuda or cuda:N; OpenVINO's device is deploy.openvino.device"});
 }
 
-std::set<Need> needs_of(const PassStep& step) {
-  std::set<Need> needs(step.info->needs.begin(), step.info->needs.end());
-  if (!step.info->needs_of) return needs;
-  for (const Need need : step.info->needs_of(step.options.get())) needs.insert(need);
-  return needs;
-}
-
 void check_train_on(const Recipe& recipe, std::size_t index, const std::set<Need>& needs, Problems& problems) {
   const auto& step = recipe.passes.steps[index];
   if (step.train_on.empty()) return;
@@ -205,6 +198,13 @@ void check_exports(const Recipe& recipe, Problems& problems) {
 }
 
 }  // namespace
+
+std::set<Need> needs_of(const PassStep& step) {
+  std::set<Need> needs(step.info->needs.begin(), step.info->needs.end());
+  if (!step.info->needs_of) return needs;
+  for (const Need need : step.info->needs_of(step.options.get())) needs.insert(need);
+  return needs;
+}
 
 std::vector<Problem> check_gate_section(const Recipe& recipe, const std::map<std::string, GateConfig>& gates, const GateSection& section) {
   Problems problems;

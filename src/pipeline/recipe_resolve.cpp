@@ -39,8 +39,13 @@ class Bf16Resolver final : public OptionWalker {
 void resolve_bf16(Recipe& recipe) {
   const bool native = has_native_bf16(recipe.device);
   Bf16Resolver resolver(native ? Bf16::on : Bf16::off);
-  for (auto& step : recipe.passes.steps) step.info->fields(step.options.get(), resolver);
-  if (!resolver.found) return;
+  bool trains = false;
+  for (auto& step : recipe.passes.steps) {
+    resolver.found = false;
+    step.info->fields(step.options.get(), resolver);
+    trains = trains || (resolver.found && needs_of(step).contains(Need::train_data));
+  }
+  if (!trains) return;
   recipe.notes.push_back(native ? "training computes in bf16: bf16 is auto, and " + recipe.device + " has instructions for it"
                                 : "training computes in f32: bf16 is auto, and " + recipe.device + " has no instructions for it");
 }

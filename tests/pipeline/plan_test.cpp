@@ -85,5 +85,9 @@ TEST(LoadRecipe, AutomaticBf16IsResolvedWhereverAPassHasIt) {
   EXPECT_TRUE(contains(loaded.notes[0], native ? "in bf16" : "in f32")) << loaded.notes[0];
 }
 
+TEST(LoadRecipe, SaysNothingOfBf16WhereNothingTrains) {
+  EXPECT_TRUE(TinyRecipe("  - quantize: {mode: ptq, calibration: {samples: 8}}\n").load().notes.empty());
+}
+
 }  // namespace
 }  // namespace dsc
