@@ -31,12 +31,13 @@ BaselineRules rules_of(const FinishedRun& run, const GateCommand& command, const
   return rules;
 }
 
-GateReport check(const FinishedRun& run, const GateCommand& command, const PassTable& passes) {
+GateReport check(const FinishedRun& run, const GateCommand& command, const Session& session) {
   if (!run_exists(command.baseline)) {
     if (command.first) return first_of_its_kind(run, command.baseline);
     throw Error(ErrorCode::usage, "there is no baseline", {.file = command.baseline}, "name a run folder or a report.json; for the first run of all: --first");
   }
-  return check_against_baseline(run, open_run(command.baseline), {.rules = rules_of(run, command, passes), .passes = &passes});
+  return check_against_baseline(run, open_run(command.baseline),
+                                {.rules = rules_of(run, command, session.passes), .passes = &session.passes, .threads = session.threads});
 }
 
 // Into the run folder, unless only a report was given.
@@ -51,7 +52,7 @@ void write_files(const FinishedRun& run, const GateReport& report, const GateCom
 
 int gate(const Session& session, const GateCommand& command) {
   const auto run = open_run(command.run);
-  const auto report = check(run, command, session.passes);
+  const auto report = check(run, command, session);
   write_files(run, report, command);
   append_summary(command.summary, gate_markdown(report));
   for (const auto& check : report.checks) {

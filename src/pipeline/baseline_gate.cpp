@@ -36,7 +36,8 @@ GateRecord check_growth(const std::string& figure, double allowed_percent, std::
   }
   record.measured = 100 * *growth;
   record.passed = 100 * (*growth - noise) <= allowed_percent + 1e-9;
-  record.message = printed("%s grew by %.3g %%, %g %% allowed", figure.c_str(), 100 * *growth, allowed_percent);
+  record.message =
+      printed("%s %s by %.3g %%, %g %% of growth allowed", figure.c_str(), *growth < 0 ? "shrank" : "grew", 100 * std::abs(*growth), allowed_percent);
   if (noise > 0) record.message += printed(" and %.2g %% of noise", 100 * noise);
   return record;
 }
@@ -53,9 +54,9 @@ BaselineCheck check_metric(const std::string& metric, const Quantity& allowed, c
   return check;
 }
 
-BaselineCheck check_latency(const Quantity& allowed, const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes) {
+BaselineCheck check_latency(const Quantity& allowed, const FinishedRun& baseline, const FinishedRun& run, const BaselineGateOptions& options) {
   BaselineCheck check;
-  check.retimed = compare_latencies(baseline, run, passes);
+  check.retimed = compare_latencies(baseline, run, *options.passes, options.threads);
   const auto& timed = check.retimed;
   check.gate = check_growth("latency_p50", allowed.value, timed ? std::optional(timed->growth) : std::nullopt, timed ? timed->noise : 0);
   if (!timed) return check;
@@ -129,7 +130,8 @@ GateReport check_against_baseline(const FinishedRun& run, const FinishedRun& bas
   for (const auto& [metric, rule] : options.rules) {
     if (rule.max_drop) report.checks.push_back(check_metric(metric, *rule.max_drop, baseline, run));
     if (!rule.max_growth) continue;
-    report.checks.push_back(metric == "latency_p50" ? check_latency(*rule.max_growth, baseline, run, *options.passes) : check_figure(metric, *rule.max_growth, baseline, run));
+    report.checks.push_back(metric == "latency_p50" ? check_latency(*rule.max_growth, baseline, run, options)
+                                                    : check_figure(metric, *rule.max_growth, baseline, run));
   }
   report.anomalies = [&] {
     auto all = std::move(report.anomalies);

@@ -14,6 +14,7 @@ class PassTable;
 struct BaselineGateOptions {
   BaselineRules rules;
   const PassTable* passes = nullptr;  // for the runs' recipes, where models are timed
+  std::int64_t threads = 0;           // of the engines that are timed; 0: as the recipes say
 };
 
 // The point estimates within their margins decide; intervals and tests stand beside them.

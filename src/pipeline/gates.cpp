@@ -48,7 +48,13 @@ GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::o
   const Drop drop{metric, allowed};
   const double lost = drop.lost(*base, *now);
   const char* unit = allowed.unit == "%" ? " % of the base" : allowed.unit == "pp" ? " points" : "";
-  return {metric, rule, lost, allowed.value, drop.allows(lost), printed("%s fell by %.3g%s, %g allowed", metric.c_str(), lost, unit, allowed.value)};
+  const char* moved = *now > *base ? "rose" : "fell";
+  return {metric,
+          rule,
+          lost,
+          allowed.value,
+          drop.allows(lost),
+          printed("%s %s by %.3g%s, a loss of %g allowed", metric.c_str(), moved, std::abs(lost), unit, allowed.value)};
 }
 
 std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer) {

@@ -1,19 +1,19 @@
 #include "pipeline/retime.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <chrono>
 
 #include "core/interrupt.h"
 #include "core/log.h"
-#include "eval/paired.h"
+#include "core/printed.h"
+#include "eval/latency_ratio.h"
 #include "exec/executor.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 
 namespace dsc {
 namespace {
-
-constexpr std::int64_t kRounds = 9;  // medians of these are compared: single runs of one process are correlated
 
 // A run's model with the engine that its recipe deploys it to.
 struct TimedModel {
@@ -27,52 +27,54 @@ struct TimedModel {
         model(open_model(run.model_file())) {
     recipe.evaluate.latency = config;
   }
-  std::unique_ptr<Engine> make() const { return make_engine(model, latency_engine(recipe), latency_threads(recipe)); }
+  std::unique_ptr<Engine> make(std::int64_t threads) const {
+    return make_engine(model, latency_engine(recipe), threads > 0 ? static_cast<int>(threads) : latency_threads(recipe));
+  }
 };
 
-// Medians of each round for each model, all timed in turn.
-std::vector<std::vector<double>> time_in_turn(const std::vector<const TimedModel*>& models, std::vector<std::string>& engines) {
-  constexpr std::uint64_t kInputSeed = 1;
-  const auto& config = models.front()->config;
-  std::vector<std::unique_ptr<Engine>> made;
-  std::vector<Engine*> pointers;
-  std::vector<std::vector<at::Tensor>> inputs;
-  for (const auto* timed : models) {
-    made.push_back(timed->make());
-    pointers.push_back(made.back().get());
-    engines.push_back(made.back()->name());
-    inputs.push_back(example_inputs(timed->model, config.batch.front(), kInputSeed, config.size));
+// Two engines of one model.
+class EnginePair {
+ public:
+  EnginePair(const TimedModel& timed, const LatencyConfig& config, std::int64_t threads) : engines_{timed.make(threads), timed.make(threads)} {
+    constexpr std::uint64_t kInputSeed = 1;
+    for (std::size_t i = 0; i < 2; ++i) timed_[i] = {engines_[i].get(), example_inputs(timed.model, config.batch.front(), kInputSeed, config.size)};
   }
-  LatencyOptions options{.warmup = config.warmup, .iterations = std::max<std::int64_t>(5, config.iterations / kRounds),
-                         .min_seconds = config.min_seconds / kRounds, .max_seconds = config.max_seconds / kRounds};
+  const std::array<TimedEngine, 2>& timed() const { return timed_; }
+  std::string name() const { return engines_.front()->name(); }
+
+ private:
+  std::array<std::unique_ptr<Engine>, 2> engines_;
+  std::array<TimedEngine, 2> timed_;
+};
+
+RetimedRecord time_both(const TimedModel& before, const TimedModel& now, std::int64_t threads) {
+  const auto& config = before.config;
+  const EnginePair of_before(before, config, threads), of_now(now, config, threads);
+  RoundTimer timer(of_before.timed(), of_now.timed());
+  const auto start = std::chrono::steady_clock::now();
   Progress progress("latency against the baseline");
-  std::vector<std::vector<double>> medians(models.size());
-  for (std::int64_t round = 0; round < kRounds; ++round) {
+  std::int64_t count = 0;
+  const auto round = [&] {
     throw_if_interrupted();
-    const auto results = measure_latency(pointers, inputs, options);
-    for (std::size_t i = 0; i < results.size(); ++i) medians[i].push_back(results[i].p50_ms);
-    progress.update("rounds", round + 1, kRounds);
-  }
-  return medians;
-}
-
-double noise_of(const std::vector<double>& once, const std::vector<double>& again) { return std::abs(median(again) / median(once) - 1); }
-
-RetimedRecord time_both(const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes) {
-  const TimedModel before(baseline, passes), now(run, passes);
-  std::vector<std::string> engines;
-  const auto medians = time_in_turn({&before, &now, &before}, engines);
-  RetimedRecord record{.method = "timed in turn", .engine = engines[1], .batch = now.config.batch.front()};
-  record.noise = noise_of(medians[0], medians[2]);
-  auto both = medians[0];
-  both.insert(both.end(), medians[2].begin(), medians[2].end());
-  record.baseline_ms = median(both);
-  record.now_ms = median(medians[1]);
-  record.growth = *record.now_ms / *record.baseline_ms - 1;
-  const auto interval = bootstrap_median_ratio(both, medians[1], {.confidence = kPairedConfidence});
-  record.low = interval.low - 1;
-  record.high = interval.high - 1;
-  record.mann_whitney_p = mann_whitney(both, medians[1]);
+    progress.update("rounds", ++count, count);
+    return timer();
+  };
+  const auto seconds = [start] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  const SettleOptions options{.max_seconds = 2 * config.max_seconds};
+  const auto timed = time_until_settled(round, seconds, options);
+  const auto ratio = compare_rounds(timed.rounds);
+  RetimedRecord record{.method = "timed in turn",
+                       .engine = of_now.name(),
+                       .batch = config.batch.front(),
+                       .baseline_ms = ratio.before_ms,
+                       .now_ms = ratio.now_ms,
+                       .growth = ratio.growth,
+                       .low = ratio.low,
+                       .high = ratio.high,
+                       .noise = ratio.noise,
+                       .mann_whitney_p = ratio.mann_whitney_p};
+  record.rounds = count;
+  if (!timed.settled) record.note = printed("timed for %.0f s, and the noise was still that large: the machine is busy", seconds());
   return record;
 }
 
@@ -86,7 +88,7 @@ double stored_noise(const FinishedRun& baseline, const FinishedRun& run) {
   return spread / 2;
 }
 
-std::optional<RetimedRecord> compare_speedups(const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes) {
+std::optional<RetimedRecord> compare_speedups(const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes, std::int64_t threads) {
   const auto before = compare_ends(baseline.report).latency_speedup, now = compare_ends(run.report).latency_speedup;
   if (!before || !now) return std::nullopt;
   RetimedRecord record{.method = "speed-ups of the runs", .batch = run.report.latency.front().batch};
@@ -94,10 +96,11 @@ std::optional<RetimedRecord> compare_speedups(const FinishedRun& baseline, const
   const auto* there = can_be_timed(run) ? &run : can_be_timed(baseline) ? &baseline : nullptr;
   if (there) {
     const TimedModel model(*there, passes);
-    std::vector<std::string> engines;
-    const auto medians = time_in_turn({&model, &model}, engines);
-    record.engine = engines.front();
-    record.noise = noise_of(medians[0], medians[1]);
+    const auto itself = time_both(model, model, threads);
+    record.engine = itself.engine;
+    record.noise = itself.noise;
+    record.rounds = itself.rounds;
+    record.note = itself.note;
   } else {
     record.noise = stored_noise(baseline, run);
   }
@@ -108,9 +111,9 @@ std::optional<RetimedRecord> compare_speedups(const FinishedRun& baseline, const
 
 }  // namespace
 
-std::optional<RetimedRecord> compare_latencies(const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes) {
-  if (can_be_timed(baseline) && can_be_timed(run)) return time_both(baseline, run, passes);
-  return compare_speedups(baseline, run, passes);
+std::optional<RetimedRecord> compare_latencies(const FinishedRun& baseline, const FinishedRun& run, const PassTable& passes, std::int64_t threads) {
+  if (!can_be_timed(baseline) || !can_be_timed(run)) return compare_speedups(baseline, run, passes, threads);
+  return time_both(TimedModel(baseline, passes), TimedModel(run, passes), threads);
 }
 
 }  // namespace dsc

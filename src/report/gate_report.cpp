@@ -20,6 +20,7 @@ std::string evidence_text(const BaselineCheck& check) {
   const auto& timed = *check.retimed;
   std::string text = timed.method + ": " + printed("%+.1f %% [%+.1f, %+.1f], noise %.1f %%", 100 * timed.growth, 100 * timed.low, 100 * timed.high, 100 * timed.noise);
   if (timed.mann_whitney_p) text += printed(", p %.3g", *timed.mann_whitney_p);
+  if (!timed.note.empty()) text += "; " + timed.note;
   return text;
 }
 
@@ -34,13 +35,15 @@ void RetimedRecord::fields(FieldVisitor& visit) {
   visit("method", method, {.text = "timed in turn, or speed-ups of the runs."});
   visit("engine", engine, {.text = "What ran this run's model."});
   visit("batch", batch, {.text = "Examples per run."});
-  visit("baseline_ms", baseline_ms, {.text = "Median of the baseline's model.", .unit = "ms"});
-  visit("now_ms", now_ms, {.text = "Median of this run's model.", .unit = "ms"});
+  visit("baseline_ms", baseline_ms, {.text = "Of the baseline's model: least times of rounds, their median.", .unit = "ms"});
+  visit("now_ms", now_ms, {.text = "The same of this run's model.", .unit = "ms"});
   visit("growth", growth, {.text = "By how much it is slower.", .unit = "fraction"});
   visit("low", low, {.text = "Lower end of its 90 % interval.", .unit = "fraction"});
   visit("high", high, {.text = "Upper end.", .unit = "fraction"});
   visit("noise", noise, {.text = "By how much a model differed from itself; added to what is allowed.", .unit = "fraction"});
-  visit("mann_whitney_p", mann_whitney_p, {.text = "Test of Mann and Whitney on medians of rounds, two-sided."});
+  visit("mann_whitney_p", mann_whitney_p, {.text = "Test of Mann and Whitney on the rounds' times, two-sided."});
+  visit("rounds", rounds, {.text = "Rounds that were timed."});
+  visit("note", note, {.text = "Why the noise is larger than it should be."});
 }
 
 void BaselineCheck::fields(FieldVisitor& visit) {

@@ -20,8 +20,10 @@ struct RetimedRecord {
   std::int64_t batch = 1;
   std::optional<double> baseline_ms, now_ms;
   double growth = 0, low = 0, high = 0;   // share by which it is slower, with its 90 % interval
-  double noise = 0;                 // share by which the baseline differed from itself
+  double noise = 0;                       // share by which a model differed from itself
   std::optional<double> mann_whitney_p;
+  std::optional<std::int64_t> rounds;  // none: nothing was timed
+  std::string note;                    // why the noise is larger than it should be
   void fields(FieldVisitor& visit);
 };
 

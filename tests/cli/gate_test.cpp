@@ -179,7 +179,27 @@ TEST_F(Gate, LatenciesAreTimedInTurnNotReadFromReports) {
   });
   const auto result = gate("slow_on_paper", "good", "--json --rule 'latency_p50: {max_growth: 400%}'");
   ASSERT_EQ(result.status, 0) << result.out << result.err;
-  EXPECT_EQ(check_of(Json::parse(result.out), "latency_p50").at("retimed").at("method"), "timed in turn");
+  const auto timed = check_of(Json::parse(result.out), "latency_p50").at("retimed");
+  EXPECT_EQ(timed.at("method"), "timed in turn");
+  EXPECT_GE(timed.at("rounds").get<int>(), 24);
+}
+
+TEST_F(Gate, SaysWhichWayAFigureMoved) {
+  const auto message = [&](const std::string& run, const std::string& baseline, const std::string& figure, const std::string& rule) {
+    return check_of(Json::parse(gate(run, baseline, "--json --rule '" + figure + ": {" + rule + "}'").out), figure)
+        .at("gate")
+        .at("message")
+        .get<std::string>();
+  };
+  EXPECT_TRUE(contains(message("bad", "good", "top1", "max_drop: 1pp"), "top1 fell by "));
+  EXPECT_TRUE(contains(message("good", "bad", "top1", "max_drop: 1pp"), "top1 rose by "));
+  EXPECT_TRUE(contains(message("bad", "good", "loss", "max_drop: 1%"), "loss rose by "));
+  EXPECT_TRUE(contains(message("good", "bad", "loss", "max_drop: 1%"), "loss fell by "));
+  for (const auto* other : {"good", "bad"})
+    EXPECT_FALSE(contains(message(other, "good", "top1", "max_drop: 1pp") + message("good", other, "loss", "max_drop: 1%"), "by -"));
+  forge("good", "larger", [](Json& report) { report["steps"].back()["size_bytes"] = 2 * report["steps"].back()["size_bytes"].get<std::int64_t>(); });
+  EXPECT_TRUE(contains(message("larger", "good", "size", "max_growth: 1%"), "size grew by 100 %"));
+  EXPECT_TRUE(contains(message("good", "larger", "size", "max_growth: 1%"), "size shrank by 50 %"));
 }
 
 TEST_F(Gate, WithoutModelsTheRunsOwnSpeedUpsAreCompared) {
