@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "checkpoint/gguf.h"
 #include "core/printed.h"
 
 namespace dsc::checkpoint {
@@ -43,6 +44,7 @@ void place_outputs(Plan& plan, ShardPlan& shard) {
 }  // namespace
 
 void lay_out(Plan& plan) {
+  if (plan.options.format == Format::gguf) return lay_out_gguf(plan);
   const auto limit = static_cast<std::uint64_t>(bytes_of(plan.options.shard_size));
   std::uint64_t size = 0;
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {

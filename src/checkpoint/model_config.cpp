@@ -26,7 +26,7 @@ Element activation_type(const Plan& plan) {
 }  // namespace
 
 std::string model_config_text(const Plan& plan) {
-  if (plan.source.config.empty()) return {};
+  if (plan.source.config.empty() || plan.options.format == Format::gguf) return {};
   auto config = Json::parse(plan.source.config);
   config.erase("quantization_config");
   for (const char* key : {"torch_dtype", "dtype"}) {

@@ -38,7 +38,7 @@ std::span<const std::string_view> enum_names(Precision) {
 }
 
 std::span<const std::string_view> enum_names(Format) {
-  static constexpr std::string_view kNames[] = {"compressed_tensors", "safetensors"};
+  static constexpr std::string_view kNames[] = {"compressed_tensors", "safetensors", "gguf"};
   return kNames;
 }
 
@@ -78,7 +78,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("activations", activations, {.text = "How the inputs of those layers are rounded by whoever runs the model."});
   visit("precision", precision, {.text = "Type of what is not rounded, and of scales: source (fp8 becomes bf16), bf16, f16, f32."});
   visit("layers", layers, {.text = "Other precisions for some modules; the last rule that matches decides."});
-  visit("format", format, {.text = "compressed_tensors: integers and scales; safetensors: rounded values in floating point, for every reader."});
+  visit("format", format, {.text = "compressed_tensors: integers and scales; safetensors: rounded values in floating point, for every reader; gguf: one file for llama.cpp, tokenizer included."});
   visit("runtime", runtime, {.text = "The reader that must accept the result."});
   visit("calibration", calibration, {.text = "A .safetensors file with the second moment of each input (MODULE: [columns]); weighs errors in search and hqq."});
   visit("shard_size", shard_size, {.text = "Bytes of an output shard, at most.", .minimum = 0.001, .units = byte_units()});

@@ -28,7 +28,8 @@ std::span<const std::string_view> enum_names(Precision);
 
 enum class Format : std::uint8_t {
   compressed_tensors,  // integers, scales, zero points: Transformers, vLLM
-  safetensors          // floating point throughout, rounded values written out: every reader
+  safetensors,         // floating point throughout, rounded values written out: every reader
+  gguf                 // blocks of ggml, tokenizer included: llama.cpp
 };
 std::span<const std::string_view> enum_names(Format);
 

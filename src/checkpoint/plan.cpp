@@ -6,6 +6,7 @@
 
 #include "checkpoint/blocks.h"
 #include "checkpoint/compressed_tensors.h"
+#include "checkpoint/gguf.h"
 #include "checkpoint/layout.h"
 #include "checkpoint/runtime.h"
 #include "core/names.h"
@@ -85,10 +86,13 @@ class Planner {
     }
     const auto precision = rule && rule->precision != Precision::integer ? rule->precision : plan_.options.precision;
     result.element = float_type(precision, *element);
+    if (plan_.options.format == Format::gguf && tensor.shape.size() < 2) result.element = Element::f32;  // llama.cpp's norms and biases
     const bool is_weight = tensor.name.size() > module.size();
     if (is_weight && tensor.shape.size() >= 2) decide_weight(tensor, rule, result);
     if (result.scheme && plan_.options.format == Format::compressed_tensors) {
       result.outputs = compressed_tensors_outputs(tensor, *result.scheme, result.element);
+    } else if (plan_.options.format == Format::gguf) {
+      result.outputs = {gguf_output(tensor, result)};
     } else {
       const auto content = result.scheme ? Content::rounded : result.element == *element ? Content::bytes : Content::converted;
       result.outputs = {{{.name = tensor.name, .dtype = std::string(dtype_of(result.element)), .shape = tensor.shape}, content}};
@@ -121,6 +125,7 @@ class Planner {
     if (!tensor.scheme) return;
     const auto& source = plan_.source.tensors[tensor.tensor];
     const auto& weights = tensor.scheme->weights;
+    if (plan_.options.format == Format::gguf) return;  // blocks have rules of their own (check_gguf)
     if (weights.group_size > 0 && source.columns() % weights.group_size != 0) undivided_[{weights.group_size, source.columns()}].push_back(source.module());
     const bool integer_kernel = tensor.scheme->activations.bits == 8;
     if (integer_kernel && (weights.bits != 8 || !weights.symmetric || weights.group_size != 0)) mixed_.push_back(source.module());
@@ -185,6 +190,7 @@ void open_calibration(Plan& plan, std::vector<Finding>& findings) {
 
 // Everything beside the weights that a reader may want; weights in other formats would be another model's worth of bytes.
 void list_files(Plan& plan) {
+  if (plan.options.format == Format::gguf) return;  // one file holds all
   static const std::set<std::string> kOtherWeights = {".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".safetensors"};
   for (const auto& entry : fs::directory_iterator(plan.source.folder.empty() ? "." : plan.source.folder)) {
     const auto name = entry.path().filename().string();
@@ -213,6 +219,9 @@ Plan make_plan(const Options& options, std::int64_t threads) {
   plan.source = open_source(options.path.path, findings);
   Planner(plan, findings).decide();
   for (auto& finding : check_runtime(plan)) findings.push_back(std::move(finding));
+  if (options.format == Format::gguf) {
+    for (auto& finding : check_gguf(plan)) findings.push_back(std::move(finding));
+  }
   open_calibration(plan, findings);
   throw_findings(std::move(findings));
   lay_out(plan);

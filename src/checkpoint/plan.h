@@ -22,6 +22,7 @@ enum class Content : std::uint8_t {
   rounded,     // rounded values, in floating point
   packed,      // integers in 32-bit words
   integers,    // one signed byte each
+  blocks,      // rows in a block format of ggml, scales included
   scales,
   zero_points,  // packed down the rows
   shape        // rows and columns

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "checkpoint/gguf.h"
 #include "checkpoint/pack.h"
 
 namespace dsc::checkpoint {
@@ -27,9 +28,19 @@ void BlockRounder::copy(const Block& block, const ShardWriter& out, std::uint64_
   const auto& tensor = plan_.tensors[block.tensor];
   const auto& source = plan_.source.tensors[tensor.tensor];
   rows_.load(source, block.first, block.count);
-  const auto& bytes = rows_.bytes();
-  const auto width = bytes.size() / size_of(block.count);
-  out.write(data_start + tensor.outputs.front().stored.begin + width * size_of(block.first), bytes.data(), bytes.size());
+  write_rows(block, out, data_start, rows_.bytes().data(), rows_.bytes().size() / size_of(block.count));
+}
+
+void BlockRounder::write_rows(const Block& block, const ShardWriter& out, std::uint64_t data_start, const void* data, std::uint64_t row_bytes) const {
+  const auto& tensor = plan_.tensors[block.tensor];
+  const auto& source = plan_.source.tensors[tensor.tensor];
+  const auto place = data_start + tensor.outputs.front().stored.begin;
+  const auto heads = plan_.options.format == Format::gguf ? interleaved_heads(plan_.source, source.name) : 0;
+  if (heads <= 0) return out.write(place + row_bytes * size_of(block.first), data, row_bytes * size_of(block.count));
+  const auto* bytes = static_cast<const char*>(data);
+  for (std::int64_t row = 0; row < block.count; ++row) {
+    out.write(place + row_bytes * size_of(gguf_row(block.first + row, source.rows(), heads)), bytes + row_bytes * size_of(row), row_bytes);
+  }
 }
 
 void BlockRounder::convert(const Block& block, const ShardWriter& out, std::uint64_t data_start) {
@@ -53,7 +64,7 @@ void BlockRounder::convert(const Block& block, const ShardWriter& out, std::uint
     }
     narrow(tensor.element, wide_.data(), values_.data(), count);
   }
-  out.write(data_start + tensor.outputs.front().stored.begin + size_of(block.first) * columns * width, values_.data(), values_.size());
+  write_rows(block, out, data_start, values_.data(), columns * width);
 }
 
 void BlockRounder::round(const Block& block, const ShardWriter& out, std::uint64_t data_start) {
@@ -61,7 +72,9 @@ void BlockRounder::round(const Block& block, const ShardWriter& out, std::uint64
   const auto& source = plan_.source.tensors[tensor.tensor];
   const auto columns = source.columns(), groups = columns / group_of(*tensor.scheme, columns);
   const auto element = *element_of(source.dtype);
-  rounder_.emplace(Rounding{tensor.scheme->weights, element == Element::f8_e4m3 ? Element::f32 : element, tensor.element});
+  const auto blocks = has(tensor, Content::blocks) ? ggml_type_of(tensor.scheme->weights) : std::nullopt;
+  const auto scale = !blocks ? tensor.element : blocks == GgmlType::q4_k ? Element::f32 : Element::f16;  // Q4_K rounds scales once more
+  rounder_.emplace(Rounding{tensor.scheme->weights, element == Element::f8_e4m3 ? Element::f32 : element, scale});
   rows_.load(source, block.first, block.count);
   wide_.resize(size_of(columns));
   codes_.resize(size_of(columns));
@@ -69,6 +82,7 @@ void BlockRounder::round(const Block& block, const ShardWriter& out, std::uint64
   scales_.resize(size_of(block.count * groups));
   zeros_.resize(size_of(block.count * groups));
   words_.resize(size_of(block.count * packed_words(columns, tensor.scheme->weights.bits)));
+  if (blocks) block_bytes_.resize(size_of(block.count * ggml_row_bytes(*blocks, columns)));
   values_.resize(has(tensor, Content::rounded) ? size_of(block.count * columns) * bytes_of(tensor.element) : 0);
   for (std::int64_t row = 0; row < block.count; ++row) round_row(tensor, row, columns);
   write_outputs(block, out, data_start);
@@ -92,7 +106,10 @@ void BlockRounder::round_row(const TensorPlan& tensor, std::int64_t row, std::in
 void BlockRounder::emit(const TensorPlan& tensor, std::int64_t row, std::int64_t columns) {
   const auto bits = tensor.scheme->weights.bits;
   const auto width = bytes_of(tensor.element);
-  if (has(tensor, Content::packed)) {
+  if (has(tensor, Content::blocks)) {
+    const auto type = *ggml_type_of(tensor.scheme->weights);
+    encode_ggml_row(type, wide_.data(), grids_.data(), codes_.data(), columns, block_bytes_.data() + size_of(row * ggml_row_bytes(type, columns)));
+  } else if (has(tensor, Content::packed)) {
     pack(codes_.data(), size_of(columns), bits, words_.data() + size_of(row * packed_words(columns, bits)));
   } else if (has(tensor, Content::integers)) {  // signed bytes: the smallest integer is -128
     auto* bytes = reinterpret_cast<std::uint8_t*>(words_.data()) + size_of(row * columns);
@@ -110,6 +127,7 @@ void BlockRounder::write_outputs(const Block& block, const ShardWriter& out, std
   const auto bits = tensor.scheme->weights.bits, columns = source.columns(), groups = columns / group_of(*tensor.scheme, columns);
   for (const auto& output : tensor.outputs) {
     const auto place = data_start + output.stored.begin;
+    if (output.content == Content::blocks) this->write_rows(block, out, data_start, block_bytes_.data(), block_bytes_.size() / size_of(block.count));
     const auto write_rows = [&](std::int64_t row_bytes, const void* data) {
       out.write(place + size_of(block.first * row_bytes), data, size_of(block.count * row_bytes));
     };

@@ -24,6 +24,8 @@ class BlockRounder {
   void round_row(const TensorPlan& tensor, std::int64_t row, std::int64_t columns);
   void emit(const TensorPlan& tensor, std::int64_t row, std::int64_t columns);
   void write_outputs(const Block& block, const ShardWriter& out, std::uint64_t data_start);
+  // Rows of the first output, each where the format wants it.
+  void write_rows(const Block& block, const ShardWriter& out, std::uint64_t data_start, const void* data, std::uint64_t row_bytes) const;
   // Null: none are given for this tensor.
   const float* moments_of(const Tensor& tensor);
 
@@ -32,7 +34,7 @@ class BlockRounder {
   RowReader rows_;
   std::size_t moments_tensor_ = static_cast<std::size_t>(-1);
   std::vector<float> wide_, moments_, scales_, decoded_;
-  std::vector<std::uint8_t> codes_, zeros_;
+  std::vector<std::uint8_t> codes_, zeros_, block_bytes_;
   std::vector<std::uint32_t> words_, zero_words_;
   std::vector<char> values_, stored_scales_;
   std::optional<GroupRounder> rounder_;

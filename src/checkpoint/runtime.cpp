@@ -85,8 +85,10 @@ void check_vllm(const Plan& plan, Refusals& refusals) {
 std::vector<Finding> check_runtime(const Plan& plan) {
   Refusals refusals;
   const auto& options = plan.options;
-  if (options.runtime == Runtime::llama_cpp) {
-    refusals.add("llama.cpp reads GGUF files, not " + to_text(options.format), plan.source.folder, "runtime: transformers or vllm");
+  if (options.format == Format::gguf) {
+    if (options.runtime == Runtime::vllm) refusals.add("vLLM runs compressed-tensors, GGUF by way of trial only", plan.source.folder, "runtime: llama_cpp");
+  } else if (options.runtime == Runtime::llama_cpp) {
+    refusals.add("llama.cpp reads GGUF files, not " + to_text(options.format), plan.source.folder, "format: gguf, or runtime: transformers or vllm");
   } else if (options.format == Format::compressed_tensors) {
     static constexpr std::array<std::string_view, 3> kTransposed = {"gpt2", "openai-gpt", "imagegpt"};
     if (std::find(kTransposed.begin(), kTransposed.end(), plan.source.model_type) != kTransposed.end()) {

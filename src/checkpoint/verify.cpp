@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "checkpoint/blocks.h"
+#include "checkpoint/gguf.h"
 #include "checkpoint/group_kernels.h"
 #include "checkpoint/pack.h"
 #include "checkpoint/rows.h"
@@ -29,6 +30,9 @@ class BlockVerifier {
   Sums run(const Block& block, std::size_t shard) {
     shard_ = shard;
     const auto& tensor = plan_.tensors[block.tensor];
+    const auto& source = plan_.source.tensors[tensor.tensor];
+    rows_of_tensor_ = source.rows();
+    heads_ = plan_.options.format == Format::gguf ? interleaved_heads(plan_.source, source.name) : 0;
     rows_.load(plan_.source.tensors[tensor.tensor], block.first, block.count);
     if (tensor.scheme) return compare_rounded(block, tensor);
     compare_kept(block, tensor);
@@ -41,7 +45,11 @@ class BlockVerifier {
   void read(const Output& output, std::int64_t first, std::int64_t count, std::int64_t row_bytes, std::vector<T>& data) {
     data.resize(size_of(count * row_bytes) / sizeof(T));
     const auto start = plan_.shards[shard_].header.size() + output.stored.begin;
-    result_.read(shard_, start + size_of(first * row_bytes), data.data(), data.size() * sizeof(T));
+    if (heads_ <= 0) return result_.read(shard_, start + size_of(first * row_bytes), data.data(), data.size() * sizeof(T));
+    auto* bytes = reinterpret_cast<char*>(data.data());
+    for (std::int64_t row = 0; row < count; ++row) {
+      result_.read(shard_, start + size_of(gguf_row(first + row, rows_of_tensor_, heads_) * row_bytes), bytes + row * row_bytes, size_of(row_bytes));
+    }
   }
 
   void compare_kept(const Block& block, const TensorPlan& tensor) {
@@ -90,6 +98,7 @@ class BlockVerifier {
     const auto width = static_cast<std::int64_t>(bytes_of(tensor.element));
     zeros_.clear();
     for (const auto& output : tensor.outputs) {
+      if (output.content == Content::blocks) read(output, block.first, block.count, ggml_row_bytes(*ggml_type_of(weights), columns), bytes_);
       if (output.content == Content::packed) read(output, block.first, block.count, packed_words(columns, weights.bits) * 4, words_);
       if (output.content == Content::integers) read(output, block.first, block.count, columns, bytes_);
       if (output.content == Content::rounded) read(output, block.first, block.count, columns * width, bytes_);
@@ -109,6 +118,10 @@ class BlockVerifier {
 
   void decode_row(const TensorPlan& tensor, std::int64_t row, std::int64_t columns) {
     const auto bits = tensor.scheme->weights.bits;
+    if (tensor.outputs.front().content == Content::blocks) {
+      const auto type = *ggml_type_of(tensor.scheme->weights);
+      return decode_ggml_row(type, reinterpret_cast<const std::uint8_t*>(bytes_.data()) + row * ggml_row_bytes(type, columns), columns, rounded_.data());
+    }
     if (tensor.outputs.front().content == Content::rounded) {
       checkpoint::widen(tensor.element, bytes_.data() + size_of(row * columns) * bytes_of(tensor.element), rounded_.data(), rounded_.size());
       return;
@@ -132,19 +145,24 @@ class BlockVerifier {
   RowReader rows_;
   const ShardReader& result_;
   std::size_t shard_ = 0;
-  std::int64_t groups_ = 1;
+  std::int64_t groups_ = 1, rows_of_tensor_ = 0, heads_ = 0;
   std::vector<float> wide_, rounded_, scales_;
   std::vector<char> bytes_, expected_;
   std::vector<std::uint32_t> words_, zero_words_;
   std::vector<std::uint8_t> codes_, zeros_;
 };
 
+bool is_as_planned(const Plan& plan, const ShardPlan& shard, const std::string& path) {
+  if (plan.options.format == Format::gguf) return std::filesystem::file_size(path) == shard.bytes;
+  const auto header = read_safetensors_header(path);
+  return header.file_size == shard.bytes && header.data_start == shard.header.size();
+}
+
 std::vector<Shard> result_shards(const Plan& plan, const std::string& folder) {
   std::vector<Shard> shards;
   for (const auto& shard : plan.shards) {
     const auto path = (std::filesystem::path(folder) / shard.name).string();
-    const auto header = read_safetensors_header(path);
-    if (header.file_size != shard.bytes || header.data_start != shard.header.size())
+    if (!is_as_planned(plan, shard, path))
       throw Error(ErrorCode::model_file, "the shard is not what was planned", {.file = path}, "check the disk");
     shards.push_back({.path = path, .name = shard.name, .bytes = shard.bytes});
   }
