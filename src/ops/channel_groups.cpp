@@ -179,7 +179,40 @@ struct ChannelGroups::Collector {
       }
       for (std::size_t group : touched) out.groups_[group].members.push_back(m);
     }
+    collect_least(group_of);
     name_groups();
+  }
+
+  // How many units of each group an axis needs, so that `count` elements stay. Where elements belong to units of two groups, as
+  // experts to a group of experts and a position in it, every unit brings as many elements as the other group keeps.
+  void need_elements(std::span<const std::int32_t> labels, std::int64_t count, const std::vector<std::size_t>& group_of) {
+    std::map<std::size_t, std::int64_t> elements_of_unit;
+    for (const std::int32_t label : labels) {
+      for (const UnitId unit : out.units(label)) {
+        std::int64_t elements = 1;
+        for (const UnitId other : out.units(label)) {
+          if (other != unit) elements *= out.groups_[group_of[static_cast<std::size_t>(other)]].least;
+        }
+        auto [entry, is_new] = elements_of_unit.emplace(group_of[static_cast<std::size_t>(unit)], elements);
+        entry->second = std::min(entry->second, elements);
+      }
+    }
+    for (const auto& [group, elements] : elements_of_unit) {
+      ChannelGroup& needed = out.groups_[group];
+      const auto units = std::min((count + elements - 1) / elements, static_cast<std::int64_t>(needed.units.size()));
+      needed.least = std::max(needed.least, units);
+      needed.is_chosen = true;
+    }
+  }
+
+  void collect_least(const std::vector<std::size_t>& group_of) {
+    const auto is_composite = [&](std::int32_t label) { return out.units(label).size() > 1; };
+    for (const bool composite : {false, true}) {  // what groups need alone, first
+      for (const auto& [axis, count] : ties.least()) {
+        const std::int32_t id = axis_id(axis);
+        if (id >= 0 && std::ranges::any_of(out.labels(id), is_composite) == composite) need_elements(out.labels(id), count, group_of);
+      }
+    }
   }
 
   void name_groups() {

@@ -31,6 +31,8 @@ struct ChannelGroup {
   std::string name;                  // the module that makes the channels, with #2, #3 for further groups of it
   std::vector<UnitId> units;         // in the order of their first elements
   std::vector<std::size_t> members;  // indices into members()
+  std::int64_t least = 1;            // so many units must stay
+  bool is_chosen = false;            // for each row some of its units are chosen and looked up: experts
   std::string statistics;            // operator whose statistics over channels a removal changes; empty: none
 };
 

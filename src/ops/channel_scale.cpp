@@ -87,7 +87,8 @@ class Paths {
     if (op == "aten.layer_norm" || op == "aten.rms_norm" || op == "aten.batch_norm") return add_maker(*node, "weight", 0, path) && add_bias(*node, path);
     if (op == "aten.mul") return add_product(*node, path);
     const auto layer = find_quant_layer(graph_, const_cast<Node*>(node));
-    if (!layer || !layer->weight() || layer->kind == QuantKind::transposed_convolution || layer->kind == QuantKind::table) return false;
+    if (!layer || !layer->weight() || layer->kind == QuantKind::transposed_convolution || layer->kind == QuantKind::table ||
+        layer->kind == QuantKind::experts) return false;
     path.is_made_by_layer = true;
     const std::string& weight = node->arguments()[layer->weight()->argument].name;
     return add_maker(*node, weight, layer->channel_axis, path) && add_bias(*node, path);

@@ -66,6 +66,15 @@ void check_nonempty(const ChannelGroups& groups, const Extents& extents) {
   }
 }
 
+// Operators such as topk choose a fixed number.
+void check_enough(const ChannelGroups& groups, const Removal& removed) {
+  for (const ChannelGroup& group : groups.groups()) {
+    const auto left = std::ranges::count_if(group.units, [&](UnitId unit) { return !removed[static_cast<std::size_t>(unit)]; });
+    if (left >= group.least) continue;
+    throw Error(ErrorCode::internal, "a removal would leave " + std::to_string(left) + " units of " + group.name + ", of which " + std::to_string(group.least) + " are chosen");
+  }
+}
+
 // Replaces each weight that has members by `change(tensor, members)`; tensors that are shared go on being shared.
 void change_weights(Model& model, const ChannelGroups& groups,
                     const std::function<at::Tensor(const at::Tensor&, const std::vector<const Member*>&)>& change) {
@@ -135,6 +144,7 @@ void refresh_types(Graph& graph, const GroupResizer& resizer) {
 std::vector<CutDimension> cut(Model& model, const ChannelGroups& groups, const Removal& removed) {
   Extents extents = groups.extents(removed);
   check_nonempty(groups, extents);
+  check_enough(groups, removed);
   GroupResizer resizer(model.graph, groups, extents);
   std::vector<CutDimension> result = cut_weights(model, groups, extents);
   resize_arguments(model.graph, resizer);

@@ -34,7 +34,8 @@ void tie_index(Ties& ties, const Node& node) {
     }
     const Value* index = (*indices)[d];
     if (index->tensor().dtype == ScalarType::boolean) return ties.keep(self, "indexed with a mask");
-    ties.keep(from[d], "indexed with a tensor");
+    ties.look_up(from[d], index);
+    if (ties.positions(index)) ties.set_role(self, static_cast<std::int64_t>(d), Role::produces);
     for (const Axis& axis : ties.axes(index)) ties.keep(axis, "positions to look up");
     index_axes.push_back(ties.axes(index));
     if (first < 0) first = static_cast<std::int64_t>(d);
@@ -56,7 +57,8 @@ void tie_index_select(Ties& ties, const Node& node) {
   const Value* index = node.find_value("index");
   Axes axes = ties.axes(self);
   auto dim = static_cast<std::size_t>(dim_or(node, "dim", 0, self->tensor().rank()));
-  ties.keep(axes[dim], "indexed with a tensor");
+  ties.look_up(axes[dim], index);
+  if (ties.positions(index)) ties.set_role(self, static_cast<std::int64_t>(dim), Role::produces);
   for (const Axis& axis : ties.axes(index)) ties.keep(axis, "positions to look up");
   axes[dim] = ties.kept(ties.dims(node.output())[dim].size, "positions looked up");
   ties.define(node.output(), std::move(axes));
@@ -67,17 +69,51 @@ void tie_nothing_free(Ties& ties, const Node& node) {
   for (const Value* value : tensor_arguments(node)) ties.keep(value, std::string(node.op()) + " looks up single elements");
 }
 
+// gather(self, dim, index), take_along_dim(self, indices, dim): elements of one dimension, for each element of the others.
+void tie_gather(Ties& ties, const Node& node) {
+  const Value* self = node.find_value("self");
+  const Value* index = node.find_value(node.op() == "aten.gather" ? "index" : "indices");
+  const std::int64_t rank = self->tensor().rank();
+  if (!ties.positions(index) || !is_given(node, "dim") || index->tensor().rank() != rank) return tie_nothing_free(ties, node);
+  const std::int64_t dim = dim_or(node, "dim", 0, rank);
+  for (std::int64_t d = 0; d < rank; ++d) {
+    if (d == dim) ties.look_up(ties.axis(self, d), index);
+    else ties.tie(ties.axis(self, d), ties.axis(index, d));
+  }
+  ties.define(node.output(), ties.axes(index));
+}
+
+// scatter(self, dim, index, src or value): the same places, written.
+void tie_scatter(Ties& ties, const Node& node) {
+  const Value* self = node.find_value("self");
+  const Value* index = node.find_value("index");
+  const Value* source = node.find_value("src");
+  const std::int64_t rank = self->tensor().rank();
+  if (!ties.positions(index) || index->tensor().rank() != rank) return tie_nothing_free(ties, node);
+  const std::int64_t dim = dim_or(node, "dim", 0, rank);
+  for (std::int64_t d = 0; d < rank; ++d) {
+    if (d == dim) ties.look_up(ties.axis(self, d), index);
+    else ties.tie(ties.axis(self, d), ties.axis(index, d));
+    if (source) ties.tie(ties.axis(source, d), ties.axis(index, d));
+  }
+  ties.define(node.output(), ties.axes(self));
+}
+
+constexpr OpInfo looks_up(std::string_view name, void (*tie)(Ties&, const Node&)) {
+  return {name, tie, nullptr, nullptr, {}, nullptr, true};
+}
+
 constexpr QuantArguments kTable{QuantKind::table, "", "weight", 0};
 
 constexpr OpInfo kIndexOps[] = {
     {"aten.embedding", tie_embedding, nullptr, nullptr, {}, &kTable},
-    {"aten.index", tie_index},
-    {"aten.index_select", tie_index_select},
-    {"aten.gather", tie_nothing_free},
-    {"aten.scatter", tie_nothing_free},
+    looks_up("aten.index", tie_index),
+    looks_up("aten.index_select", tie_index_select),
+    looks_up("aten.gather", tie_gather),
+    looks_up("aten.take_along_dim", tie_gather),
+    looks_up("aten.scatter", tie_scatter),
     {"aten.scatter_add", tie_nothing_free},
     {"aten.index_put", tie_nothing_free},
-    {"aten.take_along_dim", tie_nothing_free},
 };
 
 }  // namespace

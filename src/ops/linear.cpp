@@ -4,6 +4,7 @@
 
 #include "ops/arguments.h"
 #include "ops/einsum.h"
+#include "ops/experts.h"
 #include "ops/op_info.h"
 
 namespace dsc {
@@ -47,6 +48,7 @@ Axes tie_product(Ties& ties, const Value* a, const Value* b, const Value* output
   ties.tie(left.back(), right[static_cast<std::size_t>(contracted_b)]);
   ties.set_role(a, static_cast<std::int64_t>(left.size()) - 1, Role::consumes);
   ties.set_role(b, contracted_b, Role::consumes);
+  if (find_look_up(a)) ties.set_role(a, 1, Role::produces);  // a matrix of a stack, times a column
   if (right.size() >= 2) ties.set_role(b, static_cast<std::int64_t>(right.size()) - 1, Role::produces);
   Axes rows, columns;
   left.pop_back();

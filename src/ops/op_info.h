@@ -53,6 +53,7 @@ struct OpInfo {
   OpTraits traits = {};
   // Null: no low-precision kernels.
   const QuantArguments* quant = nullptr;
+  bool looks_up = false;  // its rule says what positions in an axis mean to it (Ties::look_up)
 };
 
 // Null: an operator that nothing is known about.

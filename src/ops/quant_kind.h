@@ -11,6 +11,7 @@ enum class QuantKind : std::uint8_t {
   attention,  // the product of queries and keys inside a fused attention
   recurrent,  // lstm, gru, rnn: weights alone are quantised, since states go through steps that no engine runs in integers
   table,      // an embedding: rows of a stored matrix are read, in any width, and no activation is involved
+  experts,    // a product with matrices looked up in a stored stack: weights alone, as no engine multiplies such rows in integers
 };
 
 struct QuantArguments {

@@ -4,6 +4,7 @@
 
 #include "ops/arguments.h"
 #include "ops/einsum.h"
+#include "ops/experts.h"
 #include "ops/op_info.h"
 #include "ops/quantization.h"
 #include "ops/weight_channels.h"
@@ -20,7 +21,8 @@ std::optional<std::int64_t> reduced_axis(QuantKind kind, std::int64_t channel_ax
     case QuantKind::product:
     case QuantKind::attention:
     case QuantKind::recurrent:
-    case QuantKind::table: return std::nullopt;
+    case QuantKind::table:
+    case QuantKind::experts: return std::nullopt;
   }
   return std::nullopt;
 }
@@ -80,6 +82,9 @@ std::optional<QuantLayer> find_quant_layer(const Graph& graph, Node* node) {
   const QuantArguments* rule = find_quant_arguments(*node);
   if (!rule) return std::nullopt;
   if (node->op() == "aten.einsum") return find_einsum_layer(graph, node);
+  if (const auto experts = find_expert_layer(graph, node)) {
+    return QuantLayer{.node = node, .kind = QuantKind::experts, .activations = {}, .weights = {experts->stack}};
+  }
   if (rule->kind == QuantKind::recurrent) {
     QuantLayer layer{.node = node, .kind = rule->kind, .activations = {}, .weights = stored_matrices(graph, node, rule->weight), .channel_axis = rule->channel_axis};
     return layer.weights.empty() ? std::nullopt : std::optional(layer);

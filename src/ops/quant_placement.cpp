@@ -101,7 +101,7 @@ class Placer {
     Value* value = value_of(use);
     const auto [entry, added] = weights_.emplace(value, placement_.weights.size());
     if (added) {
-      placement_.weights.push_back({.value = value, .name = graph_.find_input(value)->target, .channel_axis = layer.channel_axis,
+      placement_.weights.push_back({.value = value, .name = graph_.find_input(value)->target, .kind = layer.kind, .channel_axis = layer.channel_axis,
                                     .layer = layer.node, .place = place_of(*layer.node)});
     }
     WeightQuantizer& quantizer = placement_.weights[entry->second];

@@ -35,6 +35,7 @@ struct ActivationQuantizer {
 struct WeightQuantizer {
   Value* value = nullptr;
   std::string name;              // in Weights
+  QuantKind kind = QuantKind::linear;
   std::vector<Use> uses;
   std::int64_t channel_axis = 0;
   std::optional<std::int64_t> paired_axis = {};  // its integers must fit kernels that add in pairs along it (ops/pair_sums.h)

@@ -74,8 +74,9 @@ struct QuantLayer {
   };
   Node* node = nullptr;
   QuantKind kind = QuantKind::linear;
-  std::vector<Activation> activations;  // none of a table
-  std::vector<Use> weights;       // the arguments that are stored tensors: one, several of a recurrent layer, none of a product
+  std::vector<Activation> activations;  // none of a table, nor of experts
+  std::vector<Use> weights;       // the arguments that are stored tensors: one, several of a recurrent layer, none of a product;
+                                  // of experts their stack, an argument of the look-up
   std::int64_t channel_axis = 0;  // of the weights: one scale for each of its indices
   std::optional<std::int64_t> reduced_axis = {};  // of the weight: along which products with activations are added
 

@@ -52,9 +52,12 @@ void tie_topk(Ties& ties, const Node& node) {
   const Value* self = tensor_arguments(node).at(0);
   auto dim = static_cast<std::size_t>(dim_or(node, "dim", -1, self->tensor().rank()));
   Axes axes = ties.axes(self);
-  ties.keep(axes[dim], "topk returns positions in it");
+  const Axis whole = axes[dim];
+  ties.at_least(whole, ties.dims(node.output())[dim].size);
+  ties.changes_statistics(whole);  // the choice is among those that are left
   axes[dim] = ties.kept(ties.dims(node.output())[dim].size, "chosen positions");
   for (const Value* output : node.outputs()) ties.define(output, axes);
+  if (node.outputs().size() == 2) ties.set_positions(node.output(1), whole);
 }
 
 constexpr OpInfo kReduceOps[] = {

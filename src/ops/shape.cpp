@@ -175,6 +175,27 @@ void tie_positions(Ties& ties, const Node& node) {
   }
 }
 
+// Whether the biggest along the dimension are chosen later, as a router does with its probabilities.
+bool is_chosen_from(const Value* value, std::int64_t dim) {
+  const auto rank = value->tensor().rank();
+  return std::ranges::any_of(value->uses(), [&](const Use& use) {
+    if (!use.node || use.node->outputs().empty() || !use.node->output()->is_tensor()) return false;
+    const std::string_view op = plain_op(*use.node);
+    if (op == "aten.topk") return dim_or(*use.node, "dim", -1, rank) == dim;
+    const bool is_elementwise = op == "aten.to" || op == "aten._to_copy" || op == "aten.mul" || op == "aten.add" || op == "aten.masked_fill";
+    return is_elementwise && use.node->output()->tensor().rank() == rank && is_chosen_from(use.node->output(), dim);
+  });
+}
+
+// Positions matter to what is made of the result, unless a choice among them is.
+void tie_softmax(Ties& ties, const Node& node) {
+  const Axes axes = ties.axes(self_of(node));
+  const auto dim = dim_or(node, "dim", -1, static_cast<std::int64_t>(axes.size()));
+  if (!is_chosen_from(node.output(), dim)) return tie_positions(ties, node);
+  ties.changes_statistics(axes.at(static_cast<std::size_t>(dim)));
+  ties.define(node.output(), axes);
+}
+
 constexpr OpInfo kShapeOps[] = {
     {"aten.permute", tie_permute, nullptr, nullptr, kMovesElements},
     {"aten.transpose", tie_permute, nullptr, nullptr, kMovesElements},
@@ -197,10 +218,10 @@ constexpr OpInfo kShapeOps[] = {
     {"aten.cumsum", tie_positions},
     {"aten.cumprod", tie_positions},
     {"aten.sort", tie_positions},
-    {"aten.softmax", tie_positions},
-    {"aten._softmax", tie_positions},
-    {"aten.log_softmax", tie_positions},
-    {"aten._log_softmax", tie_positions},
+    {"aten.softmax", tie_softmax},
+    {"aten._softmax", tie_softmax},
+    {"aten.log_softmax", tie_softmax},
+    {"aten._log_softmax", tie_softmax},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ops/arguments.h"
+#include "ops/experts.h"
 #include "ops/op_info.h"
 
 namespace dsc {
@@ -27,6 +28,7 @@ Ties::Ties(const Graph& graph, const std::vector<std::pair<const Value*, const V
       const Value* mutated = output.kind == OutputKind::user ? nullptr : graph.find_weight(output.target);
       if (!mutated) {
         keep(value, "output of the model");
+        if (const Axis* axis = positions(value)) keep(*axis, "positions in it are an output of the model");
         continue;
       }
       const Axes& to = axes(mutated);
@@ -53,6 +55,41 @@ void Ties::run_node(const Node& node) {
     for (const Dim& dim : dims(value)) all.push_back(kept(dim.size, info ? "result of " + node.target() : "operator " + node.target() + " has no rule"));
     define(value, std::move(all));
   }
+  pass_positions_on(node, info);
+}
+
+// Positions that are only moved are positions still. Those that an operator reads otherwise, unless it looks up with them, must
+// keep their meaning.
+void Ties::pass_positions_on(const Node& node, const OpInfo* info) {
+  if (node.outputs().empty()) return;
+  const bool moves = info && (info->traits.moves_elements || plain_op(node) == "aten.to" || plain_op(node) == "aten._to_copy");
+  for (const Value* value : tensor_arguments(node)) {
+    const Axis* axis = positions(value);
+    const bool is_understood = info && info->looks_up && value != node.find_value("self") && value != node.find_value("src");
+    if (!axis || is_understood) continue;
+    if (moves && node.outputs().size() == 1 && node.output()->is_tensor() && !is_floating(node.output()->tensor().dtype)) {
+      set_positions(node.output(), Axis(*axis));
+    } else if (std::ranges::any_of(node.outputs(), &Value::is_tensor)) {
+      keep(*axis, node.target() + " computes with positions in it");
+    }
+  }
+}
+
+const Axis* Ties::positions(const Value* integers) const {
+  auto found = positions_.find(integers);
+  return found == positions_.end() ? nullptr : &found->second;
+}
+
+void Ties::look_up(const Axis& axis, const Value* integers) {
+  if (const Axis* chosen = positions(integers)) {
+    tie(Axis(*chosen), axis);
+  } else {
+    keep(axis, "indexed with a tensor");
+  }
+}
+
+void Ties::at_least(const Axis& axis, std::int64_t count) {
+  if (!axis.is_kept()) least_.emplace_back(axis, count);
 }
 
 Reason Ties::why(const std::string& text) {
@@ -188,7 +225,13 @@ Axes Ties::broadcast(const std::vector<Axes>& from, const std::vector<Dim>& to) 
 void Ties::remember(const Axis& axis) { remembered_[node_].push_back(axis); }
 
 void Ties::set_role(const Value* weight, std::int64_t dim, Role role) {
-  if (weight->producer()) return;
+  if (const Node* node = weight->producer()) {
+    const auto stack = find_look_up(weight);
+    const bool is_cast = plain_op(*node) == "aten.to" || plain_op(*node) == "aten._to_copy";
+    if (stack) set_role(value_of(*stack), dim, role);
+    else if (is_cast) set_role(tensor_arguments(*node).at(0), dim, role);
+    return;
+  }
   std::vector<Role>& roles = roles_[weight];
   roles.resize(std::max(roles.size(), static_cast<std::size_t>(dim) + 1), Role::other);
   Role& now = roles[static_cast<std::size_t>(dim)];

@@ -13,6 +13,8 @@
 
 namespace dsc {
 
+struct OpInfo;
+
 // One dimension: a label for each index, or none when the whole dimension is kept.
 struct Axis {
   std::int64_t size = 0;
@@ -64,7 +66,14 @@ class Ties {
   Axes broadcast(const std::vector<Axes>& from, const std::vector<Dim>& to);
   // For the resize rule: the extent of an axis that no tensor dimension shows, such as the groups of a convolution.
   void remember(const Axis& axis);
-  void set_role(const Value* weight, std::int64_t dim, Role role);
+  void set_role(const Value* weight, std::int64_t dim, Role role);  // also of what is cast from a weight, or looked up in a stack
+  // Says that a tensor of integers holds positions in an axis, as topk returns them. Rules that look up with such tensors tie
+  // the axis to the one that they look up in; any other operator that computes with them keeps it.
+  void set_positions(const Value* integers, const Axis& axis) { positions_.insert_or_assign(integers, axis); }
+  const Axis* positions(const Value* integers) const;           // null: it holds none that are known
+  // Looks up in an axis: ties it to the one that the integers are positions in, or keeps it.
+  void look_up(const Axis& axis, const Value* integers);
+  void at_least(const Axis& axis, std::int64_t count);          // so many elements must stay: topk chooses them
   // Removing from this axis changes a statistic taken over it (layer norm, mean over channels).
   void changes_statistics(const Axis& axis);
   const std::vector<Dim>& dims(const Value* value) const { return value->tensor().sizes; }
@@ -75,6 +84,7 @@ class Ties {
   const std::unordered_map<const Node*, Axes>& remembered() const { return remembered_; }
   Role role(const Value* weight, std::int64_t dim) const;
   const std::vector<std::pair<Axis, const Node*>>& statistics() const { return statistics_; }
+  const std::vector<std::pair<Axis, std::int64_t>>& least() const { return least_; }
   const KeepReason& reason(Reason reason) const { return reasons_.at(static_cast<std::size_t>(reason)); }
   const std::vector<const Node*>& unknown_operators() const { return unknown_; }
 
@@ -85,6 +95,7 @@ class Ties {
   Axes make_input_axes(const Value* value, bool follows_channels);
   Axes split_labels(std::vector<Label> labels, const std::vector<std::int64_t>& sizes, const std::vector<bool>& keep_parts);
   void run_node(const Node& node);
+  void pass_positions_on(const Node& node, const OpInfo* info);
 
   const Graph& graph_;
   UnitTable units_;
@@ -92,6 +103,8 @@ class Ties {
   std::unordered_map<const Node*, Axes> remembered_;
   std::unordered_map<const Value*, std::vector<Role>> roles_;
   std::vector<std::pair<Axis, const Node*>> statistics_;
+  std::vector<std::pair<Axis, std::int64_t>> least_;
+  std::unordered_map<const Value*, Axis> positions_;
   std::vector<KeepReason> reasons_;
   std::vector<const Node*> unknown_;
   const Node* node_ = nullptr;  // whose rule runs

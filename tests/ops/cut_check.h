@@ -26,7 +26,7 @@ inline Removal random_removal(const ChannelGroups& groups, double share, std::ui
     ++index;
     if (keep_statistics && !group.statistics.empty()) continue;
     auto size = static_cast<std::int64_t>(group.units.size());
-    std::int64_t count = std::min<std::int64_t>(size - 1, std::max<std::int64_t>(1, static_cast<std::int64_t>(share * static_cast<double>(size))));
+    std::int64_t count = std::min<std::int64_t>(size - group.least, std::max<std::int64_t>(1, static_cast<std::int64_t>(share * static_cast<double>(size))));
     std::vector<std::int64_t> order = permutation(size, derive_seed(seed, "removal", index));
     for (std::int64_t i = 0; i < count; ++i) removed[static_cast<std::size_t>(group.units[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])])] = 1;
   }

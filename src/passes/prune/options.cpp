@@ -41,7 +41,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("importance_batch", importance.batch, {.text = "Examples in each of those batches.", .minimum = 1});
   visit("scope", scope, {.text = "Channels ranked within their group, among groups of the same shape, all together, or by the accuracy they are measured to cost."});
   visit("sensitivity", sensitivity, {.text = "How accuracy is measured for scope: sensitivity."});
-  visit("kinds", kinds, {.text = "Kinds of groups to cut: channels, blocks (attention heads, groups of a convolution), within_blocks (head dimensions)."});
+  visit("kinds", kinds, {.text = "Kinds of groups to cut: channels, blocks (attention heads, groups of a convolution), within_blocks (head dimensions), experts (of a mixture, with their rows of the router)."});
   visit("layers", layers, {.text = "Share of channels for single layers, by module glob, in place of `reduce`.", .unit = "fraction", .minimum = 0, .maximum = 0.99});
   visit("ignore", ignore, {.text = "Module globs of layers whose output channels all stay."});
   visit("round_to", limits.round_to, {.text = "Kept channels are a multiple of this, in groups that have more; heads of 32 channels go by twos for 64.", .minimum = 1, .maximum = 1024});

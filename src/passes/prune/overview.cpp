@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ops/cost.h"
+#include "ops/experts.h"
 
 namespace dsc::prune {
 namespace {
@@ -35,8 +36,8 @@ std::vector<GroupOverview> overview_of(const Model& model, const ChannelGroups& 
       row.members.push_back(&member);
       if (member.role != Role::produces) continue;
       row.weights.push_back(member.weight);
-      for (const Use& use : member.value->uses()) {
-        if (use.node && nodes.insert(use.node->name()).second) row.nodes.push_back(use.node->name());
+      for (const Node* node : readers_of_weight(member.value)) {
+        if (nodes.insert(node->name()).second) row.nodes.push_back(node->name());
       }
     }
     for (const std::string& node : row.nodes) row.macs += macs[node];

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/einsum.h"
+#include "ops/experts.h"
 #include "ops/fold_batchnorm.h"
 #include "passes/quantize/ranges/calibrate.h"
 #include "passes/quantize/casts.h"
@@ -42,6 +43,7 @@ std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placeme
 Precisions prepare(Model& model, const Options& options, PassContext& context) {
   fold_batch_norms(model);
   turn_einsums_into_linears(model);
+  turn_experts_outputs_first(model);
   Precisions precisions = resolve_precisions(model, options);
   if (options.scaling != Scaling::none) move_scales(model, precisions, options, context);
   return precisions;

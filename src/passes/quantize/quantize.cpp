@@ -107,6 +107,7 @@ std::vector<Problem> check(const Model& model, const Options& options) {
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check_precisions(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   PassResult result;
+  if (const std::string unread = describe_unread(model, options); !unread.empty()) result.notes.push_back(unread);
   const std::string before = fingerprint_of(model);
   const Assignment assignment = choose_widths(model, options, context);
   const auto rows = options.mode == Mode::qat ? run_qat(model, options, assignment, context, result)

@@ -12,6 +12,7 @@
 #include "exec/kernels/fake_quant.h"
 #include "exec/kernels/learned_fake_quant.h"
 #include "ops/arguments.h"
+#include "ops/experts.h"
 #include "passes/quantize/weights/weight_grid.h"
 
 namespace dsc::quantize {
@@ -55,23 +56,25 @@ std::optional<std::int64_t> paired_axis_of(const Node& node) {
   return axis == kUnpaired ? std::nullopt : std::optional(axis);
 }
 
-WeightGrid extremes_of(const at::Tensor& weight, std::int64_t axis, const Node& node) {
+WeightGrid extremes_of(QuantKind kind, const at::Tensor& weight, std::int64_t axis, const Node& node) {
   const WeightOptions options{.bits = quant_bits(range_of(node)), .per_channel = axis >= 0, .symmetric = bool_or(node, "symmetric", true)};
-  return choose_weight_grid(weight, axis, options, paired_axis_of(node));
+  return choose_layer_grid(kind, weight, axis, options, paired_axis_of(node));
 }
 
 QuantizerRow finish_weight(Model& model, Node* node) {
   const at::Tensor weight = model.weights.get(weight_name(model, *node, "self"));
   const auto paired_axis = paired_axis_of(*node);
-  return become_weight_quantizer(model, node, extremes_of(weight, int_or(*node, "axis", 0), *node), paired_axis);
+  return become_weight_quantizer(model, node, extremes_of(QuantKind::linear, weight, int_or(*node, "axis", 0), *node), paired_axis);
 }
 
-// An embedding whose rows are quantised where they are read: the numbers of a quantised table, at the cost of the rows in
-// the batch alone.
+bool looks_up_rows(const Node& node) { return node.op() == "aten.embedding" || find_look_up(node.output()); }
+
+// An embedding, or a stack of experts, whose rows are quantised where they are read: the numbers of a quantised table, at the
+// cost of the rows in the batch alone.
 bool quantizes_rows(const WeightQuantizer& quantizer, const WeightOptions& options) {
   return options.per_channel && std::all_of(quantizer.uses.begin(), quantizer.uses.end(), [](const Use& use) {
     const auto readers = use.node->output()->uses();
-    return use.node->op() == "aten.embedding" && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
+    return looks_up_rows(*use.node) && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
   });
 }
 
@@ -102,14 +105,16 @@ void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quan
 // The table takes over from its rows. None: another reader of the table has brought that about.
 std::optional<QuantizerRow> finish_rows(Model& model, Node* node) {
   Node* reader = node->find_value("self")->producer();
-  Value* table = reader->find_value("weight");
+  const bool is_embedding = reader->op() == "aten.embedding";
+  Value* table = reader->find_value(is_embedding ? "weight" : "self");
   std::optional<QuantizerRow> row;
   if (const GraphInput* input = model.graph.find_input(table)) {
     WeightQuantizer quantizer{.value = table, .name = input->target, .layer = reader, .place = place_of(*reader)};
     for (const Use& use : in_execution_order(model.graph, table->uses())) {
-      if (use.node->op() == "aten.embedding") quantizer.uses.push_back(use);
+      if (use.node->op() == reader->op()) quantizer.uses.push_back(use);
     }
-    row = insert_weight_quantizer(model, quantizer, extremes_of(model.weights.get(quantizer.name), quantizer.channel_axis, *node));
+    const QuantKind kind = is_embedding ? QuantKind::table : QuantKind::experts;
+    row = insert_weight_quantizer(model, quantizer, extremes_of(kind, model.weights.get(quantizer.name), quantizer.channel_axis, *node));
   }
   model.graph.replace_uses(node->output(), reader->output());
   model.graph.erase(node);

@@ -138,11 +138,12 @@ std::span<const std::string_view> enum_names(Scope) {
   return kNames;
 }
 std::span<const std::string_view> enum_names(Kind) {
-  static constexpr std::array<std::string_view, 3> kNames{"channels", "blocks", "within_blocks"};
+  static constexpr std::array<std::string_view, 4> kNames{"channels", "blocks", "within_blocks", "experts"};
   return kNames;
 }
 
 Kind kind_of(const ChannelGroups& groups, const ChannelGroup& group) {
+  if (group.is_chosen) return Kind::experts;
   for (std::size_t m : group.members) {
     std::span<const std::int32_t> labels = groups.labels(groups.members()[m].axis);
     bool shared = false, adjacent = false;
@@ -181,9 +182,9 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
     std::ranges::stable_sort(candidate.order, {}, [&](UnitId unit) { return scores[static_cast<std::size_t>(unit)]; });
     for (UnitId unit : candidate.order) candidate.scores.push_back(scores[static_cast<std::size_t>(unit)]);
     candidate.original = original.at(g);
-    candidate.step = limits.round_to / std::gcd(limits.round_to, channels_of_unit(groups, group));
+    if (!group.is_chosen) candidate.step = limits.round_to / std::gcd(limits.round_to, channels_of_unit(groups, group));
     auto spared = static_cast<std::int64_t>(std::ceil(static_cast<double>(candidate.original) * (1 - limits.max_share)));
-    candidate.most = std::max<std::int64_t>(0, size - std::max({limits.min_channels, spared, std::int64_t{1}}));
+    candidate.most = std::max<std::int64_t>(0, size - std::max({limits.min_channels, spared, group.least}));
     auto fixed = overrides.find(g);
     if (fixed != overrides.end()) candidate.share = fixed->second;
     std::string key = scope == Scope::layer ? std::to_string(g) : scope == Scope::isomorphic ? shape_key(groups, group) : "";

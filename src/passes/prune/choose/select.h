@@ -19,8 +19,9 @@ namespace dsc::prune {
 enum class Scope : std::uint8_t { layer, isomorphic, global, sensitivity };
 std::span<const std::string_view> enum_names(Scope);
 
-// What a unit of a group is. blocks: attention heads, groups of a convolution; within_blocks: a position inside each.
-enum class Kind : std::uint8_t { channels, blocks, within_blocks };
+// What a unit of a group is. blocks: attention heads, groups of a convolution; within_blocks: a position inside each; experts:
+// of which a router chooses some for each row.
+enum class Kind : std::uint8_t { channels, blocks, within_blocks, experts };
 std::span<const std::string_view> enum_names(Kind);
 Kind kind_of(const ChannelGroups& groups, const ChannelGroup& group);
 

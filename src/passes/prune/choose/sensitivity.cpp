@@ -22,7 +22,7 @@ Removal least_important(const ChannelGroups& groups, const ChannelGroup& group, 
   std::vector<UnitId> order = group.units;
   std::ranges::stable_sort(order, {}, [&](UnitId unit) { return scores[static_cast<std::size_t>(unit)]; });
   auto size = static_cast<std::int64_t>(order.size());
-  std::int64_t count = std::min<std::int64_t>(size - 1, std::llround(share * static_cast<double>(size)));
+  std::int64_t count = std::min<std::int64_t>(size - group.least, std::llround(share * static_cast<double>(size)));
   Removal removed = groups.nothing();
   for (std::int64_t i = 0; i < count; ++i) removed[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = 1;
   return removed;

@@ -74,7 +74,7 @@ class Search {
       for (const Use& use : quant->weights) {
         const at::Tensor tensor = prepared_.weights.get(prepared_.graph.find_input(value_of(use))->target);
         layer.elements += static_cast<double>(tensor.numel());
-        layer.scales += static_cast<double>(choose_weight_grid(tensor, quant->channel_axis, own).scale.numel());
+        layer.scales += static_cast<double>(choose_layer_grid(quant->kind, tensor, quant->channel_axis, own).scale.numel());
       }
       rest_ -= 4 * layer.elements;
       if (has_own_width(*node, options_)) rest_ += bytes_of(layer, own.bits, own);

@@ -4,9 +4,12 @@
 #include <set>
 
 #include "core/names.h"
+#include "core/printed.h"
 
 namespace dsc::quantize {
 namespace {
+
+constexpr double kWorthANote = 0.05;  // of a model's bytes
 
 const QuantTarget& target_of(const Options& options) { return *find_quant_target(options.target); }
 
@@ -110,6 +113,29 @@ std::vector<Problem> check_precisions(const Model& model, const Options& options
   if (std::any_of(precisions.begin(), precisions.end(), [](const auto& layer) { return layer.second.precision != Precision::f32; })) return problems;
   problems.push_back({"`skip` and `layers` leave nothing to quantise", {.pointer = "/skip"}, "skip fewer modules"});
   return problems;
+}
+
+std::string describe_unread(const Model& model, const Options& options) {
+  std::set<std::string> read;
+  for (Node* node : layers_of(model, options)) {
+    const auto layer = find_quant_layer(model.graph, node);
+    for (const Use& use : layer->weights) read.insert(model.graph.find_input(value_of(use))->target);
+  }
+  for (const QuantizedWeight& weight : quantized_weights(model)) read.insert(weight.name);
+  std::vector<std::pair<double, std::string>> unread;
+  double bytes = 0;
+  for (const GraphInput& input : model.graph.inputs()) {
+    if (input.kind != InputKind::parameter || !input.value || input.value->tensor().rank() < 2 || read.contains(input.target)) continue;
+    const Node* reader = input.value->uses().empty() ? nullptr : input.value->uses().front().node;
+    unread.emplace_back(-static_cast<double>(model.weights.get(input.target).nbytes()), input.target + (reader ? " (" + reader->target() + ")" : ""));
+    bytes -= unread.back().first;
+  }
+  const double share = bytes / std::max(1.0, static_cast<double>(weight_bytes(model)));
+  if (share <= kWorthANote) return "";
+  std::sort(unread.begin(), unread.end());
+  std::string text = printed("%.1f %% of the bytes stay in floating point, in weights that no layer of kinds that are quantised reads: ", 100 * share);
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, unread.size()); ++i) text += (i ? ", " : "") + unread[i].second;
+  return unread.size() > 3 ? text + " and " + std::to_string(unread.size() - 3) + " more" : text;
 }
 
 QuantPlacement place(Model& model, const Precisions& precisions, const Options& options) {

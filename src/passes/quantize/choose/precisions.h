@@ -28,6 +28,10 @@ Precisions resolve_precisions(const Model& model, const Options& options);
 // Selectors that match nothing, or leave nothing to quantise.
 std::vector<Problem> check_precisions(const Model& model, const Options& options);
 
+// One sentence when stored matrices that no layer of the target's kinds reads hold more than a twentieth of the model's bytes:
+// they stay as they are. Empty: none, or less.
+std::string describe_unread(const Model& model, const Options& options);
+
 // Quantisers for all layers of integer precision; for their weights alone where no ranges of activations are needed.
 QuantPlacement place(Model& model, const Precisions& precisions, const Options& options);
 const LayerPrecision& precision_of(const Precisions& precisions, const Node& layer);  // errors: internal

@@ -122,7 +122,7 @@ std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placem
   std::vector<WeightGrid> grids;
   for (const WeightQuantizer& quantizer : placement.weights) {
     const WeightOptions& own = precision_of(precisions, *quantizer.layer).weights;
-    grids.push_back(choose_weight_grid(model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
+    grids.push_back(choose_layer_grid(quantizer.kind, model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
   }
   if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids).run();
   return grids;

@@ -106,4 +106,12 @@ WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axi
   return grid;
 }
 
+WeightGrid choose_layer_grid(QuantKind kind, const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
+                             std::optional<std::int64_t> paired_axis) {
+  if (kind != QuantKind::experts) return choose_weight_grid(weight, channel_axis, options, paired_axis);
+  WeightGrid grid = choose_weight_grid(weight.flatten(0, 1), 0, options);
+  if (grid.axis && grid.group == 0) grid.group = weight.size(-1);  // two axes have no other form than rows
+  return grid;
+}
+
 }  // namespace dsc::quantize

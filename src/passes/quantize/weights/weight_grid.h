@@ -19,6 +19,10 @@ std::int64_t group_length(std::int64_t row, std::int64_t group_size);
 WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
                               std::optional<std::int64_t> paired_axis = {});
 
+// Of any layer's weight: matrices of a stack [E, O, I] have grids of their own, for each row or for groups of its elements.
+WeightGrid choose_layer_grid(QuantKind kind, const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
+                             std::optional<std::int64_t> paired_axis = {});
+
 // How many of a grid's channels (or the tensor, where it has one grid) have longer steps than their own values ask for.
 std::int64_t narrowed_grids(const at::Tensor& weight, const WeightGrid& grid, std::int64_t paired_axis);
 

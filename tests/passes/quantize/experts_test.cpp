@@ -1,0 +1,205 @@
+// Stacks of experts as integers: a grid for each row of each expert, or for groups of its elements.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "deploy/artifact.h"
+#include "deploy/openvino_engine.h"
+#include "exec/kernels/fake_quant.h"
+#include "ir/verify.h"
+#include "ops/quantization.h"
+#include "ops/tiny_experts.h"
+#include "passes/quantize/trained_network.h"
+
+namespace dsc {
+namespace {
+
+using test::count, test::distance, test::FakeContext, test::quantize, test::tiny_experts;
+
+// --- a mixture in plain loops ---
+
+using Row = std::vector<double>;
+
+// [E][outputs][inputs], rounded to the nearest of 2^bits - 1 levels for each `group` of a row.
+std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_t bits, std::int64_t group) {
+  std::vector<std::vector<Row>> result;
+  const double most = std::pow(2.0, bits - 1) - 1;
+  for (std::int64_t e = 0; e < stack.size(0); ++e) {
+    result.emplace_back();
+    for (std::int64_t o = 0; o < stack.size(1); ++o) {
+      Row row;
+      for (std::int64_t start = 0; start < stack.size(2); start += group) {
+        double largest = 0;
+        for (std::int64_t i = start; i < start + group; ++i) largest = std::max(largest, std::abs(stack[e][o][i].item<double>()));
+        const double step = static_cast<float>(largest / most);
+        for (std::int64_t i = start; i < start + group; ++i) row.push_back(std::nearbyint(stack[e][o][i].item<double>() / step) * step);
+      }
+      result.back().push_back(std::move(row));
+    }
+  }
+  return result;
+}
+
+Row times(const std::vector<Row>& matrix, const Row& x) {
+  Row y;
+  for (const Row& row : matrix) {
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += row[i] * x[i];
+    y.push_back(sum);
+  }
+  return y;
+}
+
+Row row_of(const at::Tensor& x) {
+  Row row;
+  for (std::int64_t i = 0; i < x.numel(); ++i) row.push_back(x[i].item<double>());
+  return row;
+}
+
+// The two likeliest experts and their shares.
+std::vector<std::pair<std::size_t, double>> route(const std::vector<Row>& router, const Row& x) {
+  const Row logits = times(router, x);
+  std::vector<std::pair<std::size_t, double>> chosen;
+  double sum = 0;
+  for (std::size_t n = 0; n < 2; ++n) {
+    std::size_t best = logits.size();
+    for (std::size_t e = 0; e < logits.size(); ++e) {
+      const bool is_taken = n == 1 && e == chosen[0].first;
+      if (!is_taken && (best == logits.size() || logits[e] > logits[best])) best = e;
+    }
+    chosen.emplace_back(best, std::exp(logits[best]));
+    sum += chosen.back().second;
+  }
+  for (auto& [expert, share] : chosen) share /= sum;
+  return chosen;
+}
+
+// gate_up [E, 12, 8] with the gates first, down [E, 8, 6].
+at::Tensor mixture(const at::Tensor& x, const std::vector<Row>& router, const std::vector<std::vector<Row>>& gate_up,
+                   const std::vector<std::vector<Row>>& down) {
+  at::Tensor y = at::zeros(x.sizes(), at::kDouble);
+  for (std::int64_t t = 0; t < x.size(0); ++t) {
+    const Row row = row_of(x[t]);
+    for (const auto& [expert, share] : route(router, row)) {
+      const Row both = times(gate_up[expert], row);
+      Row hidden;
+      for (std::size_t i = 0; i < both.size() / 2; ++i) hidden.push_back(both[i] / (1 + std::exp(-both[i])) * both[i + both.size() / 2]);
+      const Row out = times(down[expert], hidden);
+      for (std::size_t i = 0; i < out.size(); ++i) y[t][static_cast<std::int64_t>(i)] += share * out[i];
+    }
+  }
+  return y;
+}
+
+class QuantizeExperts : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { set_threads(1); }
+  Model quantized(const Model& model, const std::string& options) const {
+    Model copy = model.clone();
+    FakeContext context{model, {}};
+    quantize(options).run(copy, context);
+    EXPECT_TRUE(verify(copy).empty());
+    return copy;
+  }
+};
+
+TEST_F(QuantizeExperts, ComputeWhatLoopsOverRoutedRowsDoWithRoundedWeights) {
+  const Model model = tiny_experts();
+  const at::Tensor x = example_inputs(model, 9, 5).at(0);
+  std::vector<Row> router;
+  for (std::int64_t e = 0; e < 8; ++e) router.push_back(row_of(model.weights.get("mlp.gate.weight")[e]));
+  for (const auto& [options, bits, group, group_down] : std::vector<std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t>>{
+           {"{mode: weight_only, weights: {bits: 8}", 8, 8, 6}, {"{mode: weight_only, weights: {bits: 4}", 4, 8, 6},
+           {"{mode: weight_only, weights: {bits: 4, group_size: 4}", 4, 4, 3}, {"{mode: dynamic, weights: {bits: 3}", 3, 8, 6}}) {
+    const Model copy = quantized(model, options + ", skip: [mlp.gate]}");
+    const at::Tensor wanted = mixture(x, router, rounded_stack(model.weights.get("mlp.experts.gate_up_proj"), bits, group),
+                                      rounded_stack(model.weights.get("mlp.experts.down_proj"), bits, group_down));
+    EXPECT_LT(distance(test::run_model(copy, x), wanted), 1e-5) << options;
+    EXPECT_EQ(quantized_weights(copy).size(), 2U) << options;
+  }
+}
+
+TEST_F(QuantizeExperts, OfEitherOrientationHaveTheSameRows) {
+  const Model model = tiny_experts(test::kSoftmaxRouter, test::kInputsFirst);
+  const at::Tensor original = model.weights.get("mlp.experts.gate_up_proj");
+  const Model copy = quantized(model, "{mode: weight_only, weights: {bits: 4, group_size: 4}}");
+  const auto wanted = rounded_stack(original.transpose(1, 2), 4, 4);
+  for (const QuantizedWeight& weight : quantized_weights(copy)) {
+    if (weight.name != "mlp.experts.gate_up_proj") continue;
+    const at::Tensor found = snap_to_grid(weight.source, weight.grid);
+    for (std::int64_t o = 0; o < 12; ++o) {
+      for (std::int64_t i = 0; i < 8; ++i) EXPECT_NEAR(found[3][o][i].item<double>(), wanted[3][static_cast<std::size_t>(o)][static_cast<std::size_t>(i)], 1e-6);
+    }
+  }
+  EXPECT_EQ(quantized_weights(copy).size(), 3U);
+}
+
+TEST_F(QuantizeExperts, KeepTheirActivationsInFloatingPoint) {
+  const Model model = tiny_experts();
+  test::MemoryDataset data(example_inputs(model, 16, 5).at(0), {});
+  Model copy = model.clone();
+  FakeContext context{model, {.train = &data}};
+  quantize("{mode: ptq}").run(copy, context);
+  EXPECT_EQ(count(copy, "aten.fake_quantize_per_tensor_affine.default"), 1);  // the router's input
+  EXPECT_EQ(quantized_weights(copy).size(), 3U);
+}
+
+TEST_F(QuantizeExperts, AreStoredInTheirBitsInEveryFormat) {
+  const Model model = tiny_experts();
+  const Model copy = quantized(model, "{mode: weight_only, weights: {bits: 4, group_size: 8}}");
+  const TensorFile file = stored_tensors(copy);
+  const auto find = [&](const std::string& name) {
+    const auto found = std::find_if(file.tensors.begin(), file.tensors.end(), [&](const auto& entry) { return entry.first == name; });
+    return found == file.tensors.end() ? std::int64_t{-1} : found->second.numel();
+  };
+  EXPECT_EQ(find("mlp.experts.gate_up_proj.int4"), 8 * 12 * 8 / 2);
+  EXPECT_EQ(find("mlp.experts.down_proj.int4"), 8 * 8 * 6 / 2);
+  if (!openvino_available()) GTEST_SKIP() << "built without OpenVINO";
+  const auto inputs = example_inputs(model, 6, 5);
+  EXPECT_LT(distance(make_openvino_engine(copy)->run(inputs).at(0), test::run_model(copy, inputs.at(0))), 1e-5);
+}
+
+TEST_F(QuantizeExperts, QatDeploysWhatItValidated) {
+  const Model model = tiny_experts();
+  test::MemoryDataset data(example_inputs(model, 16, 5).at(0), at::arange(16).remainder(8));
+  for (const char* steps : {"", ", learned_steps: true"}) {
+    Model trained = model.clone();
+    FakeContext context{model, {.train = &data, .valid = &data}};
+    at::Tensor last;
+    const at::Tensor x = example_inputs(model, 16, 5).at(0);
+    context.metrics = [&](const Model& now, const Dataset&, std::int64_t) {
+      last = test::run_model(now, x);
+      return Metrics{{"top1", 0}};
+    };
+    quantize(std::string("{mode: qat, epochs: 2, batch: 8, weights: {bits: 4}, optimizer: {adam: {lr: 0.01}}") + steps + "}").run(trained, context);
+    EXPECT_TRUE(verify(trained).empty());
+    EXPECT_TRUE(test::run_model(trained, x).equal(last)) << steps;
+    EXPECT_EQ(quantized_weights(trained).size(), 3U) << steps;
+    EXPECT_EQ(count(trained, kFakeQuantWeight), 0) << steps;
+  }
+}
+
+TEST_F(QuantizeExperts, MatricesThatNoLayerReadsAreNamed) {
+  const Model known = tiny_experts();
+  FakeContext context{known, {}};
+  Model copy = known.clone();
+  EXPECT_TRUE(quantize("{mode: weight_only, skip: [mlp.gate]}").run(copy, context).notes.empty());
+  const Model unknown = test::text_model(R"(
+  param %w "odd.weight": f32[8, 8]
+  param %l "head.weight": f32[8, 8]
+  input %x: f32[s0{2}, 8]
+  %t: f32[] = aten.sin.default(self=%w) @odd
+  %m: f32[] = aten.matmul.default(self=%x, other=%t) @odd
+  %y: f32[] = aten.linear.default(input=%m, weight=%l) @head
+  output %y
+)");
+  copy = unknown.clone();
+  const auto notes = quantize("{mode: weight_only}").run(copy, context).notes;
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_NE(notes[0].find("50.0 % of the bytes"), std::string::npos) << notes[0];
+  EXPECT_NE(notes[0].find("odd.weight"), std::string::npos) << notes[0];
+}
+
+}  // namespace
+}  // namespace dsc
