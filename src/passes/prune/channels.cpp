@@ -25,6 +25,7 @@
 #include "ops/cut.h"
 #include "passes/prune/check.h"
 #include "passes/prune/choose/latency.h"
+#include "passes/prune/choose/search.h"
 #include "passes/prune/options.h"
 #include "passes/prune/recalibrate.h"
 #include "passes/prune/report.h"
@@ -97,6 +98,7 @@ class Pruning {
         return options_.sensitivity.table.empty() ? to_text(measure_sensitivity(model, options_, context_)) : read_file(options_.sensitivity.table.path);
       }));
     }
+    if (options_.search) search_plan(model);
     if (options_.sparsify) context_.stage("sparsify", model, [&] { return train_sparse(model); });
   }
 
@@ -107,6 +109,21 @@ class Pruning {
       return nlohmann::json(context_.evaluate(model, Split::valid)).dump();
     })).get<Metrics>();
     drop_ = choose_drop(base_metrics_, *options_.max_drop, "/max_drop");
+  }
+
+  void search_plan(Model& model) {
+    const search::Record record = search::parse_record(context_.stage("search", model, [&] {
+      return search::to_text(search_cut(model, options_, base_, seed_of(1), context_));
+    }));
+    plan_ = record.best().plan;
+    if (context_.dry_run()) return;
+    result_.notes.push_back(search::note_of(record));
+    result_.statistics.push_back({"search_best_" + record.metric, record.best().value, ""});
+  }
+
+  Removal removal(const Model& model, const ChannelGroups& groups, double progress, const std::vector<double>& scores) const {
+    if (options_.search) return CutSpace(model, groups, options_, base_, scores).removal(plan_);
+    return choose(model, groups, options_now(), base_, progress, scores);
   }
 
   // Of the base's cost, which the check before a run cannot know.
@@ -150,7 +167,7 @@ class Pruning {
     ChannelGroups groups(model);
     std::vector<double> scores = unit_scores(model, groups, options_.importance, context_, seed_of(step));
     double progress = progress_after(options_.schedule, step, options_.steps);
-    for (const CutDimension& dimension : cut(model, groups, choose(model, groups, options_now(), base_, progress, scores))) {
+    for (const CutDimension& dimension : cut(model, groups, removal(model, groups, progress, scores))) {
       keep_state(context_.carried(), dimension.weight, dimension.dim, dimension.kept);
     }
     if (options_.recalibrate_batches > 0 && !context_.dry_run()) recalibrate_batch_norm(model, options_.recalibrate_batches, seed_of(step), context_);
@@ -193,6 +210,7 @@ class Pruning {
   Drop drop_;  // of max_drop
   std::optional<Model> original_;
   double macs_for_latency_ = 0;
+  search::Plan plan_;  // of `search`
   PassResult result_;
 };
 

@@ -41,6 +41,7 @@ void Options::fields(FieldVisitor& visit) {
   visit("importance_batch", importance.batch, {.text = "Examples in each of those batches.", .minimum = 1});
   visit("scope", scope, {.text = "Channels ranked within their group, among groups of the same shape, all together, or by the accuracy they are measured to cost."});
   visit("sensitivity", sensitivity, {.text = "How accuracy is measured for scope: sensitivity."});
+  visit("search", search, {.text = "Find how much each group loses by trying, on a part of the valid split; within a group the least important go, as ever."});
   visit("kinds", kinds, {.text = "Kinds of groups to cut: channels, blocks (attention heads, groups of a convolution), within_blocks (head dimensions), experts (of a mixture, with their rows of the router)."});
   visit("layers", layers, {.text = "Share of channels for single layers, by module glob, in place of `reduce`.", .unit = "fraction", .minimum = 0, .maximum = 0.99});
   visit("ignore", ignore, {.text = "Module globs of layers whose output channels all stay."});
@@ -59,6 +60,9 @@ void Options::fields(FieldVisitor& visit) {
   visit.check(of == Of::base && (reduce.channels || reduce.latency) ? "`of: base` goes with macs, parameters and bytes" : "");
   visit.check(kinds.empty() ? "`kinds` must name at least one kind" : "");
   visit.check(sparsify && importance.importance == Importance::random ? "sparsify does nothing for importance: random" : "");
+  visit.check(search && (reduce.channels || reduce.latency) ? "`search` goes with macs, parameters and bytes" : "");
+  visit.check(search && steps > 1 ? "`search` decides on one cut: steps must be 1" : "");
+  visit.check(search && sparsify ? "`search` and `sparsify` both choose what goes: take one of them" : "");
   visit.check(limits.max_share <= 0 ? "`max_share` 0 would cut nothing" : "");
 }
 

@@ -8,6 +8,7 @@
 
 #include "dscompress/pass.h"
 #include "passes/prune/choose/importance.h"
+#include "passes/prune/choose/search.h"
 #include "passes/prune/choose/select.h"
 #include "passes/prune/choose/sensitivity.h"
 #include "passes/prune/sparsify.h"
@@ -42,6 +43,7 @@ struct Options {
   std::int64_t steps = 1;
   Pace schedule = Pace::linear;
   SensitivityOptions sensitivity;
+  std::optional<SearchOptions> search;
   std::optional<Sparsify> sparsify;
   std::optional<TrainOptions> finetune_each;
   std::optional<DistillOptions> distill_each;

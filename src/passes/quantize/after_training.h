@@ -21,6 +21,9 @@ Precisions prepare(Model& model, const Options& options, PassContext& context);
 std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
                                PassContext& context);
 
+// Of all activations that would be quantised, by value name; the model stays as it is.
+std::map<std::string, Range> calibrate_all(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context);
+
 // Quantises a prepared model. known: ranges by value name that need no calibration.
 std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& precisions, const Options& options, PassContext& context,
                                             const std::map<std::string, Range>& known = {});

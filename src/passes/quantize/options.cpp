@@ -156,6 +156,8 @@ void MixedOptions::fields(FieldVisitor& visit) {
   visit("budget", budget, {.text = "What the choice must keep to."});
   visit("samples", samples, {.text = "Examples of the calibration data to measure on.", .minimum = 1});
   visit("table", table, {.text = "Table written by `dscompress sense RECIPE --json`; empty: measure in this step."});
+  visit("search", search, {.text = "Go on from the choice of least error by trying widths, on a part of the valid split; for a budget of bytes."});
+  visit.check(search && !budget.bytes ? "`search` goes with a budget of bytes" : "");
   const std::set<std::int64_t> different(bits.begin(), bits.end());
   const bool known = std::all_of(bits.begin(), bits.end(), [](std::int64_t b) { return b <= 8 || b == kFloatBits; });
   visit.check(!known ? "`bits` takes widths from 2 to 8, and 32" : different.size() < 2 || different.size() != bits.size() ? "`bits` takes two or more different widths" : "");

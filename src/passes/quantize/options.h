@@ -100,6 +100,17 @@ struct Progressive {
 
 // Widths of weights chosen layer by layer (mixed.h).
 inline constexpr std::int64_t kFloatBits = 32;  // among widths: the layer stays in floating point
+
+// How widths are found by trying (choose/search.h), in place of adding errors.
+enum class SearchMethod : std::uint8_t { evolution, haq };
+std::span<const std::string_view> enum_names(SearchMethod);
+struct SearchOptions {
+  SearchMethod method = SearchMethod::evolution;
+  std::int64_t episodes = 100;
+  std::int64_t evaluate = 1000;  // examples of the valid split; 0: all
+  void fields(FieldVisitor& visit);
+};
+
 struct MixedOptions {
   struct Budget {  // one of them
     std::optional<Quantity> bytes, drop;
@@ -110,6 +121,7 @@ struct MixedOptions {
   Budget budget;
   std::int64_t samples = 64;
   FilePath table;
+  std::optional<SearchOptions> search;
   void fields(FieldVisitor& visit);
 };
 

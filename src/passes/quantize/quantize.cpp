@@ -126,6 +126,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   result.tables.push_back(table_of(rows));
   result.statistics.insert(result.statistics.end(), assignment.statistics.begin(), assignment.statistics.end());
   if (options.mixed) result.tables.push_back(assignment.table);
+  if (!assignment.note.empty()) result.notes.push_back(assignment.note);
   result.changed = fingerprint_of(model) != before;  // max_drop and rules may leave every layer as it is
   return result;
 }

@@ -115,6 +115,8 @@ TEST_F(Mixed, ImpossibleBudgetsAndWrongOptionsAreErrors) {
   fails(options("bits: [4], budget: {bytes: 50%}"), "two or more");
   fails(options("bits: [4, 16], budget: {bytes: 50%}"), "widths from 2 to 8, and 32");
   fails(options("budget: {drop: 1pp}", ", mode: qat"), "without training");
+  fails(options("budget: {drop: 1pp}, search: {}"), "`search` goes with a budget of bytes");
+  fails(options("budget: {bytes: 30%}, search: {method: amc}"), "haq");
 }
 
 TEST_F(Mixed, QatTrainsTheChosenWidthsAndResumes) {
@@ -128,6 +130,30 @@ TEST_F(Mixed, QatTrainsTheChosenWidthsAndResumes) {
   context.restart();
   pass.run(resumed, context);
   EXPECT_TRUE(test::equal_weights(whole, resumed));
+}
+
+TEST_F(Mixed, SearchKeepsTheBudgetAndEndsNoLowerThanLeastError) {
+  const double before = static_cast<double>(weight_bytes(model));
+  const std::string widths = "bits: [2, 3, 8], budget: {bytes: 20%}";
+  Model plain = model.clone();
+  FakeContext first(model, {.train = &data, .valid = &valid});
+  quantize(options(widths)).run(plain, first);
+  for (const std::string method : {"evolution", "haq"}) {
+    Model whole = model.clone(), killed = model.clone(), resumed = model.clone();
+    FakeContext own(model, {.train = &data, .valid = &valid}), other(model, {.train = &data, .valid = &valid});
+    const auto pass = quantize(options(widths + ", search: {episodes: 14, method: " + method + "}"));
+    const auto result = pass.run(whole, own);
+    EXPECT_LE(statistic(result, "weights_on_disk"), before * 0.2) << method;
+    EXPECT_GE(top1(whole), top1(plain)) << method;
+    EXPECT_DOUBLE_EQ(top1(whole), statistic(result, "search_best_top1")) << "the widths that were found are those of the result";
+    EXPECT_EQ(own.curve_values("search_top1").size(), 14u);
+    EXPECT_DOUBLE_EQ(own.curve_values("search_top1").front(), top1(plain)) << "it begins with the choice of least error";
+    other.kill_after_saves = 2;
+    EXPECT_THROW(pass.run(killed, other), test::Killed);
+    other.restart();
+    pass.run(resumed, other);
+    EXPECT_TRUE(test::equal_weights(whole, resumed)) << method;
+  }
 }
 
 // Rows of a table are looked up: no multiply-accumulates to divide a budget of latency by.

@@ -58,14 +58,6 @@ std::vector<std::int64_t> counts_for(const std::vector<Candidate>& candidates, d
   return counts;
 }
 
-Removal to_removal(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& counts) {
-  Removal removed = groups.nothing();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    for (std::int64_t k = 0; k < counts[i]; ++k) removed[static_cast<std::size_t>(candidates[i].order[static_cast<std::size_t>(k)])] = 1;
-  }
-  return removed;
-}
-
 // Indices that one unit takes, at most, in a dimension: 1 for a channel, 32 for a head of 32 positions.
 std::int64_t channels_of_unit(const ChannelGroups& groups, const ChannelGroup& group) {
   std::int64_t most = 1;
@@ -194,11 +186,29 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
   return candidates;
 }
 
+std::vector<std::int64_t> allowed_counts(const Candidate& candidate) {
+  std::set<std::int64_t> counts;
+  for (std::int64_t wanted = 0; wanted <= candidate.most; ++wanted) counts.insert(allowed(candidate, wanted));
+  return {counts.begin(), counts.end()};
+}
+
+Removal removal_of(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& counts) {
+  Removal removed = groups.nothing();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    for (std::int64_t k = 0; k < counts[i]; ++k) removed[static_cast<std::size_t>(candidates[i].order[static_cast<std::size_t>(k)])] = 1;
+  }
+  return removed;
+}
+
+std::int64_t count_of(const Candidate& candidate, const Removal& removed) {
+  return std::ranges::count_if(candidate.order, [&](UnitId unit) { return removed[static_cast<std::size_t>(unit)] != 0; });
+}
+
 Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, double share, double override_progress) {
   auto wanted = [&](std::int64_t size, std::int64_t original) {
     return static_cast<std::int64_t>(std::llround(share * static_cast<double>(original))) - (original - size);
   };
-  return to_removal(groups, candidates, counts_for(candidates, override_progress, wanted));
+  return removal_of(groups, candidates, counts_for(candidates, override_progress, wanted));
 }
 
 Selection select_cost(const ChannelGroups& groups, const CostModel& model, const std::vector<Candidate>& candidates,
@@ -207,7 +217,7 @@ Selection select_cost(const ChannelGroups& groups, const CostModel& model, const
     return counts_for(candidates, override_progress,
                       [&](std::int64_t size, std::int64_t) { return static_cast<std::int64_t>(std::floor(share * static_cast<double>(size))); });
   };
-  auto cost_at = [&](const std::vector<std::int64_t>& counts) { return model.after(to_removal(groups, candidates, counts)); };
+  auto cost_at = [&](const std::vector<std::int64_t>& counts) { return model.after(removal_of(groups, candidates, counts)); };
   double low = 0, high = 1;
   for (int i = 0; i < 30; ++i) {
     double middle = (low + high) / 2;
@@ -228,7 +238,7 @@ Selection select_cost(const ChannelGroups& groups, const CostModel& model, const
   }
   if (cost_of(cost) <= target) cost = give_back(candidates, counts, cost, cost_at, cost_of, target);
   if (cost_of(cost) > target) cost = take_last_step(candidates, counts, cost, cost_at, cost_of, target);
-  return {to_removal(groups, candidates, counts), cost};
+  return {removal_of(groups, candidates, counts), cost};
 }
 
 }  // namespace dsc::prune

@@ -58,6 +58,13 @@ std::vector<Candidate> make_candidates(const ChannelGroups& groups, const std::v
                                        const std::map<std::size_t, double>& overrides,
                                        const std::vector<std::int64_t>& original);
 
+// The numbers of units that the candidate's limits let go, ascending, from 0.
+std::vector<std::int64_t> allowed_counts(const Candidate& candidate);
+// So many of each candidate's least important units.
+Removal removal_of(const ChannelGroups& groups, const std::vector<Candidate>& candidates, const std::vector<std::int64_t>& counts);
+// How many of the candidate's units a removal takes.
+std::int64_t count_of(const Candidate& candidate, const Removal& removed);
+
 // `share` of every pool's original units gone, overridden groups at `override_progress` of their own share.
 Removal select_share(const ChannelGroups& groups, const std::vector<Candidate>& candidates, double share, double override_progress);
 

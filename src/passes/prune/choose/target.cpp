@@ -7,7 +7,6 @@
 #include "passes/prune/choose/sensitivity.h"
 
 namespace dsc::prune {
-namespace {
 
 std::vector<Candidate> candidates_of(const Model& model, const ChannelGroups& groups, const Options& options, const Base& base, const std::vector<double>& scores) {
   Scoped scoped = scope_groups(groups, options);
@@ -23,8 +22,6 @@ std::vector<Candidate> candidates_of(const Model& model, const ChannelGroups& gr
   if (options.scope == Scope::sensitivity && base.sensitivity) rank_by_sensitivity(*base.sensitivity, names, candidates);
   return candidates;
 }
-
-}  // namespace
 
 Base measure_base(const Model& model) {
   Base base{model_cost(model), {}, {}};

@@ -36,6 +36,9 @@ bool matches_any(const std::string& glob, const std::vector<std::string>& module
 // What `reduce` counts; MACs for latency.
 double cost_of(const Reduce& reduce, const Cost& cost);
 
+// The groups that take part, with their limits, overrides and rankings. scores: by unit.
+std::vector<Candidate> candidates_of(const Model& model, const ChannelGroups& groups, const Options& options, const Base& base, const std::vector<double>& scores);
+
 // The units that go so that `progress` (0 to 1) of the whole cut is done. scores: by unit, see unit_scores.
 Removal choose(const Model& model, const ChannelGroups& groups, const Options& options, const Base& base, double progress,
                const std::vector<double>& scores);

@@ -7,30 +7,14 @@
 
 #include "core/file.h"
 #include "core/printed.h"
-#include "ops/arguments.h"
-#include "ops/cost.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/choose/knapsack.h"
-#include "passes/quantize/weights/weight_grid.h"
+#include "passes/quantize/choose/mixed_layers.h"
+#include "passes/quantize/choose/search.h"
 #include "train/monitor.h"
 
 namespace dsc::quantize {
 namespace {
-
-using Widths = std::vector<std::size_t>;  // of each layer, an index into MixedOptions::bits
-
-struct Layer {
-  std::string node, part;
-  double elements = 0, scales = 0, macs = 0;
-  std::vector<double> errors;  // at each width
-};
-
-std::int64_t stored_bits(std::int64_t bits) { return bits == kFloatBits ? kFloatBits : bits <= 4 ? 4 : 8; }
-
-double bytes_of(const Layer& layer, std::int64_t bits, const WeightOptions& options) {
-  if (bits == kFloatBits) return 4 * layer.elements;
-  return std::ceil(layer.elements * static_cast<double>(stored_bits(bits)) / 8) + layer.scales * (options.symmetric ? 4 : 8);
-}
 
 double in_bytes(const Quantity& quantity, double before) {
   const std::map<std::string, double> factors = {{"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"%", before / 100}};
@@ -39,13 +23,13 @@ double in_bytes(const Quantity& quantity, double before) {
 
 class Search {
  public:
-  Search(const Model& model, const Options& options, PassContext& context)
-      : prepared_(model.clone()), options_(options), mixed_(*options.mixed), context_(context), bytes_before_(static_cast<double>(weight_bytes(model))) {
+  Search(Model& model, const Options& options, PassContext& context)
+      : model_(model), prepared_(model.clone()), options_(options), mixed_(*options.mixed), context_(context), bytes_before_(static_cast<double>(weight_bytes(model))) {
     if (mixed_.budget.drop && !context.has_data(Split::valid)) {
       throw Error(ErrorCode::recipe, "a budget of drop is measured on data.valid, and the recipe has none", {.pointer = "/mixed/budget/drop"}, "add data.valid");
     }
     precisions_ = prepare(prepared_, options, context);
-    find_layers();
+    layers_ = find_mixed_layers(prepared_, precisions_, options);
     find_errors();
   }
 
@@ -55,43 +39,15 @@ class Search {
   }
 
  private:
-  void find_layers() {
-    std::map<std::string, double> macs;
-    for (const NodeCost& cost : node_costs(prepared_)) macs[cost.node->name()] = cost.macs;
-    const auto names = part_names(prepared_, precisions_);
-    rest_ = static_cast<double>(weight_bytes(prepared_));
-    for (Node* node : prepared_.graph.nodes()) {
-      const auto precision = precisions_.find(node->name());
-      const auto quant = find_quant_layer(prepared_.graph, node);
-      if (precision == precisions_.end() || precision->second.precision != Precision::integer || !quant || quant->weights.empty()) continue;
-      const auto [first, is_first] = first_user_.emplace(value_of(quant->weights.front()), node->name());
-      if (!is_first) {
-        shared_[node->name()] = first->second;
-        continue;
-      }
-      const WeightOptions& own = precision->second.weights;
-      Layer layer{.node = node->name(), .part = names.at(node->name()), .macs = macs[node->name()], .errors = {}};
-      for (const Use& use : quant->weights) {
-        const at::Tensor tensor = prepared_.weights.get(prepared_.graph.find_input(value_of(use))->target);
-        layer.elements += static_cast<double>(tensor.numel());
-        layer.scales += static_cast<double>(choose_layer_grid(quant->kind, tensor, quant->channel_axis, own).scale.numel());
-      }
-      rest_ -= 4 * layer.elements;
-      if (has_own_width(*node, options_)) rest_ += bytes_of(layer, own.bits, own);
-      else layers_.push_back(std::move(layer));
-    }
-    if (layers_.empty()) throw Error(ErrorCode::recipe, "`mixed` has no layer to choose a width for", {.pointer = "/mixed"}, "remove it, or some of `layers` and `skip`");
-  }
-
   void find_errors() {
-    const auto expected = [](const Layer& layer, std::int64_t bits) { return layer.elements * std::pow(4.0, -static_cast<double>(bits)); };
+    const auto expected = [](const MixedLayer& layer, std::int64_t bits) { return layer.elements * std::pow(4.0, -static_cast<double>(bits)); };
     const SenseTable table = context_.dry_run()            ? SenseTable{}
                              : !mixed_.table.empty() ? parse_sense_table(read_file(mixed_.table.path))
                                                      : measure_output_errors(prepared_, precisions_, options_, context_);
     std::map<std::pair<std::string, double>, double> measured;
     for (const SensePoint& point : table.points)
       measured[{point.part, point.setting}] = std::max(0.0, fall_of(table.metric, table.base, point.value));
-    for (Layer& layer : layers_) {
+    for (MixedLayer& layer : layers_.list) {
       for (const std::int64_t bits : mixed_.bits) {
         const auto found = measured.find({layer.part, static_cast<double>(bits)});
         if (bits != kFloatBits && found == measured.end() && !context_.dry_run()) {
@@ -103,12 +59,12 @@ class Search {
     }
   }
 
-  double bytes_at(const Layer& layer, std::size_t width) const { return bytes_of(layer, mixed_.bits[width], precisions_.at(layer.node).weights); }
+  double bytes_at(const MixedLayer& layer, std::size_t width) const { return bytes_of(layer, mixed_.bits[width], precisions_.at(layer.node).weights); }
 
   template <class CostOf>
   std::vector<std::vector<Choice>> items(CostOf cost_of) const {
     std::vector<std::vector<Choice>> list;
-    for (const Layer& layer : layers_) {
+    for (const MixedLayer& layer : layers_.list) {
       list.emplace_back();
       for (std::size_t i = 0; i < mixed_.bits.size(); ++i) list.back().push_back({cost_of(layer, i), layer.errors[i]});
     }
@@ -116,34 +72,47 @@ class Search {
   }
 
   double bytes_of_all(const Widths& chosen) const {
-    double sum = rest_;
-    for (std::size_t i = 0; i < layers_.size(); ++i) sum += bytes_at(layers_[i], chosen[i]);
+    double sum = layers_.rest;
+    for (std::size_t i = 0; i < layers_.list.size(); ++i) sum += bytes_at(layers_.list[i], chosen[i]);
     return sum;
   }
 
-  Widths within_bytes() const {
-    const auto list = items([&](const Layer& layer, std::size_t width) { return bytes_at(layer, width); });
+  Widths within_bytes() {
+    const auto list = items([&](const MixedLayer& layer, std::size_t width) { return bytes_at(layer, width); });
     const double budget = in_bytes(*mixed_.budget.bytes, bytes_before_);
-    if (const auto chosen = find_least_loss(list, budget - rest_)) return *chosen;
-    double least = rest_;
+    if (const auto chosen = find_least_loss(list, budget - layers_.rest)) return mixed_.search ? searched(list, budget - layers_.rest, *chosen) : *chosen;
+    double least = layers_.rest;
     for (const auto& choices : list) least += std::min_element(choices.begin(), choices.end(), [](auto& a, auto& b) { return a.cost < b.cost; })->cost;
     throw Error(ErrorCode::recipe, "weights of " + printed("%.0f", budget) + " bytes cannot be reached: at the narrowest widths they are " + printed("%.0f", least) +
                                        " (" + printed("%.1f", 100 * least / bytes_before_) + " % of those before)",
                 {.pointer = "/mixed/budget/bytes"}, "raise the budget, or add narrower `bits`");
   }
 
-  Model quantized(const Widths& chosen) const {
+  // By trying, from the choice of least error on. Ranges of activations do not depend on the widths of weights.
+  Widths searched(const std::vector<std::vector<Choice>>& list, double budget, const Widths& start) {
+    require_validation(context_, "/mixed/search");
+    const std::string metric = choose_deciding_metric(context_.evaluate(prepared_, Split::valid, 1), "`mixed: {search: ...}`");
+    if (context_.dry_run()) return start;
+    const auto ranges = calibrate_all(prepared_, precisions_, options_, context_);
+    const auto measure = [&](const Widths& widths) { return context_.evaluate(quantized(widths, ranges), Split::valid, mixed_.search->evaluate).at(metric); };
+    WidthSearch found = search_widths(layers_.list, list, budget, start, *mixed_.search, metric, measure, model_, context_);
+    note_ = search::note_of(found.record);
+    measured_.push_back({"search_best_" + metric, found.record.best().value, ""});
+    return std::move(found.best);
+  }
+
+  Model quantized(const Widths& chosen, const std::map<std::string, Range>& ranges = {}) const {
     Precisions precisions = precisions_;
     set_widths(precisions, assignment_of(chosen));
     Model copy = prepared_.clone();
-    quantize_prepared(copy, precisions, options_, context_);
+    quantize_prepared(copy, precisions, options_, context_, ranges);
     return copy;
   }
 
   // Of the model before, with all layers at one width, by width.
   std::vector<double> latencies_of_widths() const {
     std::vector<Model> models;
-    for (std::size_t i = 0; i < mixed_.bits.size(); ++i) models.push_back(quantized(Widths(layers_.size(), i)));
+    for (std::size_t i = 0; i < mixed_.bits.size(); ++i) models.push_back(quantized(Widths(layers_.list.size(), i)));
     std::vector<const Model*> list{&prepared_};
     for (const Model& model : models) list.push_back(&model);
     const auto times = context_.latencies_ms(list);
@@ -161,12 +130,12 @@ class Search {
       shares = latencies_of_widths();
     }
     double macs = 0;
-    for (const Layer& layer : layers_) macs += layer.macs;
+    for (const MixedLayer& layer : layers_.list) macs += layer.macs;
     if (macs == 0) {
       throw Error(ErrorCode::recipe, "a budget of latency is divided among layers by their multiply-accumulates, and none of these layers has any",
                   {.pointer = "/mixed/budget/latency"}, "give a budget of bytes or drop");
     }
-    const auto list = items([&](const Layer& layer, std::size_t width) { return layer.macs / macs * shares[width]; });
+    const auto list = items([&](const MixedLayer& layer, std::size_t width) { return layer.macs / macs * shares[width]; });
     double allowed = budget, measured = *std::min_element(shares.begin(), shares.end());
     constexpr int kTries = 5;
     constexpr double kNoise = 0.02;
@@ -181,7 +150,7 @@ class Search {
       if (measured <= budget * (1 + kNoise)) return *chosen;
       allowed *= budget / measured;
     }
-    if (context_.dry_run()) return Widths(layers_.size(), 0);
+    if (context_.dry_run()) return Widths(layers_.list.size(), 0);
     throw Error(ErrorCode::recipe, "a latency of " + printed("%.3f", budget) + " of the model's before cannot be reached: measured " + printed("%.3f", measured),
                 {.pointer = "/mixed/budget/latency"}, "raise the budget, or add narrower `bits`");
   }
@@ -189,7 +158,7 @@ class Search {
   double drop_of(const Widths& chosen) const { return drop_.lost(base_, context_.evaluate(quantized(chosen), Split::valid).at(drop_.metric)); }
 
   Widths within_drop() {
-    const auto by_error = items([&](const Layer& layer, std::size_t width) { return bytes_at(layer, width); });
+    const auto by_error = items([&](const MixedLayer& layer, std::size_t width) { return bytes_at(layer, width); });
     std::vector<std::vector<Choice>> by_bytes = by_error;
     double least = 0, most = 0;
     for (auto& choices : by_bytes) {
@@ -231,8 +200,8 @@ class Search {
 
   Assignment assignment_of(const Widths& chosen) const {
     Assignment assignment;
-    for (std::size_t i = 0; i < layers_.size(); ++i) assignment.bits[layers_[i].node] = mixed_.bits[chosen[i]];
-    for (const auto& [layer, first] : shared_) {
+    for (std::size_t i = 0; i < layers_.list.size(); ++i) assignment.bits[layers_.list[i].node] = mixed_.bits[chosen[i]];
+    for (const auto& [layer, first] : layers_.shared) {
       if (const auto found = assignment.bits.find(first); found != assignment.bits.end()) assignment.bits[layer] = found->second;
     }
     return assignment;
@@ -243,8 +212,8 @@ class Search {
     result.table = {.name = "mixed_precision", .columns = {"module", "bits", "weights", "bytes"}, .rows = {}};
     for (const std::int64_t bits : mixed_.bits) result.table.columns.push_back("error at " + std::to_string(bits));
     double error = 0, elements = 0, bits = 0;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const Layer& layer = layers_[i];
+    for (std::size_t i = 0; i < layers_.list.size(); ++i) {
+      const MixedLayer& layer = layers_.list[i];
       const std::int64_t width = mixed_.bits[chosen[i]];
       error += layer.errors[chosen[i]];
       elements += layer.elements;
@@ -254,33 +223,33 @@ class Search {
     }
     result.statistics = {{"mean_weight_bits", bits / elements, "bits"}, {"weights_on_disk", bytes_of_all(chosen), "bytes"}, {"expected_error", error, ""}};
     if (!measured_.empty()) result.statistics.push_back(measured_.back());
+    result.note = note_;
     return result;
   }
 
+  Model& model_;
   Model prepared_;
   const Options& options_;
   const MixedOptions& mixed_;
   PassContext& context_;
   double bytes_before_;
   Precisions precisions_;
-  std::map<const Value*, std::string> first_user_;  // of a weight
-  std::map<std::string, std::string> shared_;       // layers whose weight an earlier one uses, whose width they take
-  std::vector<Layer> layers_;
-  double rest_ = 0;  // bytes of all other tensors, as they will be
+  MixedLayers layers_;
   Drop drop_;
   double base_ = 0;
   std::vector<Statistic> measured_;
+  std::string note_;
 };
 
 std::string to_text(const Assignment& assignment) {
-  nlohmann::ordered_json json{{"bits", assignment.bits}, {"columns", assignment.table.columns}, {"rows", assignment.table.rows}};
+  nlohmann::ordered_json json{{"bits", assignment.bits}, {"columns", assignment.table.columns}, {"rows", assignment.table.rows}, {"note", assignment.note}};
   for (const Statistic& s : assignment.statistics) json["statistics"].push_back({s.name, s.value, s.unit});
   return json.dump();
 }
 
 Assignment parse_assignment(const std::string& text) {
   const auto json = nlohmann::json::parse(text);
-  Assignment assignment{.bits = json.at("bits"), .statistics = {}, .table = {.name = "mixed_precision", .columns = json.at("columns"), .rows = json.at("rows")}};
+  Assignment assignment{.bits = json.at("bits"), .statistics = {}, .table = {.name = "mixed_precision", .columns = json.at("columns"), .rows = json.at("rows")}, .note = json.at("note")};
   for (const auto& s : json.at("statistics")) assignment.statistics.push_back({s.at(0), s.at(1), s.at(2)});
   return assignment;
 }

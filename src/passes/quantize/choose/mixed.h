@@ -6,6 +6,7 @@
 //   latency  measured for whole models of one width each; a layer's part of the difference is its share of the
 //            multiply-accumulates. The chosen model is measured, and chosen again within a tighter budget if it missed.
 //   drop     the smallest weights whose drop, measured, is allowed: bisection over the sum of errors
+// With `search`, a budget of bytes is shared out by trying on the validation data, from there on (search.h).
 // What was measured is a table: with the same table, another budget measures no layer again.
 #pragma once
 
@@ -23,6 +24,7 @@ struct Assignment {
   std::map<std::string, std::int64_t> bits;  // by node name; kFloatBits: stays in floating point
   std::vector<Statistic> statistics;
   Table table;
+  std::string note;  // of a search
 };
 
 // In a stage of its own; the model stays as it is. Empty without `mixed`.

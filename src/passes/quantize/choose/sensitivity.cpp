@@ -13,16 +13,6 @@ namespace {
 using Ranges = std::map<std::string, Range>;
 using Measure = std::function<double(const Model& model)>;
 
-// Ranges of all activations, by value name.
-Ranges calibrate_all(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context) {
-  Model copy = prepared.clone();
-  const QuantPlacement placement = place(copy, precisions, options);
-  const auto ranges = find_ranges(copy, placement, precisions, options, context);
-  Ranges by_name;
-  for (std::size_t i = 0; i < ranges.size(); ++i) by_name.emplace(placement.activations[i].value->name(), ranges[i]);
-  return by_name;
-}
-
 // All layers in floating point but one.
 Precisions only(const Precisions& precisions, const std::string& layer) {
   Precisions one = precisions;
@@ -62,6 +52,15 @@ void add_points(SenseTable& table, const Model& prepared, const Precisions& prec
 }
 
 }  // namespace
+
+std::map<std::string, Range> calibrate_all(const Model& prepared, const Precisions& precisions, const Options& options, PassContext& context) {
+  Model copy = prepared.clone();
+  const QuantPlacement placement = place(copy, precisions, options);
+  const auto ranges = find_ranges(copy, placement, precisions, options, context);
+  std::map<std::string, Range> by_name;
+  for (std::size_t i = 0; i < ranges.size(); ++i) by_name.emplace(placement.activations[i].value->name(), ranges[i]);
+  return by_name;
+}
 
 std::map<std::string, std::string> part_names(const Model& model, const Precisions& precisions) {
   std::map<std::string, std::vector<std::string>> nodes_of;
