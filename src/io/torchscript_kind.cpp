@@ -93,11 +93,8 @@ void check_tensors(const ZipArchive& archive, const std::string& pickle, const s
 
 // LibTorch's own reader skips the checksums, and trusts lengths and sizes in pickles.
 void check_entries(const ZipArchive& archive) {
-  std::string content;
   for (const auto& entry : archive.entries()) {
-    if (entry.method != 0) continue;
-    content.resize(static_cast<std::size_t>(entry.size));
-    archive.read(entry, content.data());
+    const std::string content = archive.read_content(entry);
     if ((entry.name.ends_with(".pkl") || entry.name.ends_with(".debug_pkl")) && !pickle::lengths_are_right(content)) {
       refuse(archive.path(), "entry `" + entry.name + "` is damaged: what it holds does not end within it", kHowToScript);
     }

@@ -23,6 +23,7 @@ static_assert(std::endian::native == std::endian::little, "zip fields and tensor
 constexpr std::uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEnd = 0x06054b50;
 constexpr std::uint32_t kEnd64 = 0x06064b50, kEnd64Locator = 0x07064b50;
 constexpr std::size_t kEndSize = 22, kEnd64Size = 56, kEnd64LocatorSize = 20, kCentralSize = 46, kLocalSize = 30;
+constexpr std::uint16_t kDeflated = 8;
 constexpr std::uint64_t kMostExpansion = 1032;  // of deflate
 constexpr std::size_t kLongestComment = 65535;
 
@@ -162,15 +163,15 @@ void ZipArchive::read_entries(std::uint64_t offset, std::uint64_t size, std::uin
     ZipEntry entry;
     entry.method = field<std::uint16_t>(header, 10);
     entry.crc = field<std::uint32_t>(header, 16);
-    std::uint64_t stored_size = field<std::uint32_t>(header, 20);
+    entry.stored_size = field<std::uint32_t>(header, 20);
     entry.size = field<std::uint32_t>(header, 24);
     entry.header_offset = field<std::uint32_t>(header, 42);
-    apply_zip64(header + kCentralSize + name_size, extra_size, entry.size, stored_size, entry.header_offset);
+    apply_zip64(header + kCentralSize + name_size, extra_size, entry.size, entry.stored_size, entry.header_offset);
     entry.name.assign(header + kCentralSize, name_size);
     entry.name.erase(0, entry.name.find('/') + 1);  // npos + 1 == 0: no folder
-    if (entry.method == 0 && stored_size != entry.size) fail(offset + at, "entry `" + entry.name + "` has two different sizes");
-    if (entry.size / kMostExpansion > stored_size) fail(offset + at, "entry `" + entry.name + "` claims more than its bytes can hold");
-    if (stored_size > file_size_ || entry.header_offset > file_size_) fail(offset + at, "entry `" + entry.name + "` lies outside the file");
+    if (entry.method == 0 && entry.stored_size != entry.size) fail(offset + at, "entry `" + entry.name + "` has two different sizes");
+    if (entry.size / kMostExpansion > entry.stored_size) fail(offset + at, "entry `" + entry.name + "` claims more than its bytes can hold");
+    if (entry.stored_size > file_size_ || entry.header_offset > file_size_) fail(offset + at, "entry `" + entry.name + "` lies outside the file");
     at += kCentralSize + name_size + extra_size + comment_size;
     index_.emplace(entry.name, entries_.size());
     entries_.push_back(std::move(entry));
@@ -196,18 +197,45 @@ const ZipEntry& ZipArchive::get(std::string_view name) const {
   return *entry;
 }
 
-void ZipArchive::read(const ZipEntry& entry, void* to) const {
+std::uint64_t ZipArchive::data_offset(const ZipEntry& entry) const {
   std::array<char, kLocalSize> header{};
   read_at(entry.header_offset, header.data(), header.size());
   if (field<std::uint32_t>(header.data(), 0) != kLocalHeader)
     fail(entry.header_offset, "entry `" + entry.name + "` does not start where the directory says");
-  const auto data = entry.header_offset + kLocalSize + field<std::uint16_t>(header.data(), 26) + field<std::uint16_t>(header.data(), 28);
-  read_at(data, to, static_cast<std::size_t>(entry.size));
-  const auto found = static_cast<std::uint32_t>(::crc32_z(0, static_cast<const Bytef*>(to), static_cast<z_size_t>(entry.size)));
-  if (found != entry.crc) {
-    fail(data,
-         "entry `" + entry.name + "` (" + std::to_string(entry.size) + " bytes) is damaged: checksum " + hex(found) + ", expected " + hex(entry.crc));
+  return entry.header_offset + kLocalSize + field<std::uint16_t>(header.data(), 26) + field<std::uint16_t>(header.data(), 28);
+}
+
+void ZipArchive::check_crc(const ZipEntry& entry, const void* data) const {
+  const auto found = static_cast<std::uint32_t>(::crc32_z(0, static_cast<const Bytef*>(data), static_cast<z_size_t>(entry.size)));
+  if (found == entry.crc) return;
+  fail(data_offset(entry), "entry `" + entry.name + "` (" + std::to_string(entry.size) + " bytes) is damaged: checksum " + hex(found) + ", expected " + hex(entry.crc));
+}
+
+void ZipArchive::read(const ZipEntry& entry, void* to) const {
+  read_at(data_offset(entry), to, static_cast<std::size_t>(entry.size));
+  check_crc(entry, to);
+}
+
+std::string ZipArchive::read_content(const ZipEntry& entry) const {
+  std::string content(static_cast<std::size_t>(entry.size), '\0');
+  if (entry.method == 0) {
+    read(entry, content.data());
+    return content;
   }
+  if (entry.method != kDeflated) fail(entry.header_offset, "entry `" + entry.name + "` is compressed by method " + std::to_string(entry.method));
+  std::string stored(static_cast<std::size_t>(entry.stored_size), '\0');
+  read_at(data_offset(entry), stored.data(), stored.size());
+  z_stream stream{};
+  stream.next_in = reinterpret_cast<Bytef*>(stored.data());
+  stream.avail_in = static_cast<uInt>(stored.size());
+  stream.next_out = reinterpret_cast<Bytef*>(content.data());
+  stream.avail_out = static_cast<uInt>(content.size());
+  if (::inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw Error(ErrorCode::resource, "zlib has no memory");
+  const int status = ::inflate(&stream, Z_FINISH);
+  ::inflateEnd(&stream);
+  if (status != Z_STREAM_END || stream.avail_out != 0) fail(entry.header_offset, "entry `" + entry.name + "` is damaged: it does not unpack to what the directory says");
+  check_crc(entry, content.data());
+  return content;
 }
 
 std::string ZipArchive::read_text(std::string_view name) const {

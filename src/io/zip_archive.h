@@ -1,7 +1,7 @@
-// Reads the zip archives that PyTorch writes: stored entries, zip64, every payload checked against its CRC-32.
+// Reads the zip archives that PyTorch writes: zip64, every payload checked against its CRC-32.
 //
 // PyTorch's own reader skips the checksums and trusts the sizes it finds, so a damaged file could pass for a good one.
-// Non-goals: compressed entries (PyTorch never writes them into a .pt2).
+// A .pt2 has stored entries alone; TorchScript's code is compressed.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@ namespace dsc {
 struct ZipEntry {
   std::string name;  // without the archive's root folder: "models/model.json"
   std::uint64_t header_offset = 0;
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;         // uncompressed
+  std::uint64_t stored_size = 0;  // in the file
   std::uint32_t crc = 0;
   std::uint16_t method = 0;  // 0: stored
 };
@@ -38,9 +39,13 @@ class ZipArchive {
   // errors, of both: model_file (damaged, truncated), io.
   void read(const ZipEntry& entry, void* to) const;  // writes entry.size bytes; precondition: from get
   std::string read_text(std::string_view name) const;
+  // Of any entry, deflated or not. errors: model_file (damaged, truncated, compressed otherwise), io.
+  std::string read_content(const ZipEntry& entry) const;
 
  private:
   void read_at(std::uint64_t offset, void* to, std::size_t size) const;
+  std::uint64_t data_offset(const ZipEntry& entry) const;
+  void check_crc(const ZipEntry& entry, const void* data) const;
   void read_directory();
   void read_entries(std::uint64_t offset, std::uint64_t size, std::uint64_t count);
   [[noreturn]] void fail(std::uint64_t offset, const std::string& what) const;

@@ -6,6 +6,7 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "core/random.h"
@@ -110,6 +111,23 @@ TEST(DamagedPt2, FlippedWeightIsNamed) {
   EXPECT_EQ(error.code(), ErrorCode::model_file);
   EXPECT_NE(error.to_text().find("data/weights/weight_"), std::string::npos);
   EXPECT_NE(error.to_text().find("checksum"), std::string::npos);
+}
+
+TEST(DamagedZip, DeflatedEntriesAreCheckedLikeStoredOnes) {
+  const std::string bytes = bytes_of(DSC_SOURCE_DIR "/tests/fixtures/torchscript/containers.pt");
+  const ZipArchive whole("whole.pt", bytes);
+  const auto code = std::find_if(whole.entries().begin(), whole.entries().end(), [](const ZipEntry& entry) { return entry.method == 8; });
+  ASSERT_NE(code, whole.entries().end());
+  EXPECT_NE(whole.read_content(*code).find("def forward"), std::string::npos);
+  const auto half = [&](std::size_t at) { return static_cast<std::size_t>(static_cast<std::uint8_t>(bytes[at])) + 256 * static_cast<std::uint8_t>(bytes[at + 1]); };
+  const std::size_t start = code->header_offset + 30 + half(code->header_offset + 26) + half(code->header_offset + 28);
+  Random random(5);
+  for (int i = 0; i < kTrials; ++i) {
+    auto damaged = bytes;
+    damaged[start + static_cast<std::size_t>(random.below(static_cast<std::int64_t>(code->stored_size) - 1))] ^= 0x10;  // the last byte may hold no data
+    const ZipArchive archive("damaged.pt", damaged);
+    EXPECT_THROW(archive.read_content(archive.entries()[static_cast<std::size_t>(code - whole.entries().begin())]), Error) << i;
+  }
 }
 
 // Found by scripts/fuzz: LibTorch asked for the 1.9 GB that a compressed entry of 300 bytes claimed to hold.
