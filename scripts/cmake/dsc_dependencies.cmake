@@ -25,6 +25,7 @@ find_path(DSC_WEBP_INCLUDE webp/demux.h REQUIRED)
 find_library(DSC_WEBP_LIBRARY webp REQUIRED)
 find_library(DSC_WEBPDEMUX_LIBRARY webpdemux REQUIRED)
 set(DSC_IMAGE_LIBRARIES JPEG::JPEG TIFF::TIFF ${DSC_WEBPDEMUX_LIBRARY} ${DSC_WEBP_LIBRARY})
+find_path(DSC_BOOST_INCLUDE boost/beast/http.hpp REQUIRED)  # headers only: HTTP of dscompress serve
 find_path(DSC_SPDLOG_INCLUDE spdlog/spdlog.h REQUIRED)
 find_path(DSC_STB_INCLUDE stb/stb_image.h REQUIRED)
 find_path(DSC_XXHASH_INCLUDE xxhash.h REQUIRED)

@@ -34,6 +34,7 @@ void add_sense_command(CLI::App& app, Session& session);
 void add_compare_command(CLI::App& app, Session& session);
 void add_gate_command(CLI::App& app, Session& session);
 void add_nightly_command(CLI::App& app, Session& session);
+void add_serve_command(CLI::App& app, Session& session);
 void add_inspect_command(CLI::App& app, Session& session);
 void add_bench_command(CLI::App& app, Session& session);
 void add_export_command(CLI::App& app, Session& session);

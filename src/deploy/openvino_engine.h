@@ -46,6 +46,16 @@ std::unique_ptr<Engine> read_openvino_ir(const std::string& path, const OpenVino
 // The inputs of such a file, named and typed, as a graph without nodes: for making example inputs. Open sizes have no hint;
 // the first of all inputs is one symbol, the batch. errors: as above; unsupported, an input type that graphs lack.
 Model read_openvino_inputs(const std::string& path);
+// Inputs and outputs of such a file.
+struct OpenVinoPort {
+  std::string name;
+  ScalarType type = ScalarType::f32;
+  std::vector<std::int64_t> sizes;  // -1: any
+};
+struct OpenVinoPorts {
+  std::vector<OpenVinoPort> inputs, outputs;
+};
+OpenVinoPorts read_openvino_ports(const std::string& path);  // errors: as above; unsupported, any number of dimensions
 
 // Writes `xml_path` and the .bin beside it, weights in `precision` (f32 or f16), fake-quantised ones as integers of 4 or 8 bits.
 // Before it takes its name the pair is read back, compared with the converted model node by node, and its outputs with

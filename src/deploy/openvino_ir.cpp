@@ -83,6 +83,16 @@ TensorType type_of(const ov::Output<ov::Node>& input, std::size_t position) {
   return type;
 }
 
+OpenVinoPort to_port(const ov::Output<ov::Node>& output, const std::string& what) {
+  const ov::PartialShape& shape = output.get_partial_shape();
+  if (shape.rank().is_dynamic()) throw Error(ErrorCode::unsupported, what + " may have any number of dimensions");
+  OpenVinoPort port{.name = output.get_names().empty() ? output.get_node()->get_friendly_name() : output.get_any_name(),
+                    .type = from_openvino(output.get_element_type()),
+                    .sizes = {}};
+  for (const auto& dimension : shape) port.sizes.push_back(dimension.is_static() ? dimension.get_length() : -1);
+  return port;
+}
+
 }  // namespace
 
 bool is_openvino_file(const std::string& path) {
@@ -105,6 +115,18 @@ Model read_openvino_inputs(const std::string& path) {
     }
     return made;
   }, ErrorCode::model_file);
+}
+
+OpenVinoPorts read_openvino_ports(const std::string& path) {
+  return translating(
+      [&] {
+        const auto model = read_model(path);
+        OpenVinoPorts ports;
+        for (const auto& input : model->inputs()) ports.inputs.push_back(to_port(input, "input " + std::to_string(ports.inputs.size())));
+        for (const auto& output : model->outputs()) ports.outputs.push_back(to_port(output, "output " + std::to_string(ports.outputs.size())));
+        return ports;
+      },
+      ErrorCode::model_file);
 }
 
 std::string write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision) {

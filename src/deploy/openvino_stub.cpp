@@ -18,6 +18,7 @@ std::vector<std::string> openvino_devices() { return {}; }
 std::unique_ptr<Engine> make_openvino_engine(const Model&, const OpenVinoOptions&) { refuse(); }
 bool is_openvino_file(const std::string&) { return false; }
 Model read_openvino_inputs(const std::string&) { refuse(); }
+OpenVinoPorts read_openvino_ports(const std::string&) { refuse(); }
 std::unique_ptr<Engine> read_openvino_ir(const std::string&, const OpenVinoOptions&) { refuse(); }
 std::string write_openvino_ir(const Model&, const std::string&, const std::string&) { refuse(); }
 
