@@ -4,13 +4,16 @@ nights on which something is wrong.
 
     .venv/bin/python scripts/simulate_nights.py FOLDER [--nights 20] [--data /usr/share/datasets/fashion-mnist] [--seed 0]
 
-Prints a table; FOLDER/models/fashion/report.html shows the same.
+From the night on which inputs change, the nights are played a second time in FOLDER-without-replay, where incremental training
+sees no old examples. Prints a table for each; FOLDER/models/fashion/report.html shows the first one.
 """
 import argparse
+import copy
 import gzip
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -60,29 +63,40 @@ def train(model, images, labels, epochs, rate, generator):
     model.eval()
 
 
+class Ensemble(torch.nn.Module):
+    """The mean over 25 shifts of each picture: as accurate as the network itself, and much slower."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images):
+        shifted = [torch.roll(images, (x, y), (2, 3)) for x in range(-2, 3) for y in range(-2, 3)]
+        return self.net(torch.cat(shifted)).view(25, -1, 10).mean(0)
+
+
 class Simulation:
-    def __init__(self, options):
-        self.folder = options.folder.absolute()
-        self.labels_night, self.truncated_night, self.slow_night, self.drift_night = (round(night * options.nights / 20) for night in (LABELS, TRUNCATED, SLOW, DRIFT))
-        self.generator = torch.Generator().manual_seed(options.seed)
-        torch.manual_seed(options.seed)
-        self.images, self.labels = load(options.data, "train")
-        self.test_images, self.test_labels = load(options.data, "t10k")
+    def __init__(self, folder, nights=20, data="/usr/share/datasets/fashion-mnist", seed=0, first=20000):
+        self.folder = folder.absolute()
+        self.labels_night, self.truncated_night, self.slow_night, self.drift_night = (round(night * nights / 20) for night in (LABELS, TRUNCATED, SLOW, DRIFT))
+        self.generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
+        self.images, self.labels = load(data, "train")
+        self.test_images, self.test_labels = load(data, "t10k")
         for name in ("checkpoints", "traffic"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for path in (root / "configs/nightly").glob("*.yaml"):
-            (self.folder / path.name).write_text(path.read_text().replace("  replay:", "  # replay:" if options.replay == 0 else "  replay:"))
+            (self.folder / path.name).write_text(path.read_text())
         self.write("train.safetensors", self.images[:10000], self.labels[:10000])
         self.write("test.safetensors", self.test_images[:2000], self.test_labels[:2000])
-        self.model = self.make_model((8, 16, 32), "net.pt2")
-        self.train(self.model, slice(0, 20000), epochs=3, rate=0.1)
+        self.model = self.export(QuickstartNet((8, 16, 32)), "net.pt2")
+        self.train(self.model, slice(0, first), epochs=3, rate=0.1)
 
     def write(self, name, images, labels):
         save_file({"images": images.contiguous(), "label": labels.contiguous()}, self.folder / name)
 
-    def make_model(self, widths, name):
-        model = QuickstartNet(widths).eval()
-        torch.export.save(export(model, (torch.zeros(2, 1, 28, 28),), dynamic_shapes=({0: Dim.AUTO},), strict=False), self.folder / name)
+    def export(self, model, name):
+        torch.export.save(export(model.eval(), (torch.zeros(2, 1, 28, 28),), dynamic_shapes=({0: Dim.AUTO},), strict=False), self.folder / name)
         return model
 
     def train(self, model, rows, epochs=1, rate=0.02, labels=None):
@@ -100,16 +114,15 @@ class Simulation:
         first = 20000 + night * TRAIN % 10000
         rows = slice(first, first + TRAIN)
         model, wrong = self.model, ""
-        if night == self.slow_night:
-            wrong = "a much wider network"
-            model = self.make_model((32, 64, 128), "wide.pt2")
-            self.set_in_loop("graph: net.pt2", "graph: wide.pt2")
-        elif night == self.labels_night:
+        if night == self.labels_night:
             wrong = "corrupted labels"
             model = QuickstartNet((8, 16, 32))
             model.load_state_dict(self.model.state_dict())
-        labels = torch.randint(10, (TRAIN,), generator=self.generator) if night == self.labels_night else None
-        self.train(model, rows, labels=labels)
+        self.train(model, rows, labels=torch.randint(10, (TRAIN,), generator=self.generator) if wrong else None)
+        if night == self.slow_night:
+            wrong = "a slow model: the mean over 25 shifts of each picture"
+            model = self.export(Ensemble(self.model), "slow.pt2")
+            self.set_in_loop("graph: net.pt2", "graph: slow.pt2")
         path = self.folder / f"checkpoints/{night:02}.safetensors"
         save_file(dict(model.state_dict()), path)
         if night == self.truncated_night:
@@ -149,11 +162,25 @@ class Simulation:
         if night == 1:  # what the first version takes on this machine, as it is now
             self.set_in_loop("latency_p99: {max: 50ms}", f"latency_p50: {{max: {4 * state['figures'].get('latency_p50', 1):.3f}ms}}")
         if night == self.slow_night:
-            self.set_in_loop("graph: wide.pt2", "graph: net.pt2")
+            self.set_in_loop("graph: slow.pt2", "graph: net.pt2")
         verdicts = "; ".join(f"{d['trigger']}: {d['verdict']}, {d['reason'].splitlines()[0]}" for d in state["decisions"]) or "nothing to try"
         tests = f"{100 * self.accuracy(self.test_images[2000:]):.2f}, {100 * self.accuracy(blurred(self.test_images[2000:])):.2f} %"
         drift = state["figures"].get("drift", float("nan"))
         print(f"| {night} | {what} | {verdicts} | {state['last_good']} | {tests} | {drift:.2f} | {result.returncode} | {seconds:.0f} |", flush=True)
+
+
+    def without_replay(self):
+        """The same nights so far, in a folder of their own."""
+        other = pathlib.Path(f"{self.folder}-without-replay")
+        shutil.copytree(self.folder, other, symlinks=True)
+        self.folder = other
+        self.set_in_loop("  replay:", "  # replay:")
+
+
+def play(simulation, nights):
+    print("| night | what happens | verdicts | last good | its top-1: upright, turned and blurred | drift | exit | seconds |\n" + "| --- " * 8 + "|")
+    for night in nights:
+        simulation.play(night)
 
 
 def main():
@@ -162,13 +189,14 @@ def main():
     parser.add_argument("--nights", type=int, default=20)
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--replay", type=int, default=1, help="0: incremental training sees no old examples")
-    parser.add_argument("--prepare", action="store_true", help="of the last night only the checkpoint and the traffic, for scripts/check_nightly")
     options = parser.parse_args()
-    simulation = Simulation(options)
-    print("| night | what happens | verdicts | last good | its top-1: upright, turned and blurred | drift | exit | seconds |\n" + "| --- " * 8 + "|")
-    for night in range(1, options.nights + 1):
-        (simulation.prepare if options.prepare and night == options.nights else simulation.play)(night)
+    simulation = Simulation(options.folder, options.nights, options.data, options.seed)
+    play(simulation, range(1, simulation.drift_night))
+    with_replay = copy.copy(simulation)
+    simulation.without_replay()
+    for title, one in (("with replay", with_replay), ("without replay", simulation)):
+        print(f"\n{title}:\n")
+        play(one, range(simulation.drift_night, options.nights + 1))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ RetimedRecord time_both(const TimedModel& before, const TimedModel& now, std::in
   std::int64_t count = 0;
   const auto round = [&] {
     throw_if_interrupted();
-    progress.update("rounds", ++count, count);
+    ++count;
+    progress.update("rounds", count, count);
     return timer();
   };
   const auto seconds = [start] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
