@@ -19,6 +19,7 @@ Examples
   scripts/export_model.py torchvision:fcn_resnet50 --out fcn.pt2 --image 128x128 --dynamic batch,height,width
   scripts/export_model.py transformers:checkpoints/minilm --class BertForSequenceClassification --set num_labels=2 \\
       --out minilm.pt2 --tokenizer
+  scripts/export_model.py transformers:checkpoints/mixtral --dynamic batch,sequence --out mixtral.pt2 --experts batched_mm
   scripts/export_model.py models.py:TinyNet --set width=32 --input x=2x3x32x32 --out tiny.pt2
 
 The result depends only on the model, the options and --seed. torch, and the library named by MODEL, must be installed.
@@ -109,6 +110,15 @@ def make_transformer(name, class_name, settings):
     if getattr(cls, "config_class", None) is None:
         raise ExportError(f"`{name}` is no folder, and without one the class must be a concrete one such as BertForSequenceClassification")
     return cls(cls.config_class(**settings))
+
+
+def choose_experts(module, form):
+    """How a mixture of experts multiplies: of Transformers' forms `eager` loops over what was chosen, which no exported program can."""
+    can_choose = getattr(module, "_can_set_experts_implementation", lambda: False)()
+    if can_choose:
+        module.set_experts_implementation(form or "batched_mm")
+    elif form:
+        raise ExportError(f"--experts {form}: this model has no experts whose form can be chosen; leave the option out")
 
 
 def class_of(transformers, name):
@@ -304,12 +314,57 @@ def export(module, values, shapes):
     if hasattr(module, "config") and hasattr(module.config, "use_cache"):
         module.config.use_cache = False
     module.eval()
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), real_pairs():
         warnings.simplefilter("ignore")
-        program = torch.export.export(module, tuple(values.values()), dynamic_shapes=shapes, strict=False)
+        try:
+            program = torch.export.export(module, tuple(values.values()), dynamic_shapes=shapes, strict=False)
+        except torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode as error:
+            line = str(error).strip().partition("\n")[0]
+            raise ExportError(f"the model's code decides by values that only a run knows: {line}\n"
+                              "mixtures of experts export with --experts batched_mm") from error
     check_dynamic(program, shapes)
     without_folders(program)
     return program
+
+
+def real_pairs():
+    """While this mode is on, complex tensors are real ones with a last dimension of two: rotary embeddings by `polar` and
+    `view_as_complex` then export as products and sums, which every engine has."""
+    import torch
+
+    def mark(tensor):
+        tensor.is_real_pair = True
+        return tensor
+
+    def is_pair(value):
+        return isinstance(value, torch.Tensor) and getattr(value, "is_real_pair", False)
+
+    def times(a, b):
+        (ar, ai), (br, bi) = a.unbind(-1), b.unbind(-1)
+        return torch.stack((ar * br - ai * bi, ar * bi + ai * br), -1)
+
+    class RealPairs(torch.overrides.TorchFunctionMode):
+        moving = (torch.Tensor.to, torch.Tensor.unsqueeze, torch.unsqueeze, torch.Tensor.contiguous)
+
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if function is torch.polar:
+                size, angle = args
+                return mark(torch.stack((size * torch.cos(angle), size * torch.sin(angle)), -1))
+            if function is torch.view_as_complex:
+                return mark(args[0].view_as(args[0]))
+            if not any(is_pair(argument) for argument in args):
+                return function(*args, **kwargs)
+            if function is torch.view_as_real:
+                return args[0].view_as(args[0])
+            if function in (torch.Tensor.mul, torch.mul, torch.Tensor.__mul__, torch.Tensor.__rmul__):
+                return mark(times(*args) if all(is_pair(argument) for argument in args) else function(*args, **kwargs))
+            if function is torch.Tensor.unsqueeze and args[1] < 0:
+                return mark(function(args[0], args[1] - 1))
+            result = function(*args, **kwargs)
+            return mark(result) if function in self.moving else result
+
+    return RealPairs()
 
 
 def write_reference(program, values, path):
@@ -351,6 +406,8 @@ def parse_arguments(arguments=None):
                         help="fields of a transformers output to return (default: logits, or the first)")
     parser.add_argument("--dynamic", default="batch", metavar="AXES", type=lambda text: [axis for axis in text.split(",") if axis],
                         help="batch, sequence, height, width, or NAME.DIMENSION; empty: none (default: batch)")
+    parser.add_argument("--experts", choices=["batched_mm", "grouped_mm", "eager"],
+                        help="form of a mixture of experts (default: batched_mm, which always exports; grouped_mm does for bf16 weights)")
     parser.add_argument("--image", metavar="HxW", help="example image size (default: the model's own, or 224x224)")
     parser.add_argument("--sequence", type=int, default=16, help="example sequence length (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of untrained weights and examples (default: 0)")
@@ -370,6 +427,8 @@ def run(options):
         raise ExportError(f"`{options.model}` gives a {type(module).__name__}, not an nn.Module")
     if options.weights:
         load_weights(module, options.weights)
+    if options.model.startswith("transformers:") or options.experts:
+        choose_experts(module, options.experts)
     torch.manual_seed(options.seed)
     values = example_inputs(module, kind, options)
     if options.model.startswith("transformers:"):

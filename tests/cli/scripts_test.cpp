@@ -115,6 +115,39 @@ TEST_F(ExportModel, DoesWithoutWhatATorchvisionCannotLoad) {
   EXPECT_EQ(export_tiny("").status, 0) << export_tiny("").err;
 }
 
+// Rotary embeddings as DeepSeek-V2 and Llama 4 write them.
+TEST_F(ExportModel, WritesComplexRotationsAsRealNumbers) {
+  spit(folder.file("rope.py"),
+       "import torch\n"
+       "class Rope(torch.nn.Module):\n"
+       "    def forward(self, x):\n"
+       "        angle = torch.arange(x.shape[1]).float()[:, None] * torch.tensor([1.0, 0.1])\n"
+       "        turn = torch.polar(torch.ones_like(angle), angle) * 0.5\n"
+       "        pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2))\n"
+       "        return torch.view_as_real(pairs * turn.unsqueeze(0).to(x.device)).flatten(2)\n"
+       "    def example_inputs(self):\n        return (torch.randn(2, 3, 4),)\n");
+  const auto program = folder.file("rope.pt2");
+  const auto exported = run_shell(python() + " " + kRoot + "/scripts/export_model.py " + folder.file("rope.py") + ":Rope --dynamic batch,x.1 --out " + program);
+  ASSERT_EQ(exported.status, 0) << exported.err;
+  spit(folder.file("compare.py"),
+       "import sys, torch\nsys.path.insert(0, '" + folder.path() + "')\nimport rope\n"
+       "program = torch.export.load('" + program + "')\nx = torch.randn(3, 5, 4)\n"
+       "print(float((program.module()(x) - rope.Rope()(x)).abs().max()) < 1e-6, 'complex' in str(program.graph))\n");
+  EXPECT_EQ(run_shell(python() + " " + folder.file("compare.py")).out, "True False\n");
+}
+
+TEST_F(ExportModel, SaysHowMixturesExportWhenCodeDecidesByValues) {
+  spit(folder.file("loop.py"),
+       "import torch\n"
+       "class Loop(torch.nn.Module):\n"
+       "    def forward(self, x):\n        return sum(x[i] for i in (x[:, 0] > 0).nonzero())\n"
+       "    def example_inputs(self):\n        return (torch.randn(4, 3),)\n");
+  const auto exported = run_shell(python() + " " + kRoot + "/scripts/export_model.py " + folder.file("loop.py") + ":Loop --out " + folder.file("loop.pt2"));
+  EXPECT_NE(exported.status, 0);
+  EXPECT_TRUE(contains(exported.err, "--experts batched_mm")) << exported.err;
+  EXPECT_FALSE(contains(exported.err, "Traceback")) << exported.err;
+}
+
 TEST_F(ExportModel, AsksForPretrainedWeightsWhenTold) {
   spit(folder.file("torchvision/__init__.py"), "from . import models\n");
   ASSERT_EQ(export_tiny("--pretrained").status, 0);
