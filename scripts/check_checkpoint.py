@@ -103,7 +103,12 @@ def main():
         for form, setting in FORMS.items():
             convert(base, folder / "packed", setting)
             convert(base, folder / "plain", setting, "format=safetensors")
-            distance = (logits(folder / "packed") - logits(folder / "plain")).abs().max().item()
+            try:
+                distance = (logits(folder / "packed") - logits(folder / "plain")).abs().max().item()
+            except RuntimeError as error:  # what Transformers says of a file that it does not read
+                print(f"  {form}: FAILED, Transformers {transformers.__version__}: {str(error).splitlines()[0]}", flush=True)
+                fine = False
+                continue
             fine &= distance == 0
             print(f"  {form}: logits differ by {distance:g}", flush=True)
         for bits in (4, 8):
