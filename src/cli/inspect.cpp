@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/names.h"
 #include "deploy/openvino_engine.h"
+#include "exec/unknown_operators.h"
 #include "ir/describe.h"
 #include "ir/shared_copy.h"
 #include "ir/text.h"
@@ -91,6 +92,7 @@ nlohmann::ordered_json to_json(const Model& model, const InspectOptions& options
   json["weight_bytes"] = weight_bytes(model);
   json["macs"] = model_cost(model).macs;
   json["operators"] = count_operators(model);
+  for (const Problem& problem : find_unknown_operators(model.graph)) json["cannot_run"].push_back({{"message", problem.message}, {"hint", problem.hint}});
   for (const auto& [path, row] : collect_modules(model)) {
     if (!options.select.empty() && !matches_glob(options.select, path)) continue;
     json["modules"].push_back({{"path", path}, {"type", row.type}, {"macs", row.macs}, {"parameters", row.parameters}, {"nodes", row.nodes}});
@@ -111,6 +113,11 @@ void print_overview(const Model& model, const InspectOptions& options) {
   }
   std::cout << "  " << model.graph.node_count() << " nodes, " << format_count(static_cast<double>(parameter_count(model))) << " parameters, "
             << format_bytes(static_cast<double>(weight_bytes(model))) << " of weights, " << format_count(model_cost(model).macs) << " MACs an example\n";
+}
+
+// A program that runs nowhere here can still be looked at.
+void warn_of_unknown_operators(const Model& model) {
+  for (const Problem& problem : find_unknown_operators(model.graph)) log_warning(problem.message + "; " + problem.hint);
 }
 
 void print_modules(const Model& model, const InspectOptions& options) {
@@ -160,6 +167,7 @@ int inspect(const Session& session, const InspectOptions& options) {
     return 0;
   }
   print_overview(model, options);
+  warn_of_unknown_operators(model);
   if (options.modules || !options.select.empty()) print_modules(model, options);
   if (options.operators) print_operators(model);
   if (options.groups || options.members) std::cout << groups_text(as_passes_see(model), options.members);

@@ -17,7 +17,11 @@ int validate(const Session& session, const RecipeOptions& options, bool shallow)
   if (const auto status = run_checkpoint_recipe(session, options, CheckpointAction::check, {})) return *status;
   const auto recipe = load_recipe(options, session);
   if (!shallow) {
-    for (const auto& note : make_plan(recipe).notes) log_info(note);
+    const auto made = make_plan(recipe);
+    for (const auto& note : made.notes) log_info(note);
+    for (const auto& step : made.steps) {
+      for (const auto& note : step.notes) log_info(step.name + ": " + note);
+    }
   }
   if (session.json) {
     std::cout << dump_recipe_json(recipe);

@@ -18,20 +18,14 @@
 #include "exec/kernels/fake_quant.h"
 #include "exec/foreign_error.h"
 #include "exec/kernels/pointwise_convolution.h"
-#include "exec/kernels/quantized_decomposed.h"
 #include "exec/kernels/training_kernels.h"
+#include "exec/unknown_operators.h"
 #include "ir/control_flow.h"
 #include "ir/schema.h"
 #include "ops/quantization.h"
 
 namespace dsc {
 namespace {
-
-// "aten.conv2d.default" -> {"aten::conv2d", ""}
-void register_own_operators(std::string_view target) {
-  if (target.starts_with("dscompress.")) register_fake_quant_operators();
-  if (target.starts_with("quantized_decomposed.")) register_quantized_decomposed_operators();
-}
 
 // In place on a tensor outside autograd, `detach_` has nothing to do; it has no kernel below autograd either.
 void identity(std::vector<c10::IValue>&) {}
@@ -43,36 +37,6 @@ void limit_fill(std::vector<c10::IValue>& stack) {
   if (!c10::isReducedFloatingType(type) || !stack.at(2).isDouble()) return;
   const double most = type == c10::kHalf ? 65504.0 : 3.3895313892515355e38;
   if (std::isfinite(stack[2].toDouble())) stack[2] = std::clamp(stack[2].toDouble(), -most, most);
-}
-
-std::string place_text(const Node& node) {
-  const std::string line = node.source_line();
-  return line.empty() ? "" : " (" + line + ")";
-}
-
-Problem unknown_operator(const std::string& target, const std::vector<const Node*>& nodes) {
-  const c10::OperatorName name = operator_name(target);
-  std::vector<std::string> overloads;
-  for (const c10::OperatorName& known : c10::Dispatcher::singleton().getAllOpNames()) {
-    if (known.name == name.name) overloads.push_back(known.overload_name.empty() ? "default" : known.overload_name);
-  }
-  std::sort(overloads.begin(), overloads.end());
-  Problem problem;
-  problem.message = "operator `" + target + "` is unknown to this LibTorch; used by";
-  for (std::size_t i = 0; i < std::min<std::size_t>(nodes.size(), 5); ++i) {
-    problem.message += (i ? ", %" : " %") + nodes[i]->name() + place_text(*nodes[i]);
-  }
-  if (nodes.size() > 5) problem.message += " and " + std::to_string(nodes.size() - 5) + " more nodes";
-  problem.place.pointer = "%" + nodes.front()->name();
-  if (overloads.empty()) {
-    problem.hint = "export a variant of the model without it, e.g. after `program.run_decompositions()`, or load the "
-                   "library that defines it with --plugin";
-  } else {
-    problem.hint = "this LibTorch has the overloads";
-    for (const std::string& overload : overloads) problem.hint += " " + overload;
-    problem.hint += "; export the model with the LibTorch version that dscompress was built with";
-  }
-  return problem;
 }
 
 class Planner {
