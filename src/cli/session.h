@@ -31,6 +31,7 @@ void add_validate_command(CLI::App& app, Session& session);
 void add_plan_command(CLI::App& app, Session& session);
 void add_eval_command(CLI::App& app, Session& session);
 void add_sense_command(CLI::App& app, Session& session);
+void add_cache_command(CLI::App& app, Session& session);
 void add_compare_command(CLI::App& app, Session& session);
 void add_gate_command(CLI::App& app, Session& session);
 void add_nightly_command(CLI::App& app, Session& session);

@@ -125,7 +125,7 @@ void add_sweep_command(CLI::App& app, Session& session) {
   sub->add_option("-o,--output-dir", command->output_dir, "Folder of the sweep; default: runs/NAME-sweep-TIME")->type_name("DIR");
   sub->add_option("--workers", command->workers, "Processes that take trials; the cores are shared among them")->check(CLI::Range(1, 1024))->type_name("N");
   sub->add_option("--multirun", command->multirun, "Parameters of a grid in short, in place of the recipe's: 'vars.cut=0.3,0.5 vars.bits=4,8'")->type_name("TEXT");
-  auto* cache = sub->add_option("--cache", command->cache, "Folder of the step cache, which other sweeps may share; default: DIR/cache")->type_name("DIR");
+  auto* cache = sub->add_option("--cache", command->cache, "Folder of the step cache, which sweeps and runs share; default: your own, ~/.cache/dscompress/steps (dscompress cache)")->type_name("DIR");
   sub->add_flag("--no-cache", command->no_cache, "Compute steps that trials share in each of them")->excludes(cache);
   sub->add_option("--worker", command->worker, "Take trials of the sweep in this folder until none is left: one more worker, on any machine that shares the folder")->type_name("DIR");
   sub->add_flag("--json", session.json, "Print the result as JSON");

@@ -16,6 +16,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "deploy/openvino_engine.h"
+#include "pipeline/cache_folder.h"
 #include "pipeline/predictions.h"
 #include "pipeline/step_files.h"
 
@@ -101,23 +102,22 @@ std::optional<CachedState> StepCache::find(const std::string& key, Model& model)
   if (!has(key)) return std::nullopt;
   const auto path = path_of(key);
   try {
-    const auto files = ordered_json::parse(read_file(path + "/entry.json")).at("files").get<std::map<std::string, std::string>>();
-    for (const auto& [name, print] : files) {
-      if (fingerprint_path(path + "/" + name) != print) throw Error(ErrorCode::model_file, "the content of " + name + " has changed", {.file = path});
-    }
+    if (const auto damage = damage_of(path); !damage.empty()) throw Error(ErrorCode::model_file, damage, {.file = path});
     CheckpointPaths paths;
     paths.step = path + "/" + kState;
     ResumePoint nowhere;
     auto state = read_checkpoints(paths, model, nowhere, {{"key", key}});
     CachedState found{.record = std::move(state.report.steps.at(0)), .evaluation = {}};
     found.evaluation.metrics = found.record.metrics;
-    if (files.contains(kPredictionsFile)) {
+    if (fs::exists(path + "/" + kPredictionsFile)) {
       auto predictions = read_predictions(path + "/" + kPredictionsFile);
       found.evaluation.examples = std::move(predictions.examples);
       found.evaluation.outcomes = std::move(predictions.models.at(kOutcomes));
     }
+    touch_entry(path);
     return found;
   } catch (const std::exception& error) {
+    if (!has(key)) return std::nullopt;  // another process has just removed it
     log_warning("an entry of the step cache is damaged, and is computed again (" + path + "): " + error.what());
     fs::remove_all(path);
     return std::nullopt;
@@ -142,6 +142,16 @@ void StepCache::put(const std::string& key, const StepRecord& record, const Mode
   std::error_code taken;  // another process was faster, with the same content
   fs::rename(beside, path, taken);
   if (taken) fs::remove_all(beside);
+  keep_limit(key);
+}
+
+void StepCache::keep_limit(const std::string& key) const {
+  const auto limit = cache_limit(folder_);
+  if (!limit) return;
+  for (const auto& entry : prune_cache(folder_, *limit)) {
+    log_debug("removed from the step cache: what step " + entry.step + " left (" + format_bytes(static_cast<double>(entry.bytes)) + ")");
+    if (entry.key == key) log_warning("the step cache is limited to less than this step leaves (" + format_bytes(static_cast<double>(entry.bytes)) + "): it is not kept");
+  }
 }
 
 std::unique_ptr<Claim> StepCache::lease(const std::string& key) {

@@ -51,6 +51,8 @@ class StepCache {
   std::unique_ptr<Claim> lease(const std::string& key);
 
  private:
+  // What was used least recently goes, where the folder has a limit (cache_folder.h).
+  void keep_limit(const std::string& key) const;
   std::string path_of(const std::string& key) const { return folder_ + "/" + key.substr(0, 2) + "/" + key; }
 
   std::string folder_;

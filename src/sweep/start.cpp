@@ -11,6 +11,7 @@
 #include "core/names.h"
 #include "core/tree_place.h"
 #include "core/utc.h"
+#include "pipeline/cache_folder.h"
 #include "pipeline/gates.h"
 #include "pipeline/plan.h"
 #include "pipeline/step_cache.h"
@@ -156,8 +157,8 @@ Settings settings_of(const StartOptions& options, const SweepSection& section, c
   settings.seeds = config.seeds;
   settings.limits = config.limits;
   settings.workers = options.workers;
-  settings.threads = options.threads > 0 ? options.threads : base.threads > 0 ? base.threads : std::max<std::int64_t>(1, available_cores() / options.workers);
-  settings.cache = absolute_path(options.cache ? *options.cache : options.out + "/cache");
+  settings.threads = options.threads > 0 ? options.threads : base.threads > 0 ? base.threads : std::max<std::int64_t>(1, available_cores() / std::max<std::int64_t>(1, options.workers));
+  settings.cache = absolute_path(options.cache ? *options.cache : user_cache_folder());
   for (const auto& file : options.input.vars_files) settings.vars_files.push_back(absolute_path(file));
   settings.overrides = options.input.overrides;
   for (const auto& file : base.files) settings.files[file] = fingerprint_path(file);

@@ -17,7 +17,7 @@ struct StartOptions {
   std::string out;
   std::int64_t workers = 1;
   std::int64_t threads = 0;          // of each worker; 0: the recipe's, or its share of the cores
-  std::optional<std::string> cache;  // folder of the step cache, empty: none; absent: OUT/cache
+  std::optional<std::string> cache;  // folder of the step cache, empty: none; absent: the user's own
 };
 
 // "vars.cut=0.3,0.5 vars.bits=4,8": the parameters of a grid. errors: usage.

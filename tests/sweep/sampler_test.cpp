@@ -18,7 +18,7 @@ std::string sampled(const std::string& section) {
 
 class SampledSweep : public TinyRun {
  public:
-  explicit SampledSweep(const std::string& section) : TinyRun(sampled(section)) {}
+  explicit SampledSweep(const std::string& section) : TinyRun(sampled(section)) { ::setenv("XDG_CACHE_HOME", file("home").c_str(), 1); }
   ProgramResult sweep(const std::string& out, const std::string& more = {}, const std::string& before = {}) const {
     return run_program("-q --threads 1 sweep " + file("recipe.yaml") + " -o " + file(out) + " " + more, before);
   }

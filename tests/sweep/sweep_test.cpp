@@ -27,7 +27,9 @@ const std::string kGrid = "  parameters: {vars.cut: {values: [0.2, 0.4]}, vars.b
 
 class TinySweep : public TinyRun {
  public:
-  explicit TinySweep(const std::string& section = kGrid, int epochs = 2) : TinyRun(tiny_sweep(section, epochs)) {}
+  explicit TinySweep(const std::string& section = kGrid, int epochs = 2) : TinyRun(tiny_sweep(section, epochs)) {
+    ::setenv("XDG_CACHE_HOME", file("home").c_str(), 1);  // the user's own step cache
+  }
   ProgramResult sweep(const std::string& out, const std::string& more = {}) const {
     return run_program("-q --threads 1 sweep " + file("recipe.yaml") + " -o " + file(out) + " " + more);
   }
@@ -67,6 +69,7 @@ TEST(Sweep, LeavesTrialsTablesAndAPage) {
 TEST(Sweep, SharedStepsAreComputedOnceAndGiveTheBytesOfDirectRuns) {
   const TinySweep sweep;
   ASSERT_EQ(sweep.sweep("out", "--workers 2").status, 0);
+  EXPECT_TRUE(fs::exists(sweep.file("home/dscompress/steps"))) << "the cache is the user's own";
   ASSERT_EQ(sweep.sweep("without", "--no-cache").status, 0);
   expect_same_models(sweep, "out", "without");
   const auto direct = sweep.run("direct", "--set vars.bits=4 --set vars.cut=0.4");
