@@ -65,7 +65,7 @@ int drive_and_print(const Session& session, const sweep::Folder& folder, std::in
   if (sweep::is_sampled(folder.read_settings().method)) sampler.emplace(folder, session.passes);
   const int status = sweep::drive(folder, {.workers = workers, .arguments = worker_arguments(session), .sampler = sampler ? &*sampler : nullptr});
   sweep::evaluate_front(folder, session.passes);
-  sweep::write_tables(folder);
+  sweep::write_last_tables(folder);
   print_sweep(session, folder);
   return status;
 }

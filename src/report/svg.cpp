@@ -214,4 +214,30 @@ std::string scatter_chart(const std::string& title, const std::string& x_label, 
   return svg + printed("<g fill=\"%s\" opacity=\".55\">", kColours[0]) + others + printed("</g><g fill=\"%s\">", kColours[1]) + front + "</g></svg></figure>";
 }
 
+std::string parallel_chart(const std::string& title, const std::vector<ParallelAxis>& axes, const std::vector<ParallelLine>& lines) {
+  if (axes.size() < 2 || lines.empty()) return {};
+  constexpr double kSide = 48, kBottomOfAxes = kHeight - 34;
+  const auto at_x = [&](std::size_t axis) { return kSide + (kWidth - 2 * kSide) * static_cast<double>(axis) / static_cast<double>(axes.size() - 1); };
+  const auto at_y = [&](double height) { return kBottomOfAxes - height * (kBottomOfAxes - kTop); };
+  const auto draw = [&](const ParallelLine& line) {
+    std::string path;
+    bool drawing = false;
+    for (std::size_t a = 0; a < axes.size(); ++a) {
+      const bool has = std::isfinite(line.heights[a]);
+      if (has) path += printed("%c%.1f %.1f", drawing ? 'L' : 'M', at_x(a), at_y(line.heights[a]));
+      drawing = has;
+    }
+    return "<path d=\"" + path + (line.hover.empty() ? "\"/>" : "\"><title>" + escape_xml(line.hover) + "</title></path>");
+  };
+  std::string others, front, frame;
+  for (const auto& line : lines) (line.on_front ? front : others) += draw(line);
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    frame += printed("<line class=\"grid\" x1=\"%.1f\" y1=\"%g\" x2=\"%.1f\" y2=\"%g\"/>", at_x(a), kTop, at_x(a), kBottomOfAxes);
+    for (const auto& [height, text] : axes[a].ticks) frame += text_at(at_x(a) + (a + 1 == axes.size() ? -4 : 4), at_y(height) + 4, text, a + 1 == axes.size() ? "end" : "start");
+    frame += text_at(at_x(a), a % 2 == 0 ? kHeight - 18 : kHeight - 5, axes[a].label, "middle");  // in turn on two lines: long names
+  }
+  return open_chart(title, kHeight) + printed("<g fill=\"none\" stroke=\"%s\" opacity=\".3\">", kColours[0]) + others +
+         printed("</g><g fill=\"none\" stroke=\"%s\" stroke-width=\"2\" opacity=\".85\">", kColours[1]) + front + "</g>" + frame + "</svg></figure>";
+}
+
 }  // namespace dsc

@@ -44,6 +44,18 @@ struct Point {
 // A cloud of points; those on the front are joined in order of x.
 std::string scatter_chart(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Point>& points);
 
+// One vertical axis for each quantity, and a line across all for each thing that has them.
+struct ParallelAxis {
+  std::string label;
+  std::vector<std::pair<double, std::string>> ticks;  // at heights from 0 (bottom) to 1
+};
+struct ParallelLine {
+  std::vector<double> heights;  // on each axis, from 0 to 1; not a number: it has none, and the line has a gap
+  std::string hover;
+  bool on_front = false;
+};
+std::string parallel_chart(const std::string& title, const std::vector<ParallelAxis>& axes, const std::vector<ParallelLine>& lines);
+
 // For HTML, SVG and XML.
 std::string escape_xml(const std::string& text);
 

@@ -1,10 +1,13 @@
 // sweep.html: one file that opens offline.
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <set>
 #include <sstream>
 
 #include "core/log.h"
 #include "core/printed.h"
-#include "core/tree.h"
 #include "report/html_page.h"
 #include "report/svg.h"
 #include "report/sweep_report.h"
@@ -13,6 +16,7 @@ namespace dsc {
 namespace {
 
 constexpr std::size_t kMostRows = 500;      // of the table; trials.csv has all
+constexpr std::size_t kMostLines = 1000;    // of parallel coordinates, beside the front
 constexpr std::size_t kMostHovers = 2000;   // beyond, only the front tells what it is: the page stays below 5 MB with 10,000 trials
 
 // A figure on an axis, in the unit that its size asks for.
@@ -84,16 +88,77 @@ void write_importance(std::ostream& out, const SweepReport& report) {
   out << '\n';
 }
 
-bool is_number(const std::string& text) {
-  const auto look = look_of(plain_tree(text));
-  return look == ScalarLook::integer || look == ScalarLook::number;
+// Where each trial's value lies on an axis of its own: numbers between the smallest and the largest, others in alphabetical order.
+struct ParallelColumn {
+  ParallelAxis axis;
+  std::vector<double> heights;  // by trial
+};
+
+ParallelColumn column_of_numbers(const std::string& label, const std::vector<double>& values, const std::function<std::string(double)>& text) {
+  ParallelColumn column{.axis = {.label = label, .ticks = {}}, .heights = values};
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const double value : values) {
+    if (!std::isfinite(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  if (!(low <= high)) return column;
+  for (double& height : column.heights) height = high > low ? (height - low) / (high - low) : height - low + 0.5;
+  column.axis.ticks = high > low ? std::vector<std::pair<double, std::string>>{{0, text(low)}, {1, text(high)}} : std::vector<std::pair<double, std::string>>{{0.5, text(low)}};
+  return column;
+}
+
+ParallelColumn column_of_parameter(const SweepReport& report, std::size_t parameter) {
+  std::set<std::string> kinds;
+  std::vector<double> numbers;
+  for (const auto& trial : report.trials) {
+    const auto& value = trial.values[parameter];
+    if (!value.empty()) kinds.insert(value);
+    numbers.push_back(is_numeric(value) ? std::strtod(value.c_str(), nullptr) : std::nan(""));
+  }
+  if (std::ranges::all_of(kinds, is_numeric)) return column_of_numbers(report.parameters[parameter], numbers, [](double value) { return printed("%.4g", value); });
+  ParallelColumn column{.axis = {.label = report.parameters[parameter], .ticks = {}}, .heights = {}};
+  constexpr std::size_t kMostTicks = 12, kLongest = 18;
+  const auto height_of = [&](const std::string& value) { return kinds.size() < 2 ? 0.5 : static_cast<double>(std::distance(kinds.begin(), kinds.find(value))) / static_cast<double>(kinds.size() - 1); };
+  for (const auto& kind : kinds) {
+    if (kinds.size() <= kMostTicks) column.axis.ticks.emplace_back(height_of(kind), kind.size() <= kLongest ? kind : kind.substr(0, kLongest) + "…");
+  }
+  for (const auto& trial : report.trials) column.heights.push_back(trial.values[parameter].empty() ? std::nan("") : height_of(trial.values[parameter]));
+  return column;
+}
+
+void write_parallel(std::ostream& out, const SweepReport& report, const std::vector<std::size_t>& front) {
+  std::vector<ParallelColumn> columns;
+  for (std::size_t p = 0; p < report.parameters.size(); ++p) columns.push_back(column_of_parameter(report, p));
+  for (const auto& objective : report.objectives) {
+    std::vector<double> values;
+    for (const auto& trial : report.trials) {
+      const auto found = trial.figures.find(objective.name);
+      values.push_back(found == trial.figures.end() ? std::nan("") : found->second);
+    }
+    columns.push_back(column_of_numbers(objective.name, values, [&](double value) { return format_figure(objective.name, value); }));
+  }
+  std::vector<ParallelAxis> axes;
+  for (const auto& column : columns) axes.push_back(column.axis);
+  const std::size_t every = report.trials.size() / kMostLines + 1;
+  std::vector<ParallelLine> lines;
+  for (std::size_t i = 0; i < report.trials.size(); ++i) {
+    const bool on_front = std::ranges::binary_search(front, i);
+    if (report.trials[i].status != "complete" || (!on_front && i % every != 0)) continue;
+    ParallelLine line{.heights = {}, .hover = hover_of(report, report.trials[i]), .on_front = on_front};
+    for (const auto& column : columns) line.heights.push_back(column.heights[i]);
+    lines.push_back(std::move(line));
+  }
+  const auto chart = parallel_chart("parameters and objectives", axes, lines);
+  if (chart.empty()) return;
+  out << "<h2>Parallel coordinates</h2>\n<p>A line is a trial; those on the front stand out." << (every > 1 ? " Of the others every " + std::to_string(every) + "th is shown." : "") << "</p>\n" << chart << '\n';
 }
 
 // Each objective against each parameter that is a number.
 void write_slices(std::ostream& out, const SweepReport& report, const std::vector<std::size_t>& front) {
   out << "<h2>Slices</h2>\n";
   for (std::size_t p = 0; p < report.parameters.size(); ++p) {
-    const bool numbers = std::ranges::all_of(report.trials, [&](const SweepTrial& trial) { return is_number(trial.values[p]); });
+    const bool numbers = std::ranges::all_of(report.trials, [&](const SweepTrial& trial) { return is_numeric(trial.values[p]); });
     if (!numbers || report.trials.size() > kMostHovers) continue;
     for (const auto& objective : report.objectives) {
       std::vector<Point> points;
@@ -150,6 +215,7 @@ std::string sweep_html(const SweepReport& report) {
   out << "</div>\n";
   for (const auto& note : report.notes) out << "<p>" << escape_xml(note) << "</p>\n";
   write_fronts(out, report, front);
+  write_parallel(out, report, front);
   write_importance(out, report);
   write_slices(out, report, front);
   write_trials(out, report, front);

@@ -100,10 +100,7 @@ bool beats(const std::vector<double>& a, const std::vector<double>& b) {
 std::vector<std::size_t> groups_of(const std::vector<std::string>& values) {
   constexpr std::size_t kGroups = 8;
   const std::set<std::string> kinds(values.begin(), values.end());
-  const bool numbers = std::ranges::all_of(kinds, [](const std::string& text) {
-    const auto look = look_of(plain_tree(text));
-    return look == ScalarLook::integer || look == ScalarLook::number;
-  });
+  const bool numbers = std::ranges::all_of(kinds, is_numeric);
   std::vector<std::size_t> groups(values.size());
   if (kinds.size() <= kGroups || !numbers) {
     for (std::size_t i = 0; i < values.size(); ++i) groups[i] = static_cast<std::size_t>(std::distance(kinds.begin(), kinds.find(values[i])));
@@ -129,6 +126,11 @@ double explained(const std::vector<double>& values, const std::vector<std::size_
 }
 
 }  // namespace
+
+bool is_numeric(const std::string& value) {
+  const auto look = look_of(plain_tree(value));
+  return look == ScalarLook::integer || look == ScalarLook::number;
+}
 
 std::vector<std::size_t> pareto_front(const SweepReport& report) {
   std::vector<std::pair<std::vector<double>, std::size_t>> candidates, front;

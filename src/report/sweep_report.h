@@ -35,6 +35,8 @@ struct SweepReport {
   std::vector<std::string> notes;
 };
 
+bool is_numeric(const std::string& value);  // of a parameter
+
 // Indices of the complete trials that meet all constraints and that no other such trial beats in one objective without losing in
 // another, in order.
 std::vector<std::size_t> pareto_front(const SweepReport& report);
@@ -53,6 +55,7 @@ std::vector<std::vector<std::string>> sweep_table(const SweepReport& report, con
 std::string sweep_summary(const SweepReport& report);    // "9 of 9 trials, 0 failed, 3 on the front"
 std::string sweep_markdown(const SweepReport& report);
 std::string sweep_json(const SweepReport& report);
+std::string sweep_journal(const SweepReport& report);    // for optuna-dashboard; Optuna's journal, study NAME
 std::string sweep_html(const SweepReport& report);       // opens offline
 
 }  // namespace dsc

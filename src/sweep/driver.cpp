@@ -237,11 +237,22 @@ DriverLock::DriverLock(const Folder& folder)
 
 int drive(const Folder& folder, const DriveOptions& options) { return Driver(folder, options).run(); }
 
-void write_tables(const Folder& folder) {
-  const auto report = collect_report(folder);
+namespace {
+
+void write_tables(const Folder& folder, const SweepReport& report) {
   write_file_atomically(folder.file("trials.csv"), sweep_csv(report));
   write_file_atomically(folder.file("front.csv"), sweep_front_csv(report));
   write_file_atomically(folder.file("sweep.html"), sweep_html(report));
+}
+
+}  // namespace
+
+void write_tables(const Folder& folder) { write_tables(folder, collect_report(folder)); }
+
+void write_last_tables(const Folder& folder) {
+  const auto report = collect_report(folder);
+  write_tables(folder, report);
+  write_file_atomically(folder.file("optuna.journal"), sweep_journal(report));
 }
 
 }  // namespace dsc::sweep

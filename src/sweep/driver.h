@@ -29,5 +29,7 @@ int drive(const Folder& folder, const DriveOptions& options);
 
 // trials.csv, front.csv, sweep.html.
 void write_tables(const Folder& folder);
+// These, and optuna.journal.
+void write_last_tables(const Folder& folder);
 
 }  // namespace dsc::sweep

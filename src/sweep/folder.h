@@ -11,7 +11,7 @@
 //   results/0007.json     how it ended
 //   front_eval.json       the front on data.eval, where trials were judged on data.valid
 //   stop                  why no further trial is to be started
-//   trials.csv  front.csv  sweep.html    made from all of this
+//   trials.csv  front.csv  sweep.html  optuna.journal    made from all of this
 #pragma once
 
 #include <cstdint>

@@ -104,6 +104,39 @@ TEST(SweepFiles, SayWhatWasFound) {
   EXPECT_EQ(json.at("trials")[2].at("status"), "failed");
 }
 
+// An axis for each parameter and objective, lowest value at the bottom (y 226), highest at the top (y 34).
+TEST(SweepFiles, ParallelCoordinatesJoinTheValuesOfATrial) {
+  SweepReport report{.name = "s", .parameters = {"cut", "how"}, .objectives = {{"size", false}}};
+  const auto trial = [](int number, const char* cut, const char* how, double size) {
+    return SweepTrial{.number = number, .status = "complete", .values = {cut, how}, .figures = {{"size", size}}};
+  };
+  report.trials = {trial(1, "0.2", "b", 100), trial(2, "0.6", "a", 300), trial(3, "0.4", "", 200)};
+  const auto html = sweep_html(report);
+  EXPECT_NE(html.find("<path d=\"M48.0 226.0L280.0 34.0L512.0 226.0\"><title>trial 1"), std::string::npos);
+  EXPECT_NE(html.find("<path d=\"M48.0 34.0L280.0 226.0L512.0 34.0\"><title>trial 2"), std::string::npos);
+  EXPECT_NE(html.find("<path d=\"M48.0 130.0M512.0 130.0\"><title>trial 3"), std::string::npos) << "a trial without a value has a gap";
+}
+
+// The lines that Optuna 5's JournalStorage replays; tests/sweep/sampler_test.cpp has Optuna read such a file.
+TEST(SweepFiles, JournalIsOneThatOptunaReplays) {
+  SweepReport report{.name = "s", .started_at = "2026-11-29T23:59:58Z", .parameters = {"how"}, .objectives = {{"size", false}, {"top1", true}}};
+  report.trials = {{.number = 1, .status = "complete", .values = {"b"}, .figures = {{"size", 5}, {"top1", 0.5}}, .violations = {"too large"}, .seconds = 2.5, .folder = "trials/0001"},
+                   {.number = 2, .status = "failed", .reason = "it broke", .values = {"a"}, .folder = "trials/0002"},
+                   {.number = 3, .status = "waiting", .values = {"a"}, .folder = "trials/0003"}};
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(sweep_journal(report));
+  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(lines.size(), 2U + 5U + 5U + 4U);
+  EXPECT_EQ(lines[0].at("directions"), (std::vector<int>{1, 2}));
+  EXPECT_EQ(lines[3].at("param_value_internal"), 1) << "b is the second of a, b";
+  EXPECT_EQ(nlohmann::json::parse(lines[3].at("distribution").get<std::string>()).at("attributes").at("choices"), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(lines[5].at("system_attr").at("constraints"), std::vector<double>{1});
+  EXPECT_EQ(lines[6], nlohmann::json::parse(R"({"op_code": 6, "trial_id": 0, "state": 1, "values": [5.0, 0.5], "datetime_complete": "2026-11-30T00:00:00.500000+00:00", "worker_id": "dscompress"})"));
+  EXPECT_EQ(lines[10].at("user_attr").at("reason"), "it broke");
+  EXPECT_EQ(lines[11].at("state"), 3);
+  EXPECT_EQ(lines[15].at("state"), 4);
+}
+
 TEST(SweepFiles, OfTenThousandTrialsStaySmall) {
   SweepReport report{.name = "large", .parameters = {"a", "b", "c"}, .objectives = {{"macs", false}, {"size", false}, {"top1", true}}};
   Random random(3);

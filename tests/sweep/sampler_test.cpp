@@ -82,5 +82,32 @@ TEST(Sampler, ResumedItGoesOnWithTheSameTrials) {
   EXPECT_TRUE(contains(changed.err, "has changed since the sweep started")) << changed.err;
 }
 
+TEST(Sampler, OptunaReadsTheJournal) {
+  NEEDS_OPTUNA();
+  const SampledSweep sweep("  method: tpe\n  limits: {trials: 12}\n  objectives: {size: minimize, top1: maximize}\n  constraints: {size: {min: 1.0e+9}}\n");
+  ASSERT_EQ(sweep.sweep("out").status, 0);
+  spit(sweep.file("read.py"), R"(import json, sys
+import optuna
+from optuna.storages.journal import JournalFileBackend
+study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(JournalFileBackend(sys.argv[1])))
+print(json.dumps({"names": study.metric_names, "trials": [[trial.params, trial.values, trial.user_attrs["run"], trial.state.name] for trial in study.trials]}))
+)");
+  const auto read = run_shell("${DSCOMPRESS_PYTHON:-python3} " + sweep.file("read.py") + " " + sweep.file("out/optuna.journal"));
+  ASSERT_EQ(read.status, 0) << read.err;
+  const auto study = nlohmann::json::parse(read.out);
+  EXPECT_EQ(study.at("names"), (std::vector<std::string>{"size", "top1"}));
+  ASSERT_EQ(study.at("trials").size(), 12U);
+  for (int number = 1; number <= 12; ++number) {
+    const auto name = std::string(number < 10 ? "000" : "00") + std::to_string(number);
+    const auto result = nlohmann::json::parse(slurp(sweep.file("out/results/" + name + ".json"))), planned = nlohmann::json::parse(slurp(sweep.file("out/queue/" + name + ".json")));
+    const auto& trial = study.at("trials").at(static_cast<std::size_t>(number) - 1);
+    EXPECT_EQ(trial.at(1), (std::vector<double>{result.at("figures").at("size"), result.at("figures").at("top1")}));
+    EXPECT_EQ(trial.at(2), "trials/" + name);
+    EXPECT_EQ(trial.at(3), "COMPLETE");
+    EXPECT_DOUBLE_EQ(trial.at(0).at("vars.cut"), std::stod(planned.at("parameters").at("vars.cut").get<std::string>()));
+    EXPECT_DOUBLE_EQ(trial.at(0).at("vars.bits"), std::stod(planned.at("parameters").at("vars.bits").get<std::string>()));
+  }
+}
+
 }  // namespace
 }  // namespace dsc::test

@@ -56,7 +56,7 @@ TEST(Sweep, LeavesTrialsTablesAndAPage) {
     EXPECT_TRUE(fs::exists(sweep.file("out/trials/" + trial + "/model.pt2"))) << trial;
     EXPECT_TRUE(sweep.result("out", trial).at("figures").contains("top1"));
   }
-  for (const auto* name : {"/trials.csv", "/front.csv", "/sweep.html"}) EXPECT_TRUE(fs::exists(sweep.file("out") + name)) << name;
+  for (const auto* name : {"/trials.csv", "/front.csv", "/sweep.html", "/optuna.journal"}) EXPECT_TRUE(fs::exists(sweep.file("out") + name)) << name;
   EXPECT_TRUE(contains(slurp(sweep.file("out/trials.csv")), "trial,vars.bits,vars.cut,size,top1,"));
   EXPECT_TRUE(fs::is_empty(sweep.file("out/claims")));
   const auto compared = run_program("-q compare " + sweep.file("out/trials/0001") + " " + sweep.file("out"));
