@@ -37,12 +37,7 @@ std::vector<std::string> runs_of(const std::vector<std::string>& named) {
       runs.push_back(path);
       continue;
     }
-    const sweep::Folder folder(path);
-    const auto seeds = folder.read_settings().seeds;
-    const auto report = sweep::collect_report(folder);
-    for (const auto index : pareto_front(report)) {
-      runs.push_back(folder.run_folder(report.trials[index].number, seeds.empty() ? std::nullopt : std::optional(seeds.front())));
-    }
+    for (auto& run : sweep::front_runs(sweep::Folder(path))) runs.push_back(std::move(run));
   }
   if (runs.size() < 2) throw Error(ErrorCode::usage, "there is one run, and nothing to compare it with", {}, "name another run, or a sweep with two trials on its front");
   return runs;

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "eval/metrics.h"
 #include "pipeline/baseline_gate.h"
+#include "sweep/summary.h"
 #include "pipeline/recipe.h"
 #include "report/prometheus.h"
 
@@ -50,11 +51,16 @@ void write_files(const FinishedRun& run, const GateReport& report, const GateCom
   if (!prometheus.empty()) write_file_atomically(prometheus, prometheus_text(run.report, &report));
 }
 
-int gate(const Session& session, const GateCommand& command) {
-  const auto run = open_run(command.run);
-  const auto report = check(run, command, session);
+GateReport gate_run(const std::string& path, const Session& session, const GateCommand& command) {
+  const auto run = open_run(path);
+  auto report = check(run, command, session);
   write_files(run, report, command);
   append_summary(command.summary, gate_markdown(report));
+  return report;
+}
+
+int gate_one(const Session& session, const GateCommand& command) {
+  const auto report = gate_run(command.run, session, command);
   for (const auto& check : report.checks) {
     if (!check.gate.passed) annotate("gate failed: " + check.gate.message);
   }
@@ -63,12 +69,33 @@ int gate(const Session& session, const GateCommand& command) {
   return exit_status(report);
 }
 
+// A sweep has something to offer when a run on its front passes.
+int gate_front(const Session& session, const GateCommand& command) {
+  if (!command.junit.empty() || !command.prometheus.empty()) throw Error(ErrorCode::usage, "a sweep's front is several runs, each with files of its own", {.file = command.run}, "leave --junit and --prometheus out, or name one of its runs");
+  std::string list;
+  int passed = 0, runs = 0;
+  for (const auto& path : sweep::front_runs(sweep::Folder(command.run))) {
+    const auto report = gate_run(path, session, command);
+    passed += exit_status(report) == 0;
+    list += (session.json ? (runs == 0 ? "" : ",\n") : path + "\n") + (session.json ? gate_json(report) : gate_text(report)) + "\n";
+    ++runs;
+  }
+  if (session.json) std::cout << "[" << list << "]\n";
+  else std::cout << list << passed << " of " << runs << " runs on the front pass\n";
+  if (passed == 0) annotate("gate failed: none of the " + std::to_string(runs) + " runs on the front of " + command.run + " passes");
+  return passed > 0 ? 0 : exit_status(ErrorCode::gate);
+}
+
+int gate(const Session& session, const GateCommand& command) {
+  return sweep::Folder::is_sweep(command.run) ? gate_front(session, command) : gate_one(session, command);
+}
+
 }  // namespace
 
 void add_gate_command(CLI::App& app, Session& session) {
   auto command = std::make_shared<GateCommand>();
   auto* sub = app.add_subcommand("gate", "Check a run against an earlier one: exit status 1 if it is worse than the rules allow");
-  sub->add_option("RUN", command->run, "Run folder or report.json")->required()->type_name("");
+  sub->add_option("RUN", command->run, "Run folder or report.json; or a sweep, which passes when a run on its front does")->required()->type_name("");
   sub->add_option("--baseline", command->baseline, "Run folder, report.json, or a link to one, such as last-good")->required()->type_name("PATH");
   sub->add_option("--rule", command->rules, "'top1: {max_drop: 0.3pp}', 'latency_p50: {max_growth: 5%}'; default: the recipe's gates.baseline")
       ->type_name("RULE")

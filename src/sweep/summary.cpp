@@ -36,4 +36,12 @@ SweepReport collect_report(const Folder& folder) {
   return report;
 }
 
+std::vector<std::string> front_runs(const Folder& folder) {
+  const auto seeds = folder.read_settings().seeds;
+  const auto report = collect_report(folder);
+  std::vector<std::string> runs;
+  for (const auto index : pareto_front(report)) runs.push_back(folder.run_folder(report.trials[index].number, seeds.empty() ? std::nullopt : std::optional(seeds.front())));
+  return runs;
+}
+
 }  // namespace dsc::sweep

@@ -66,6 +66,21 @@ TEST(Sweep, LeavesTrialsTablesAndAPage) {
   EXPECT_EQ(run_program("-q run " + sweep.file("recipe.yaml") + " -o " + sweep.file("single") + " --threads 1").status, 0) << "a single run does not mind the section";
 }
 
+TEST(Sweep, AGateTakesItsFront) {
+  const TinySweep sweep("  parameters: {vars.bits: {values: [4, 8]}}\n  objectives: {size: minimize, top1: maximize}\n");
+  ASSERT_EQ(sweep.run("base").status, 0);
+  ASSERT_EQ(sweep.run("smaller", "--set vars.cut=0.7 --set vars.bits=4").status, 0);
+  ASSERT_EQ(sweep.sweep("out").status, 0);
+  const auto gate = [&](const std::string& baseline) { return run_program("-q gate " + sweep.file("out") + " --baseline " + sweep.file(baseline) + " --json --rule 'size: {max_growth: 5%}'"); };
+  const auto good = gate("base"), bad = gate("smaller");
+  EXPECT_EQ(good.status, 0) << good.err;
+  EXPECT_EQ(bad.status, 1) << bad.err;
+  std::size_t on_front = 0;
+  for (const auto& trial : {"0001", "0002"}) on_front += fs::exists(sweep.file(std::string("out/trials/") + trial + "/gate.json"));
+  EXPECT_EQ(json::parse(good.out).size(), on_front);
+  EXPECT_GT(on_front, 0U);
+}
+
 TEST(Sweep, SharedStepsAreComputedOnceAndGiveTheBytesOfDirectRuns) {
   const TinySweep sweep;
   ASSERT_EQ(sweep.sweep("out", "--workers 2").status, 0);
