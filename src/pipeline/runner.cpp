@@ -31,7 +31,7 @@ namespace {
 class Run {
  public:
   Run(const Recipe& recipe, RunFolder folder, const RunOptions& options)
-      : recipe_(recipe), folder_(std::move(folder)), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
+      : recipe_(recipe), folder_(std::move(folder)), stop_(options.stop), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
     prepared_.resources.fingerprints = fingerprints_of(recipe, options.plugins);
     if (!options.cache.empty()) {
       cache_.emplace(options.cache);
@@ -80,8 +80,11 @@ class Run {
   }
 
   RunSummary finish() {
-    for (auto i = static_cast<std::size_t>(state_.finished_steps); i < recipe_.passes.steps.size(); ++i) run_pass(i);
     auto& report = state_.report;
+    for (auto i = static_cast<std::size_t>(state_.finished_steps); i < recipe_.passes.steps.size(); ++i) {
+      if (const auto reason = stop_ && i > 0 ? stop_(report.steps.back()) : std::nullopt) return end_early(*reason);
+      run_pass(i);
+    }
     deploy_model(recipe_, prepared_, base_, folder_, report, predictions_);
     report.predictions = predictions_.record();
     report.peak_memory_bytes = peak_memory_bytes();
@@ -99,6 +102,16 @@ class Run {
     folder_.write_report(report);
     folder_.remove_checkpoints();
     return {folder_.path(), folder_.main_report(), report, report.status == "passed" ? 0 : exit_status(report.status == "failed" ? ErrorCode::gate : ErrorCode::numeric)};
+  }
+
+  RunSummary end_early(const std::string& reason) {
+    auto& report = state_.report;
+    report.status = "stopped";
+    report.notes.push_back(reason);
+    report.seconds = state_.run_time.seconds();
+    folder_.write_report(report);
+    folder_.remove_checkpoints();
+    return {folder_.path(), folder_.main_report(), report, 0};
   }
 
   void record_failure(const Error& error) {
@@ -256,6 +269,7 @@ class Run {
 
   const Recipe& recipe_;
   RunFolder folder_;
+  std::function<std::optional<std::string>(const StepRecord& step)> stop_;
   PreparedRun prepared_;
   std::int64_t baseline_ = 0;
   Model base_;

@@ -1,6 +1,8 @@
 // Runs a recipe: the one visible loop around all passes.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,8 @@
 namespace dsc {
 
 struct RunOptions {
+  // Asked after each step but the last: why the run goes no further; none: it goes on.
+  std::function<std::optional<std::string>(const StepRecord& step)> stop;
   std::string output_dir;              // empty: runs/NAME-TIME
   std::vector<std::string> plugins;    // their files' content is part of what a resumed run must find unchanged
   std::string cache;                   // folder of a step cache (step_cache.h); empty: none

@@ -67,6 +67,17 @@ std::span<const std::string_view> enum_names(ChooseOn) {
   return kNames;
 }
 
+std::span<const std::string_view> enum_names(StopRule) {
+  static constexpr std::array<std::string_view, 1> kNames{"median"};
+  return kNames;
+}
+
+void StopEarly::fields(FieldVisitor& visit) {
+  visit("after", after, {.text = "The step after which a trial is compared with those that have come as far; with several seeds, the first run.", .required = true});
+  visit("rule", rule, {.text = "median: a trial whose metric is worse than the median of the others' goes no further."});
+  visit("trials", trials, {.text = "None is stopped before so many others have come that far.", .minimum = 1});
+}
+
 void SweepParameter::fields(FieldVisitor& visit) {
   visit("values", values, {.text = "The values themselves, of any type."});
   visit("range", range, {.text = "Numbers from lowest to highest: [0.2, 0.8]."});
@@ -103,6 +114,7 @@ void SweepConfig::fields(FieldVisitor& visit) {
   visit("choose_on", choose_on, {.text = "What trials are judged on; valid: data.valid, and only the front sees data.eval."});
   visit("seeds", seeds, {.text = "A trial is the mean of runs with these seeds; empty: one run with the recipe's.", .minimum = 0});
   visit("batch", batch, {.text = "Trials that a sampler chooses at a time: the same seed and batch give the same trials whatever the timing.", .minimum = 1, .maximum = 1000});
+  visit("stop_early", stop_early, {.text = "Ends trials that look bad half-way; with several workers, which ones depends on who comes first."});
   visit("limits", limits, {.text = "When a sweep ends."});
   visit.check(method == SweepMethod::list && list.empty() ? "method: list needs trials in `list`" : "");
   visit.check(method != SweepMethod::list && !list.empty() ? "`list` goes with method: list" : "");

@@ -36,6 +36,16 @@ struct SweepLimits {
   void fields(FieldVisitor& visit);
 };
 
+// Trials that look worse than others half-way go no further.
+enum class StopRule : std::uint8_t { median };
+std::span<const std::string_view> enum_names(StopRule);
+struct StopEarly {
+  std::string after;  // name of a step
+  StopRule rule = StopRule::median;
+  std::int64_t trials = 4;  // so many others must have come that far
+  void fields(FieldVisitor& visit);
+};
+
 struct SweepConfig {
   std::map<std::string, SweepParameter> parameters;  // by --set path
   std::vector<std::vector<std::string>> zip;
@@ -47,6 +57,7 @@ struct SweepConfig {
   ChooseOn choose_on = ChooseOn::eval;
   std::vector<std::int64_t> seeds;  // empty: the recipe's
   std::int64_t batch = 4;
+  std::optional<StopEarly> stop_early;
   SweepLimits limits;
   void fields(FieldVisitor& visit);
 };

@@ -111,7 +111,7 @@ struct Report {
   std::string name;            // the recipe's file name without extension
   std::string recipe;          // path
   std::string model;           // path
-  std::string status = "running";  // "passed", "failed" (a gate), "anomalous", "interrupted", "error"
+  std::string status = "running";  // "passed", "failed" (a gate), "anomalous", "interrupted", "error", "stopped" (early, by a sweep)
   std::string error;
   std::string started_at;      // UTC, ISO 8601
   double seconds = 0;

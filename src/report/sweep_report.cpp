@@ -238,7 +238,9 @@ Rows sweep_table(const SweepReport& report, const std::vector<std::size_t>& tria
 
 std::string sweep_summary(const SweepReport& report) {
   const auto count = [&](const char* status) { return static_cast<std::size_t>(std::ranges::count(report.trials, status, &SweepTrial::status)); };
-  return printed("%zu of %zu trials complete, %zu failed, %zu on the front", count("complete"), report.trials.size(), count("failed"), pareto_front(report).size());
+  const auto stopped = count("stopped");
+  return printed("%zu of %zu trials complete, %zu failed, ", count("complete"), report.trials.size(), count("failed")) + (stopped > 0 ? printed("%zu stopped early, ", stopped) : "") +
+         printed("%zu on the front", pareto_front(report).size());
 }
 
 std::string sweep_markdown(const SweepReport& report) {

@@ -15,8 +15,8 @@ struct SweepObjective {
 
 struct SweepTrial {
   std::int64_t number = 0;
-  std::string status;                     // "complete", "failed", "running", "waiting"
-  std::string reason;                     // of a failure
+  std::string status;                     // "complete", "failed", "stopped" (early), "running", "waiting"
+  std::string reason;                     // of a failure or an early stop
   std::vector<std::string> values;        // of the sweep's parameters; empty text: it has none
   std::map<std::string, double> figures;  // of a complete one, mean over seeds
   std::map<std::string, double> spread;   // standard deviation over seeds; empty: one seed

@@ -167,6 +167,7 @@ class Driver {
     std::string text = printed("trial %lld (%zu of %zu): ", static_cast<long long>(result.number), results_.size(), folder_.queued().size());
     for (const auto& [path, value] : folder_.read_trial(result.number).parameters) text += path + "=" + value + " ";
     if (result.failed) return log_warning(text + "failed: " + result.reason);
+    if (result.stopped) return log_info(text + result.reason);
     for (const auto& [name, unused] : settings_.objectives) {
       if (const auto found = result.figures.find(name); found != result.figures.end()) text += name + " " + format_figure(name, found->second) + ", ";
     }

@@ -48,7 +48,7 @@ std::string Folder::run_folder(std::int64_t trial, std::optional<std::int64_t> s
 void Folder::check_new() const {
   if (!fs::exists(path_)) return;
   if (is_sweep(path_)) throw Error(ErrorCode::usage, "the folder holds a sweep already", {.file = path_}, "go on with it: dscompress resume " + path_ + ", or choose another --output-dir");
-  const std::set<std::string> own = {"queue", "claims", "trials", "results", "driver.lock"};
+  const std::set<std::string> own = {"queue", "claims", "trials", "results", "workers", "reached", "driver.lock"};
   for (const auto& entry : fs::directory_iterator(path_)) {
     if (own.contains(entry.path().filename().string())) continue;
     throw Error(ErrorCode::usage, "the folder is not empty", {.file = path_}, "choose another --output-dir");
@@ -57,7 +57,7 @@ void Folder::check_new() const {
 
 void Folder::create() const {
   fs::remove_all(file("queue"));
-  for (const auto* name : {"queue", "claims", "trials", "results", "workers"}) make_folders(file(name));
+  for (const auto* name : {"queue", "claims", "trials", "results", "workers", "reached"}) make_folders(file(name));
 }
 
 void Folder::write_settings(const Settings& s) const {
@@ -65,6 +65,7 @@ void Folder::write_settings(const Settings& s) const {
                     {"parameters", s.parameters}, {"objectives", ordered_json::object()}, {"constraints", s.constraints}, {"choose_on", to_text(s.choose_on)}, {"seeds", s.seeds},
                     {"limits", {{"trials", s.limits.trials}, {"hours", s.limits.hours}, {"failures", s.limits.failures}}},
                     {"workers", s.workers}, {"threads", s.threads}, {"cache", s.cache}, {"notes", s.notes}, {"vars_files", s.vars_files}, {"files", s.files}, {"overrides", ordered_json::array()}};
+  json["stop_early"] = s.stop_early ? ordered_json{{"after", s.stop_early->after}, {"rule", to_text(s.stop_early->rule)}, {"trials", s.stop_early->trials}, {"metric", s.stop_metric}} : ordered_json();
   for (const auto& override : s.overrides) json["overrides"].push_back({override.path, override.value, override.origin});
   for (const auto& [figure, direction] : s.objectives) json["objectives"][figure] = to_text(direction);
   write_file_atomically(file("sweep.json"), json.dump(2) + "\n");
@@ -80,6 +81,10 @@ Settings Folder::read_settings() const {
     s.constraints = json.at("constraints");
     s.choose_on = enum_from<ChooseOn>(json.at("choose_on"));
     s.seeds = json.at("seeds").get<std::vector<std::int64_t>>();
+    if (const auto& stop = json.at("stop_early"); !stop.is_null()) {
+      s.stop_early = StopEarly{.after = stop.at("after"), .rule = enum_from<StopRule>(stop.at("rule")), .trials = stop.at("trials")};
+      s.stop_metric = stop.at("metric");
+    }
     s.limits = {json.at("limits").at("trials"), json.at("limits").at("hours"), json.at("limits").at("failures")};
     s.workers = json.at("workers");
     s.threads = json.at("threads");
@@ -117,7 +122,7 @@ std::vector<std::int64_t> Folder::queued() const {
 }
 
 void Folder::write_result(const Result& r) const {
-  const ordered_json json{{"trial", r.number}, {"status", r.failed ? "failed" : "complete"}, {"reason", r.reason}, {"figures", r.figures}, {"spread", r.spread},
+  const ordered_json json{{"trial", r.number}, {"status", r.failed ? "failed" : r.stopped ? "stopped" : "complete"}, {"reason", r.reason}, {"figures", r.figures}, {"spread", r.spread},
                           {"violations", r.violations}, {"seconds", r.seconds}, {"attempts", r.attempts}, {"worker", r.worker}};
   write_file_atomically(file("results/" + trial_name(r.number) + ".json"), json.dump(2) + "\n");
 }
@@ -126,7 +131,7 @@ bool Folder::has_result(std::int64_t number) const { return fs::exists(file("res
 
 Result Folder::read_result(std::int64_t number) const {
   return read_json_file(file("results/" + trial_name(number) + ".json"), [](const ordered_json& json) {
-    Result r{.number = json.at("trial"), .failed = json.at("status") == "failed", .reason = json.at("reason")};
+    Result r{.number = json.at("trial"), .failed = json.at("status") == "failed", .stopped = json.at("status") == "stopped", .reason = json.at("reason")};
     r.figures = json.at("figures").get<std::map<std::string, double>>();
     r.spread = json.at("spread").get<std::map<std::string, double>>();
     r.violations = json.at("violations").get<std::vector<std::string>>();
@@ -138,6 +143,19 @@ Result Folder::read_result(std::int64_t number) const {
 }
 
 void Folder::remove_result(std::int64_t number) const { fs::remove(file("results/" + trial_name(number) + ".json")); }
+
+void Folder::write_reached(std::int64_t trial, double value) const {
+  write_file_atomically(file("reached/" + trial_name(trial) + ".json"), ordered_json{{"trial", trial}, {"value", value}}.dump() + "\n");
+}
+
+std::map<std::int64_t, double> Folder::reached() const {
+  std::map<std::int64_t, double> values;
+  for (const auto& entry : fs::directory_iterator(file("reached"))) {
+    if (entry.path().filename().string().starts_with('.')) continue;
+    values.insert(read_json_file(entry.path(), [](const ordered_json& json) { return std::pair<const std::int64_t, double>(json.at("trial"), json.at("value")); }));
+  }
+  return values;
+}
 
 std::optional<std::string> Folder::stop_reason() const {
   if (!fs::exists(file("stop"))) return std::nullopt;

@@ -10,6 +10,7 @@
 //   trials/0007/          its run folder; with several seeds trials/0007/seed-1/
 //   results/0007.json     how it ended
 //   front_eval.json       the front on data.eval, where trials were judged on data.valid
+//   reached/0007.json     where trials are stopped early: the metric at the step at which they are compared
 //   stop                  why no further trial is to be started
 //   trials.csv  front.csv  sweep.html  optuna.journal    made from all of this
 #pragma once
@@ -37,6 +38,8 @@ struct Settings {
   std::string constraints;  // YAML
   ChooseOn choose_on = ChooseOn::eval;
   std::vector<std::int64_t> seeds;
+  std::optional<StopEarly> stop_early;
+  std::string stop_metric;  // which it compares
   SweepLimits limits;
   std::int64_t workers = 1, threads = 1;  // threads: of each worker
   std::string cache;                      // folder of the step cache; empty: none
@@ -55,8 +58,8 @@ struct Trial {
 
 struct Result {
   std::int64_t number = 0;
-  bool failed = false;
-  std::string reason;                     // of a failure
+  bool failed = false, stopped = false;   // stopped: early, as the sweep said
+  std::string reason;                     // of either
   std::map<std::string, double> figures;  // mean over seeds: metrics, size, macs, parameters, latency_p50, seconds
   std::map<std::string, double> spread;   // standard deviation over seeds; empty with one
   std::vector<std::string> violations;    // constraints that it does not meet
@@ -91,6 +94,8 @@ class Folder {
   bool has_result(std::int64_t number) const;
   Result read_result(std::int64_t number) const;
   void remove_result(std::int64_t number) const;
+  void write_reached(std::int64_t trial, double value) const;
+  std::map<std::int64_t, double> reached() const;  // by trial
   std::optional<std::string> stop_reason() const;
   void write_stop(const std::string& reason) const;
   void remove_stop() const;

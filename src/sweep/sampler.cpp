@@ -80,7 +80,7 @@ void Sampler::advance() {
 
 void Sampler::tell(std::int64_t optuna, const Result* result) {
   ordered_json question{{"op", "tell"}, {"trial", optuna}};
-  if (result && !result->failed) {
+  if (result && !result->failed && !result->stopped) {
     auto values = ordered_json::array();
     for (const auto& [name, unused] : settings_.objectives) values.push_back(result->figures.at(name));
     question["values"] = values;

@@ -47,6 +47,21 @@ std::map<std::string, Direction> objectives_of(const SweepSection& section, cons
   return objectives;
 }
 
+// The step must be there, and one objective must be a metric that it measures.
+std::string stop_metric(const SweepSection& section, const Recipe& recipe, const std::map<std::string, Direction>& objectives) {
+  if (!section.config.stop_early) return {};
+  const auto& after = section.config.stop_early->after;
+  std::vector<std::string> steps, metrics;
+  for (const auto& step : recipe.passes.steps) steps.push_back(step.name);
+  if (std::ranges::find(steps, after) == steps.end()) throw Error(ErrorCode::recipe, "there is no step `" + after + "`", section.place("/sweep/stop_early/after"), suggest(after, steps));
+  if (steps.back() == after) throw Error(ErrorCode::recipe, "`" + after + "` is the last step: nothing is left to stop", section.place("/sweep/stop_early/after"), "name an earlier one");
+  for (const auto& [name, unused] : objectives) {
+    if (std::ranges::find(recipe.evaluate.metrics, name) != recipe.evaluate.metrics.end()) metrics.push_back(name);
+  }
+  if (metrics.size() == 1) return metrics.front();
+  throw Error(ErrorCode::recipe, metrics.empty() ? "no objective is a metric that a step measures" : "several objectives are metrics: which one decides?", section.place("/sweep/stop_early"), "one of evaluate.metrics must be an objective");
+}
+
 // Timing beside other trials measures those.
 void check_quiet(const SweepSection& section, const std::map<std::string, Direction>& objectives, std::int64_t workers) {
   const bool timed = objectives.contains("latency_p50") || section.config.constraints.contains("latency_p50");
@@ -154,6 +169,8 @@ Settings settings_of(const StartOptions& options, const SweepSection& section, c
   settings.objectives = objectives_of(section, base);
   settings.constraints = constraints_text(config.constraints);
   settings.choose_on = config.choose_on;
+  settings.stop_early = config.stop_early;
+  settings.stop_metric = stop_metric(section, base, settings.objectives);
   settings.seeds = config.seeds;
   settings.limits = config.limits;
   settings.workers = options.workers;

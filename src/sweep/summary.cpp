@@ -20,7 +20,7 @@ SweepReport collect_report(const Folder& folder) {
     }
     if (folder.has_result(number)) {
       auto result = folder.read_result(number);
-      trial.status = result.failed ? "failed" : "complete";
+      trial.status = result.failed ? "failed" : result.stopped ? "stopped" : "complete";
       trial.reason = std::move(result.reason);
       trial.figures = std::move(result.figures);
       trial.spread = std::move(result.spread);

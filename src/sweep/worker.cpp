@@ -1,5 +1,6 @@
 #include "sweep/worker.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cerrno>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include "core/file.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "core/metric_facts.h"
 #include "exec/executor.h"
 #include "exec/foreign_error.h"
 #include "pipeline/checkpoint.h"
@@ -33,6 +35,12 @@ constexpr int kMostAttempts = 25;  // of which all but the last died: it is the 
 bool is_of_machine(const Error& error) {
   const bool full = error.code() == ErrorCode::resource && std::string(error.what()).find(std::strerror(ENOSPC)) != std::string::npos;
   return full || error.code() == ErrorCode::cancelled;
+}
+
+double median_of(std::vector<double> values) {
+  std::ranges::sort(values);
+  const auto half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 class Worker {
@@ -109,7 +117,13 @@ class Worker {
     log_info("trial " + std::to_string(number) + (attempt > 1 ? ", taken over from a worker that died" : ""));
     try {
       if (attempt > kMostAttempts) throw Error(ErrorCode::resource, std::to_string(attempt - 1) + " workers died over this trial", {}, "see the logs in " + folder_.file("workers"));
-      judge(reports_of(trial, result), constraints_, result);
+      const auto reports = reports_of(trial, result);
+      if (reports.back().status == "stopped") {
+        result.stopped = true;
+        result.reason = reports.back().notes.back();
+      } else {
+        judge(reports, constraints_, result);
+      }
     } catch (const std::exception&) {
       const Error error = to_error(std::current_exception());
       if (is_of_machine(error)) throw error;
@@ -128,7 +142,9 @@ class Worker {
       result.seconds += reports.back().seconds;
     };
     if (settings_.seeds.empty()) run(std::nullopt);
-    for (const auto seed : settings_.seeds) run(seed);
+    for (const auto seed : settings_.seeds) {
+      if (reports.empty() || reports.back().status != "stopped") run(seed);
+    }
     return reports;
   }
 
@@ -138,15 +154,32 @@ class Worker {
     auto recipe = recipe_of(trial.number, seed);
     for (const auto& [parameter, value] : trial.parameters) recipe.overrides.push_back({parameter, value, "sweep"});
     set_threads(static_cast<int>(recipe.threads));
-    const RunOptions options{.output_dir = path, .plugins = plugins_, .cache = settings_.cache, .cached_states = trial.shared_states};
+    RunOptions options{.output_dir = path, .plugins = plugins_, .cache = settings_.cache, .cached_states = trial.shared_states};
+    if (settings_.stop_early && seed == first_seed()) options.stop = [&](const StepRecord& step) { return why_stop(trial.number, step); };
     if (fs::exists(CheckpointPaths(path).step)) return resume_run(recipe, path, options).report;
     const auto file = path + "/report.json";
     if (fs::exists(file)) {
       auto report = parse_report(read_file(file), file);
-      if (report.status == "passed" || report.status == "failed" || report.status == "anomalous") return report;
+      if (report.status == "passed" || report.status == "failed" || report.status == "anomalous" || report.status == "stopped") return report;
     }
     fs::remove_all(path);  // it was stopped before its first checkpoint
     return run_recipe(recipe, options).report;
+  }
+
+  // Where the trial is worse than the median of those that have come as far.
+  std::optional<std::string> why_stop(std::int64_t number, const StepRecord& step) {
+    if (step.name != settings_.stop_early->after) return std::nullopt;
+    const auto& metric = settings_.stop_metric;
+    const double value = step.metrics.at(metric);
+    folder_.write_reached(number, value);
+    auto reached = folder_.reached();
+    reached.erase(number);
+    if (static_cast<std::int64_t>(reached.size()) < settings_.stop_early->trials) return std::nullopt;
+    std::vector<double> others;
+    for (const auto& [unused, other] : reached) others.push_back(other);
+    const double median = median_of(std::move(others));
+    if (!(fall_of(metric, median, value) > 0)) return std::nullopt;
+    return "stopped early: after " + step.name + " " + metric + " is " + format_metric(metric, value) + ", and " + format_metric(metric, median) + " the median of " + std::to_string(reached.size()) + " others";
   }
 
   const Folder& folder_;

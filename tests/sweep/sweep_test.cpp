@@ -143,6 +143,56 @@ TEST(Sweep, FailedTrialsAreRecordedAndCounted) {
   EXPECT_FALSE(contains(slurp(sweep.file("out/front.csv")), "1e"));
 }
 
+// The figures after `prune` decide; the same rule by hand, in the order of the trials.
+TEST(Sweep, TrialsBelowTheMedianAreStopped) {
+  const TinySweep sweep("  parameters: {vars.cut: {values: [0.1, 0.9, 0.3, 0.85, 0.2, 0.88]}}\n  stop_early: {after: prune, trials: 2}\n", 6);
+  const auto result = sweep.sweep("out");
+  ASSERT_EQ(result.status, 0) << result.err;
+  std::vector<double> reached;
+  int stopped = 0;
+  for (const auto* trial : {"0001", "0002", "0003", "0004", "0005", "0006"}) {
+    const auto report = json::parse(slurp(sweep.file("out/trials/") + trial + "/report.json"));
+    const double value = report.at("steps").at(2).at("metrics").at("top1");
+    auto others = reached;
+    std::ranges::sort(others);
+    const double median = others.empty() ? 0 : (others[(others.size() - 1) / 2] + others[others.size() / 2]) / 2;
+    const bool worse = reached.size() >= 2 && value < median;
+    EXPECT_EQ(sweep.result("out", trial).at("status"), worse ? "stopped" : "complete") << trial;
+    EXPECT_EQ(report.at("steps").size(), worse ? 3U : 4U) << "a stopped trial is not quantised";
+    EXPECT_EQ(report.at("status"), worse ? "stopped" : "passed");
+    reached.push_back(value);
+    stopped += worse;
+  }
+  EXPECT_GT(stopped, 0);
+  EXPECT_TRUE(contains(result.out, std::to_string(stopped) + " stopped early")) << result.out;
+  EXPECT_TRUE(contains(slurp(sweep.file("out/trials.csv")), "stopped early: after prune top1 is")) << slurp(sweep.file("out/trials.csv"));
+}
+
+// What is judged on data.valid sees data.eval once, at the end, and only where it is on the front.
+TEST(Sweep, TheFrontAloneIsJudgedOnDataEval) {
+  const TinySweep sweep(kGrid + "  objectives: {size: minimize, top1: maximize}\n  choose_on: valid\n");
+  const auto result = sweep.sweep("out");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto judged = json::parse(slurp(sweep.file("out/front_eval.json")));
+  const auto front = slurp(sweep.file("out/front.csv"));
+  EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(front, '\n')), judged.size() + 1) << front;
+  EXPECT_TRUE(front.starts_with("trial,vars.bits,vars.cut,size,top1,eval_top1,folder\n")) << front;
+  for (const auto& [trial, metrics] : judged.items()) {
+    const auto run = sweep.file("out/trials/000" + trial);
+    const auto evaluate = [&](const std::string& split) {
+      const auto shown = run_program("-q --threads 1 eval " + sweep.file("recipe.yaml") + " --json --run " + run + " --set data.eval.path=" + sweep.file(split + ".safetensors"));
+      EXPECT_EQ(shown.status, 0) << shown.err;
+      return shown.out;
+    };
+    const auto on_eval = evaluate("eval"), on_valid = evaluate("valid");
+    EXPECT_TRUE(contains(on_eval, json(metrics.at("top1")).dump())) << on_eval << judged;
+    EXPECT_TRUE(contains(on_valid, sweep.result("out", "000" + trial).at("figures").at("top1").dump())) << on_valid;
+  }
+  const auto before = fs::last_write_time(sweep.file("out/front_eval.json"));
+  ASSERT_EQ(run_program("-q resume " + sweep.file("out")).status, 0);
+  EXPECT_EQ(fs::last_write_time(sweep.file("out/front_eval.json")), before) << "once";
+}
+
 TEST(Sweep, ATrialIsTheMeanOfItsSeeds) {
   const TinySweep sweep("  parameters: {vars.bits: {values: [8]}}\n  seeds: [0, 1, 2]\n");
   ASSERT_EQ(sweep.sweep("out").status, 0);
@@ -177,7 +227,9 @@ TEST(Sweep, MistakesAreNamedBeforeAnyTrial) {
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  objectives: {top5: maximize}\n", "the objective `top5` is measured by no trial"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  objectives: {latency_p50: minimize}\n", "add evaluate.latency"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  constraints: {top5: {min: 0.5}}\n", "a constraint on `top5`, which is not measured"},
-        Mistake{"  parameters: {sweep.method: {values: [grid]}}\n", "no value of a trial"}}) {
+        Mistake{"  parameters: {sweep.method: {values: [grid]}}\n", "no value of a trial"}, Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: pruen}\n", "there is no step `pruen`"},
+        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: quantize}\n", "is the last step"},
+        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: prune}\n  objectives: {size: minimize}\n", "no objective is a metric"}}) {
     const TinySweep sweep(mistake.section);
     const auto result = sweep.sweep("out");
     EXPECT_EQ(result.status, 2) << result.err;
@@ -261,6 +313,34 @@ TEST(Sweep, HasOneDriverAndAnyNumberOfWorkers) {
   std::set<std::string> workers;
   for (const auto& trial : kTrials) workers.insert(sweep.result("out", trial).at("worker"));
   EXPECT_EQ(workers.size(), 2U);
+}
+
+TEST(Sweep, AFullDiskStopsItAndLosesNothing) {
+  const TinySweep sweep;
+  const auto disk = sweep.file("disk");
+  fs::create_directories(disk);
+  if (run_shell("unshare -rm mount -t tmpfs -o size=64k tmpfs " + disk).status != 0) GTEST_SKIP() << "mount namespaces are not allowed here";
+  ASSERT_EQ(sweep.sweep("whole").status, 0);
+  spit(sweep.file("full.sh"), "mount -t tmpfs -o size=700k tmpfs " + disk + " || exit 99\n" DSC_BINARY_DIR "/bin/dscompress -q --threads 1 sweep " + sweep.file("recipe.yaml") + " -o " + disk +
+                                  "/out --no-cache\nstatus=$?\ncp -r " + disk + "/out " + sweep.file("kept") + "\nexit $status\n");
+  const auto full = run_shell("unshare -rm sh " + sweep.file("full.sh"));
+  EXPECT_EQ(full.status, 6) << full.err;
+  EXPECT_TRUE(contains(full.err, "No space left")) << full.err;
+  EXPECT_TRUE(contains(full.err, "dscompress resume")) << full.err;
+  const auto done = std::distance(fs::directory_iterator(sweep.file("kept/results")), fs::directory_iterator());
+  EXPECT_GT(done, 0);
+  EXPECT_LT(done, 4);
+  const auto resumed = run_program("-q resume " + sweep.file("kept"));
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  expect_same_models(sweep, "whole", "kept");
+}
+
+TEST(Sweep, NoTrialStartsAfterItsHours) {
+  const TinySweep sweep("  parameters: {passes.0.finetune.epochs: {values: [40, 41, 42, 43, 44, 45]}}\n  limits: {hours: 0.0003}\n");
+  const auto result = run_program("--threads 1 sweep " + sweep.file("recipe.yaml") + " -o " + sweep.file("out") + " --no-cache");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(contains(result.err, "0.0003 hours have passed (limits.hours)")) << result.err;
+  EXPECT_TRUE(contains(slurp(sweep.file("out/trials.csv")), "waiting")) << slurp(sweep.file("out/trials.csv"));
 }
 
 }  // namespace
