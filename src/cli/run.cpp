@@ -95,7 +95,7 @@ void add_resume_command(CLI::App& app, Session& session) {
   auto* sub = app.add_subcommand("resume", "Go on with an interrupted run or sweep; the result is that of an uninterrupted one");
   sub->add_option("DIR", *folder, "Run folder, or a sweep's")->required()->type_name("");
   add_summary_option(*sub, *summary);
-  sub->add_option("--workers", sweep->workers, "Of a sweep: processes that take trials; default: as before")->check(CLI::Range(1, 1024))->type_name("N");
+  sub->add_option("--workers", sweep->workers, "Of a sweep: processes that take trials; default: as before")->check(CLI::Range(0, 1024))->type_name("N");
   sub->add_flag("--retry-failed", sweep->retry_failed, "Of a sweep: run failed trials again");
   sub->add_flag("--json", session.json, "Print the report as JSON instead of its summary");
   sub->footer("Refuses when model, data, recipe or build differ from the interrupted run's, and says which.\n\nExample:\n  dscompress resume out");

@@ -107,7 +107,7 @@ std::optional<int> resume_sweep(const Session& session, const std::string& path,
   const auto settings = folder.read_settings();
   const sweep::DriverLock lock(folder);
   if (options.retry_failed) retry_failed(folder);
-  return drive_and_print(session, folder, options.workers > 0 ? options.workers : settings.workers);
+  return drive_and_print(session, folder, options.workers.value_or(settings.workers));
 }
 
 std::optional<int> report_sweep(const Session& session, const std::string& path, bool markdown) {
@@ -123,7 +123,7 @@ void add_sweep_command(CLI::App& app, Session& session) {
   add_recipe_options(*sub, command->recipe);
   sub->get_option("RECIPE")->required(false);
   sub->add_option("-o,--output-dir", command->output_dir, "Folder of the sweep; default: runs/NAME-sweep-TIME")->type_name("DIR");
-  sub->add_option("--workers", command->workers, "Processes that take trials; the cores are shared among them")->check(CLI::Range(1, 1024))->type_name("N");
+  sub->add_option("--workers", command->workers, "Processes that take trials; the cores are shared among them; 0: none here, others start them (sweep --worker)")->check(CLI::Range(0, 1024))->type_name("N");
   sub->add_option("--multirun", command->multirun, "Parameters of a grid in short, in place of the recipe's: 'vars.cut=0.3,0.5 vars.bits=4,8'")->type_name("TEXT");
   auto* cache = sub->add_option("--cache", command->cache, "Folder of the step cache, which sweeps and runs share; default: your own, ~/.cache/dscompress/steps (dscompress cache)")->type_name("DIR");
   sub->add_flag("--no-cache", command->no_cache, "Compute steps that trials share in each of them")->excludes(cache);

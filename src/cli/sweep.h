@@ -16,7 +16,7 @@ struct Session;
 void add_sweep_command(CLI::App& app, Session& session);
 
 struct ResumeSweep {
-  std::int64_t workers = 0;  // 0: as before
+  std::optional<std::int64_t> workers;  // as before
   bool retry_failed = false;
 };
 // None: the folder holds no sweep.

@@ -83,7 +83,8 @@ class Driver {
     if (!folder_.stop_reason()) {
       for (std::int64_t i = 0; i < wanted; ++i) start_worker(i + 1);
     }
-    while (!children_.empty()) {
+    // Without workers of its own the driver waits for others' results.
+    while (!children_.empty() || (options_.workers == 0 && !folder_.stop_reason() && !(folder_.is_complete() && left() == 0))) {
       if (is_interrupted()) break;
       reap();
       if (collect()) {

@@ -65,7 +65,7 @@ std::string stop_metric(const SweepSection& section, const Recipe& recipe, const
 // Timing beside other trials measures those.
 void check_quiet(const SweepSection& section, const std::map<std::string, Direction>& objectives, std::int64_t workers) {
   const bool timed = objectives.contains("latency_p50") || section.config.constraints.contains("latency_p50");
-  if (!timed || workers == 1) return;
+  if (!timed || workers <= 1) return;
   throw Error(ErrorCode::usage, "latency_p50 is measured in each trial, and " + std::to_string(workers) + " workers would disturb each other", section.place("/sweep/objectives"),
               "use --workers 1, or choose by macs and size and measure the front with dscompress bench");
 }

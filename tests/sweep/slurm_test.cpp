@@ -1,0 +1,68 @@
+// Workers that a real Slurm starts, requeues and loses sight of (scripts/slurm_test_cluster). Skipped where it cannot run.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "support/tiny_run.h"
+
+namespace dsc::test {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+const std::string kCluster = DSC_SOURCE_DIR "/scripts/slurm_test_cluster";
+
+class Slurm : public testing::Test {
+ protected:
+  Slurm() : recipe(tiny_recipe_head() + "vars: {cut: 0.3, bits: 8}\nevaluate: {metrics: [top1]}\npasses:\n  - finetune: {name: train, epochs: 8, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n"
+                   "  - prune: {reduce: {macs: \"${cut}\"}}\n  - quantize: {weights: {bits: \"${bits}\"}}\nreport: {formats: []}\nsweep:\n"
+                   "  parameters: {vars.cut: {values: [0.1, 0.2, 0.3, 0.4]}, vars.bits: {values: [3, 4, 8]}}\n") {}
+  void SetUp() override {
+    const auto started = run_shell(kCluster + " start " + folder());
+    if (started.status == 77) GTEST_SKIP() << started.out;
+    ASSERT_EQ(started.status, 0) << started.out << started.err;
+    ::setenv("SLURM_CONF", (folder() + "/slurm.conf").c_str(), 1);
+    ::setenv("PATH", (DSC_BINARY_DIR "/bin:" + std::string(std::getenv("PATH"))).c_str(), 1);
+  }
+  void TearDown() override { run_shell(kCluster + " stop " + folder()); }
+  std::string folder() const { return recipe.file("cluster"); }
+  static bool wait_for(const std::function<bool()>& condition, std::chrono::seconds most) {
+    for (auto waited = 0ms; waited < most; waited += 100ms) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(100ms);
+    }
+    return false;
+  }
+  TinyRun recipe;
+};
+
+TEST_F(Slurm, AnArrayOfWorkersGivesWhatLocalOnesGive) {
+  const auto local = recipe.file("local"), out = recipe.file("out");
+  ASSERT_EQ(run_program("-q --threads 1 sweep " + recipe.file("recipe.yaml") + " -o " + local + " --no-cache").status, 0);
+  ASSERT_EQ(run_shell("sh -c 'nohup " DSC_BINARY_DIR "/bin/dscompress -q --threads 1 sweep " + recipe.file("recipe.yaml") + " -o " + out + " --no-cache --workers 0 > " + recipe.file("driver.log") + " 2>&1 & echo $! > " + recipe.file("driver.pid") + "'").status, 0);
+  ASSERT_TRUE(wait_for([&] { return fs::exists(out + "/sweep.json"); }, 60s)) << slurp(recipe.file("driver.log"));
+  const auto submitted = run_shell("sbatch --parsable --array=1-2 --cpus-per-task=1 --chdir=" + recipe.file("") + " " DSC_SOURCE_DIR "/configs/sweeps/slurm.sh " + out);
+  ASSERT_EQ(submitted.status, 0) << submitted.err;
+  const auto job = submitted.out.substr(0, submitted.out.find('\n'));
+  const auto results = [&] { return std::distance(fs::directory_iterator(out + "/results"), fs::directory_iterator()); };
+  ASSERT_TRUE(wait_for([&] { return results() >= 2; }, 120s)) << "no worker has begun";
+  EXPECT_EQ(run_shell("scontrol requeue " + job + "_1").status, 0) << "one is requeued in the middle of a trial";
+  ::kill(std::stoi(slurp(folder() + "/run/slurmctld.pid")), SIGKILL);  // the queue of jobs is not what a sweep relies on
+  std::this_thread::sleep_for(1s);
+  EXPECT_EQ(run_shell("slurmctld").status, 0);
+  const auto driver = std::to_string(std::stoi(slurp(recipe.file("driver.pid"))));
+  ASSERT_TRUE(wait_for([&] { return slurp("/proc/" + driver + "/cmdline").empty(); }, 300s)) << slurp(recipe.file("driver.log"));
+  EXPECT_TRUE(contains(slurp(recipe.file("driver.log")), "12 of 12 trials complete, 0 failed")) << slurp(recipe.file("driver.log"));
+  EXPECT_EQ(slurp(local + "/front.csv"), slurp(out + "/front.csv"));
+  for (int trial = 1; trial <= 12; ++trial) {
+    const auto name = "/trials/" + std::string(trial < 10 ? "000" : "00") + std::to_string(trial) + "/model.safetensors";
+    EXPECT_EQ(slurp(local + name), slurp(out + name)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace dsc::test
