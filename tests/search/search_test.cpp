@@ -112,7 +112,7 @@ TEST(SearchSpace, FittedSharesUseTheBudgetAndKeepTheirOrder) {
     EXPECT_TRUE(space.fits(plan));
     Shares lower = fitted;
     for (double& share : lower) share = std::max(0.0, share - 0.25);
-    if (space.plan_of(lower) != plan) EXPECT_FALSE(space.fits(space.plan_of(lower))) << "a level less for all is too much";
+    EXPECT_TRUE(space.plan_of(lower) == plan || !space.fits(space.plan_of(lower))) << "a level less for all is too much";
     for (std::size_t i = 1; i < kParts; ++i) EXPECT_LE((shares[i] - shares[0]) * (fitted[i] - fitted[0]), (shares[i] - shares[0]) * (shares[i] - shares[0]) + 1e-9);
   }
 }

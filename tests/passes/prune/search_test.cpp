@@ -18,10 +18,10 @@ namespace {
 
 using test::ConfiguredPass;
 
-ConfiguredPass prune_pass(const std::string& options) { return {make_prune_channels(), "{" + options + "}"}; }
+ConfiguredPass searching_pass(const std::string& options) { return {make_prune_channels(), "{" + options + "}"}; }
 
 // Metrics as if all of the network's accuracy hung on fc1.
-Metrics only_fc1_matters(const Model& model, const Dataset&, std::int64_t) {
+Metrics all_hangs_on_fc1(const Model& model, const Dataset&, std::int64_t) {
   return {{"top1", 0.25 + 0.75 * static_cast<double>(model.weights.get("fc1.weight").size(0)) / 16}};
 }
 
@@ -34,8 +34,8 @@ class PruneSearch : public testing::TestWithParam<const char*> {
 
 TEST_P(PruneSearch, FindsWhatMattersWithinTheBudget) {
   test::FakeContext context(model, {.valid = &valid});
-  context.metrics = only_fc1_matters;
-  const auto result = prune_pass("reduce: {macs: 0.3}, search: {episodes: 60, " + method() + "}").run(model, context);
+  context.metrics = all_hangs_on_fc1;
+  const auto result = searching_pass("reduce: {macs: 0.3}, search: {episodes: 60, " + method() + "}").run(model, context);
   EXPECT_EQ(model.weights.get("fc1.weight").size(0), 16) << "the best of all cuts: fc2 alone can lose enough";
   EXPECT_LE(model_cost(model).macs, 0.7 * model_cost(test::tiny_mlp()).macs);
   EXPECT_EQ(context.evaluations, 61);
@@ -57,12 +57,12 @@ TEST_P(PruneSearch, NoTriedModelExceedsTheBudgetOrTheLimits) {
     }
     return Metrics{{"top1", static_cast<double>(parameter_count(any) % 7)}};
   };
-  prune_pass("reduce: {macs: 0.4}, round_to: 2, layers: {fc2: 0.25}, search: {evaluate: 16, episodes: 25, " + method() + "}").run(model, context);
+  searching_pass("reduce: {macs: 0.4}, round_to: 2, layers: {fc2: 0.25}, search: {evaluate: 16, episodes: 25, " + method() + "}").run(model, context);
   EXPECT_EQ(tried, 25);
 }
 
 TEST_P(PruneSearch, ResumedItCutsTheSame) {
-  const auto pass = prune_pass("reduce: {macs: 0.4}, search: {episodes: 17, evaluate: 32, " + method() + "}");
+  const auto pass = searching_pass("reduce: {macs: 0.4}, search: {episodes: 17, evaluate: 32, " + method() + "}");
   Model whole = model.clone(), first = model.clone(), second = model.clone();
   test::FakeContext uninterrupted(model, {.valid = &valid}), killed(model, {.valid = &valid});
   pass.run(whole, uninterrupted);
@@ -79,7 +79,7 @@ TEST_P(PruneSearch, TheStepCutsTheBestModelThatWasTried) {
   Model network = test::tiny_residual_cnn();
   test::MemoryDataset train = test::synthetic_images(64), held_out = test::synthetic_images(64, 1);
   test::FakeContext context(network, {.train = &train, .valid = &held_out});
-  prune_pass("reduce: {macs: 0.5}, recalibrate_batches: 1, search: {episodes: 12, " + method() + "}").run(network, context);
+  searching_pass("reduce: {macs: 0.5}, recalibrate_batches: 1, search: {episodes: 12, " + method() + "}").run(network, context);
   EXPECT_DOUBLE_EQ(test::evaluate_classifier(network, held_out).at("top1"), context.curve_values("search_best_top1").back());
 }
 
@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Methods, PruneSearch, testing::Values("evolution", "amc
 TEST(PruneSearchOptions, WrongOnesAreErrors) {
   for (const char* options : {"reduce: {channels: 0.3}, search: {}", "reduce: {latency: 0.3}, search: {}", "reduce: {macs: 0.3}, steps: 2, search: {}",
                               "reduce: {macs: 0.3}, search: {method: bayes}", "reduce: {macs: 0.3}, sparsify: {}, search: {}"}) {
-    EXPECT_THROW(prune_pass(options), Error) << options;
+    EXPECT_THROW(searching_pass(options), Error) << options;
   }
 }
 
@@ -96,7 +96,7 @@ TEST(PruneSearchOptions, NeedsAValidationSplit) {
   Model model = test::tiny_mlp();
   test::FakeContext context(model);
   context.rehearsal = true;
-  EXPECT_THROW(prune_pass("reduce: {macs: 0.3}, search: {}").run(model, context), Error);
+  EXPECT_THROW(searching_pass("reduce: {macs: 0.3}, search: {}").run(model, context), Error);
 }
 
 TEST(PruneSearchOptions, ARehearsalTriesNothing) {
@@ -105,7 +105,7 @@ TEST(PruneSearchOptions, ARehearsalTriesNothing) {
   test::FakeContext context(model, {.valid = &valid});
   context.rehearsal = true;
   const double before = model_cost(model).macs;
-  prune_pass("reduce: {macs: 0.3}, search: {}").run(model, context);
+  searching_pass("reduce: {macs: 0.3}, search: {}").run(model, context);
   EXPECT_EQ(context.evaluations, 1) << "one example, for the name of the metric";
   EXPECT_LE(model_cost(model).macs, 0.7 * before);
 }
