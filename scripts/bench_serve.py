@@ -150,15 +150,15 @@ def sentences(count, generator):
     return [post(body([generator.randrange(VOCABULARY) for _ in range(generator.randint(4, 32))])) for _ in range(count)]
 
 
-async def closed_loop(port, connections, requests, seconds):
-    """returns: seconds of each answered request, and how many were not."""
+async def closed_loop(port, connections, requests, seconds, running=(True,)):
+    """Until the time is up, or running[0] is false. returns: seconds of each answered request, and how many were not."""
     times, lost = [], 0
     end = time.perf_counter() + seconds
 
     async def ask(offset):
         nonlocal lost
         client, i = await Client.connect(port), offset
-        while time.perf_counter() < end:
+        while time.perf_counter() < end and running[0]:
             begin = time.perf_counter()
             status, _ = await client.send(requests[i % len(requests)])
             times.append(time.perf_counter() - begin)
@@ -199,10 +199,14 @@ async def throughput(registry, options, generator):
 
 async def reloads(registry, generator):
     with Server(registry) as server:
-        load = asyncio.create_task(closed_loop(server.port, 8, sentences(2000, generator), 25))
+        running = [True]
+        load = asyncio.create_task(closed_loop(server.port, 8, sentences(2000, generator), 3600, running))
         for version in range(2, 12):
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1)
             link(registry, version)
+            while not any("version_info" in key and f'version="{version}"' in key for key in await server.metrics()):
+                await asyncio.sleep(0.2)
+        running[0] = False
         times, lost = await load
         metrics = await server.metrics()
     count = next((value for key, value in metrics.items() if "reloads_total" in key and "failed" not in key), 0)
