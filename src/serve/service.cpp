@@ -249,6 +249,8 @@ void Service::run_together(std::vector<WaitingRequest>& batch) {
       throw Error(ErrorCode::data, "the model's outputs have not one row for each of its inputs' rows");
   }
   count(batch, inputs, rows);
+  const auto candidate = options_.shadow ? versions_.candidate() : nullptr;
+  if (candidate && candidate != batch.front().model) shadow_.offer(candidate, std::move(inputs), outputs.front());
   std::int64_t row = 0;
   for (auto& request : batch) {
     Outcome outcome;
@@ -257,8 +259,6 @@ void Service::run_together(std::vector<WaitingRequest>& batch) {
     row += request.rows;
     request.done(std::move(outcome));
   }
-  const auto candidate = options_.shadow ? versions_.candidate() : nullptr;
-  if (candidate && candidate != batch.front().model) shadow_.offer(candidate, std::move(inputs), outputs.front());
 }
 
 void Service::count(const std::vector<WaitingRequest>& batch, const std::vector<at::Tensor>& inputs, std::int64_t rows) {

@@ -271,7 +271,8 @@ TEST_F(Serving, AShadowRunsOnEverythingAndAnswersNothing) {
   with_shadow.shadow = true;
   Service service(with_shadow, passes());
   HttpClient client(service.port());
-  Executor stable(tiny_mlp(1), {}), candidate(tiny_mlp(2), {});
+  const Model first = tiny_mlp(1), second = tiny_mlp(2);  // what executors run has to outlive them
+  Executor stable(first, {}), candidate(second, {});
   std::int64_t agreed = 0;
   for (std::uint64_t i = 0; i < 20; ++i) {
     const auto x = noise({3, 8}, i);

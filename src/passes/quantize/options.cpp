@@ -148,7 +148,7 @@ void MixedOptions::Budget::fields(FieldVisitor& visit) {
   visit("bytes", bytes, {.text = "Weights on disk, at most; %: of those of the model before.", .minimum = 0, .units = {"B", "kB", "MB", "GB", "%"}});
   visit("latency", latency, {.text = "Latency, at most, as a share of the model's before.", .unit = "fraction", .minimum = 0.01, .maximum = 1});
   visit("drop", drop, {.text = "Loss of the metric on `data.valid`, at most; the smallest weights on disk win. %: of the value before.", .minimum = 0, .units = {"pp", "%"}});
-  visit.one_of("`budget`", {{"bytes", bytes.has_value()}, {"latency", latency.has_value()}, {"drop", drop.has_value()}});
+  visit.one_of("the budget", {{"bytes", bytes.has_value()}, {"latency", latency.has_value()}, {"drop", drop.has_value()}});
 }
 
 void MixedOptions::fields(FieldVisitor& visit) {

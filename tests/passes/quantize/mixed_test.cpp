@@ -111,7 +111,7 @@ TEST_F(Mixed, ImpossibleBudgetsAndWrongOptionsAreErrors) {
   };
   fails(options("bits: [4, 8], budget: {bytes: 5%}"), "at the narrowest widths they are");
   fails(options("bits: [2, 3], budget: {drop: 0.0pp}", ", activations: {bits: 2}"), "cannot be kept");
-  fails(options("budget: {}"), "one of bytes, latency and drop");
+  fails(options("budget: {}"), "exactly one of bytes, latency, drop");
   fails(options("bits: [4], budget: {bytes: 50%}"), "two or more");
   fails(options("bits: [4, 16], budget: {bytes: 50%}"), "widths from 2 to 8, and 32");
   fails(options("budget: {drop: 1pp}", ", mode: qat"), "without training");
