@@ -43,7 +43,6 @@ class Service {
   void look_around();
   // Answers what has come, takes nothing more. errors: io, of the last captured traffic.
   void stop();
-  void wait_for_shadow() { shadow_.wait_until_idle(); }
 
  private:
   struct Job;

@@ -52,12 +52,9 @@ void Shadow::work() {
     if (closed_) return;
     const auto batch = std::move(batches_.front());
     batches_.pop_front();
-    busy_ = true;
     lock.unlock();
     run(batch);
     lock.lock();
-    busy_ = false;
-    changed_.notify_all();
   }
 }
 
@@ -74,11 +71,6 @@ void Shadow::run(const Batch& batch) {
     counters_.add("shadow_dropped_total", {}, static_cast<double>(rows));
     log_warning("the candidate in the shadow failed: " + std::string(to_error(std::current_exception()).what()));
   }
-}
-
-void Shadow::wait_until_idle() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return batches_.empty() && !busy_; });
 }
 
 }  // namespace dsc

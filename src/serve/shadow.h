@@ -30,7 +30,6 @@ class Shadow {
   ~Shadow();  // what waits is dropped
   // A batch and what was answered. Dropped, and counted, where the candidate is too far behind.
   void offer(std::shared_ptr<ServedModel> candidate, std::vector<at::Tensor> inputs, at::Tensor answer);
-  void wait_until_idle();
 
  private:
   struct Batch {
@@ -45,7 +44,7 @@ class Shadow {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Batch> batches_;
-  bool busy_ = false, closed_ = false;
+  bool closed_ = false;
   std::thread thread_;
 };
 
