@@ -27,13 +27,7 @@ namespace {
 
 constexpr std::int64_t kMostPixels = 100'000'000;  // beyond is a damaged header, or one made to exhaust memory
 
-enum class Kind : std::uint8_t { jpeg, webp, tiff, stb };
-
-bool is_png(const std::string& path) {
-  std::array<char, 4> head{};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
-  return std::string_view(head.data(), head.size()) == "\x89PNG";
-}
+enum class Kind : std::uint8_t { jpeg, webp, tiff, png, stb };
 
 Kind kind_of(const std::string& path) {
   std::array<char, 12> bytes{};
@@ -45,7 +39,8 @@ Kind kind_of(const std::string& path) {
   if (head.starts_with("\xff\xd8\xff")) return Kind::jpeg;
   if (head.starts_with("RIFF") && head.substr(8).starts_with("WEBP")) return Kind::webp;
   if (head.starts_with(std::string_view("II*\0", 4)) || head.starts_with(std::string_view("MM\0*", 4))) return Kind::tiff;
-  if (head.starts_with("\x89PNG") || head.starts_with("GIF8") || head.starts_with("BM")) return Kind::stb;
+  if (head.starts_with("\x89PNG")) return Kind::png;
+  if (head.starts_with("GIF8") || head.starts_with("BM")) return Kind::stb;
   const bool is_heif = head.size() >= 8 && head.substr(4, 4) == "ftyp";
   fail_image(path, is_heif ? "it is a HEIF or AVIF file, whatever its name" : "its first bytes are those of no picture format that is read");
 }
@@ -72,7 +67,6 @@ void check_png_chunks(const std::string& path) {
 }
 
 Raster decode_stb(const std::string& path, std::int64_t channels) {
-  if (is_png(path)) check_png_chunks(path);
   int width = 0, height = 0, in_file = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load(path.c_str(), &width, &height, &in_file, static_cast<int>(channels)), stbi_image_free);
@@ -86,6 +80,7 @@ ImageHeader header_of(const std::string& path, Kind kind) {
     case Kind::jpeg: return jpeg_header(path);
     case Kind::webp: return webp_header(path);
     case Kind::tiff: return tiff_header(path);
+    case Kind::png:
     case Kind::stb: return stb_header(path);
   }
   throw Error(ErrorCode::internal, "unknown kind of picture");
@@ -99,6 +94,7 @@ Raster decode(const std::string& path, std::int64_t channels) {
     case Kind::jpeg: return decode_jpeg(path, channels);
     case Kind::webp: return decode_webp(path, channels);
     case Kind::tiff: return decode_tiff(path, channels);
+    case Kind::png: check_png_chunks(path); [[fallthrough]];
     case Kind::stb: return decode_stb(path, channels);
   }
   throw Error(ErrorCode::internal, "unknown kind of picture");
