@@ -44,11 +44,6 @@ Builtin kernel_in_training(const Node& node) {
 
 Builtin kernel_in_evaluation(const Node& node) { return node.is("aten.conv2d.default") ? rectified_convolution : nullptr; }
 
-// Calculating the head later must not change what it or the addend reads.
-bool writes_activations(const Step& step) {
-  return step.op && step.op->schema().is_mutable() && !step.node->target().starts_with("dscompress.");
-}
-
 class Joiner {
  public:
   Joiner(const std::vector<Step>& steps, KernelOf kernel_of) : steps_(steps), kernel_of_(kernel_of) {
@@ -119,7 +114,7 @@ class Joiner {
     const std::size_t mode = steps_[chain.head].mode;
     if (steps_[chain.rectifier].mode != mode || (chain.sum && steps_[*chain.sum].mode != mode)) return false;
     for (std::size_t i = chain.head + 1; i < chain.rectifier; ++i) {
-      if (i != chain.sum && writes_activations(steps_[i])) return false;
+      if (i != chain.sum && writes_operands(steps_[i])) return false;
     }
     return true;
   }

@@ -19,6 +19,7 @@
 #include "exec/foreign_error.h"
 #include "exec/kernels/pointwise_convolution.h"
 #include "exec/kernels/training_kernels.h"
+#include "exec/routed_products.h"
 #include "exec/unknown_operators.h"
 #include "ir/control_flow.h"
 #include "ir/schema.h"
@@ -49,7 +50,8 @@ class Planner {
     for (const Node* node : graph_.nodes()) add_step(*node);
     for (const auto& [target, nodes] : unknown_) problems_.push_back(unknown_operator(target, nodes));
     if (!problems_.empty()) throw Error(ErrorCode::unsupported, std::move(problems_));
-    plan_.joined = joins_chains() ? join_chains(plan_.steps, options_.training) : plan_.steps;
+    plan_.joined = join_routed_products(plan_.steps, plan_.slots);
+    if (joins_chains()) plan_.joined = join_chains(plan_.joined, options_.training);
     set_lifetimes(plan_.steps);
     set_lifetimes(plan_.joined);
     find_made_joined();
@@ -261,6 +263,11 @@ void store_results(const Step& step, std::vector<c10::IValue>& frame, std::vecto
 
 Plan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device) {
   return Planner(graph, options, device).make();
+}
+
+// Own operators write statistics and ranges, which nothing else reads.
+bool writes_operands(const Step& step) {
+  return step.op && step.op->schema().is_mutable() && !step.node->target().starts_with("dscompress.");
 }
 
 void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack) {

@@ -28,7 +28,7 @@ struct Step {
 
 struct Plan {
   std::vector<Step> steps;
-  std::vector<Step> joined;          // as `steps`, with chains as one step (exec/chains.h); makes the same outputs, not every value
+  std::vector<Step> joined;          // as `steps`, with several as one (exec/chains.h, exec/routed_products.h); makes the same outputs, not every value
   std::vector<bool> made_joined;     // by slot: whether `joined` makes it, or it is an input
   std::vector<Mode> modes;
   std::vector<const Value*> values;  // by slot
@@ -38,6 +38,9 @@ struct Plan {
 
 // errors: unsupported, one problem for each operator or argument that cannot run, naming nodes and source lines.
 Plan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device);
+
+// Whether the step changes a tensor that others may read: what reads it must not be calculated later than it was.
+bool writes_operands(const Step& step);
 
 // Calls the step's operator and puts its results into the frame; frees nothing.
 // errors: data, unsupported, resource: what the operator says, with node and source line.

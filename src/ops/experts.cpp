@@ -35,18 +35,22 @@ bool swaps_matrices(const Node& node) {
   return node.op() == "aten.transpose" && dim_or(node, "dim0", 0, 3) + dim_or(node, "dim1", 0, 3) == 3 && dim_or(node, "dim0", 0, 3) != 0;
 }
 
-// The layer of which this operand is the weight.
-std::optional<ExpertLayer> find_through(const Graph& graph, const Value* operand, bool outputs_first) {
-  const Node* node = operand->producer();
+// The product of which this operand is the matrices.
+std::optional<RoutedProduct> find_through(const Value* operand) {
+  RoutedProduct product;
+  Node* node = operand->producer();
   while (node && node->outputs().size() == 1 && operand->tensor().rank() == 3 && swaps_matrices(*node)) {
-    outputs_first = !outputs_first;
+    product.transposed = !product.transposed;
+    product.between.insert(product.between.begin(), node);
     operand = node->find_value("self");
     node = operand->producer();
   }
   const auto stack = find_look_up(operand);
-  const GraphInput* input = stack ? graph.find_input(value_of(*stack)) : nullptr;
-  if (!input || !input->is_weight() || input->value->tensor().rank() != 3 || !is_floating(input->value->tensor().dtype)) return std::nullopt;
-  return ExpertLayer{.stack = *stack, .experts = looked_up_rows(*stack->node), .outputs_first = outputs_first};
+  if (!stack || value_of(*stack)->tensor().rank() != 3 || !is_floating(value_of(*stack)->tensor().dtype)) return std::nullopt;
+  product.between.insert(product.between.begin(), node);
+  product.stack = *stack;
+  product.experts = looked_up_rows(*node);
+  return product;
 }
 
 bool is_batched_product(const Node& node) {
@@ -60,17 +64,25 @@ std::optional<Use> find_look_up(const Value* rows) {
   return node && looked_up_rows(*node) ? use_of_argument(node, "self") : std::nullopt;
 }
 
-std::optional<ExpertLayer> find_expert_layer(const Graph& graph, Node* product) {
-  if (!is_batched_product(*product)) return std::nullopt;
-  const auto operands = tensor_arguments(*product);
-  for (const std::size_t weight : {0, 1}) {
-    if (operands.size() != 2 || operands[weight]->tensor().rank() != 3) continue;
-    auto layer = find_through(graph, operands[weight], weight == 0);
-    if (!layer) continue;
-    layer->input = operands[1 - weight];
-    return layer;
+std::optional<RoutedProduct> find_routed_product(const Node& node) {
+  if (!is_batched_product(node)) return std::nullopt;
+  const auto operands = tensor_arguments(node);
+  for (const std::size_t matrices : {0, 1}) {
+    if (operands.size() != 2 || operands[matrices]->tensor().rank() != 3) continue;
+    auto product = find_through(operands[matrices]);
+    if (!product) continue;
+    product->input = operands[1 - matrices];
+    product->matrices_left = matrices == 0;
+    return product;
   }
   return std::nullopt;
+}
+
+std::optional<ExpertLayer> find_expert_layer(const Graph& graph, Node* node) {
+  const auto product = find_routed_product(*node);
+  const GraphInput* input = product ? graph.find_input(value_of(product->stack)) : nullptr;
+  if (!input || !input->is_weight()) return std::nullopt;
+  return ExpertLayer{product->stack, product->experts, product->input, product->matrices_left != product->transposed};
 }
 
 std::vector<Node*> readers_of_weight(const Value* weight) {

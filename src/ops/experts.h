@@ -16,13 +16,24 @@ namespace dsc {
 // The stack's use by the look-up along its first dimension that made this value; none: the value was made otherwise.
 std::optional<Use> find_look_up(const Value* rows);
 
+struct RoutedProduct {
+  Use stack;                    // of the look-up
+  Value* experts = nullptr;     // that are looked up
+  Value* input = nullptr;       // what the looked-up matrices are multiplied with
+  bool matrices_left = true;    // of the input
+  bool transposed = false;      // the matrices, between look-up and product
+  std::vector<Node*> between;   // the look-up, then what transposes
+};
+// None: the node is no product, or neither operand is looked up in a stack of matrices.
+std::optional<RoutedProduct> find_routed_product(const Node& product);
+
 struct ExpertLayer {
   Use stack;                  // of the look-up: a stored tensor of three dimensions
   Value* experts = nullptr;   // that are looked up
   Value* input = nullptr;     // what the looked-up matrices are multiplied with
   bool outputs_first = true;  // [E, O, I]; otherwise [E, I, O]
 };
-// None: the node is no product, or no operand of it is looked up in a stored stack.
+// A routed product whose stack is stored.
 std::optional<ExpertLayer> find_expert_layer(const Graph& graph, Node* product);
 
 // The layers that read a stored weight: its users, and those of what they look up in it.

@@ -14,6 +14,11 @@ struct SizeCase {
   bool channels_last, same_layout;
 };
 
+// Without it the test's name is made of the struct's bytes, those of its padding too.
+void PrintTo(const SizeCase& one, std::ostream* out) {
+  *out << one.type << at::IntArrayRef(one.sizes) << (one.channels_last ? " channels_last" : "") << (one.same_layout ? "" : ", other layouts");
+}
+
 class SquaredErrorTest : public testing::TestWithParam<SizeCase> {};
 
 TEST_P(SquaredErrorTest, EqualsDoublePrecisionBothWays) {

@@ -67,15 +67,21 @@ QuantizerRow finish_weight(Model& model, Node* node) {
   return become_weight_quantizer(model, node, extremes_of(QuantKind::linear, weight, int_or(*node, "axis", 0), *node), paired_axis);
 }
 
-bool looks_up_rows(const Node& node) { return node.op() == "aten.embedding" || find_look_up(node.output()); }
+bool reads_embedding(const Use& use) { return use.node->op() == "aten.embedding"; }
 
-// An embedding, or a stack of experts, whose rows are quantised where they are read: the numbers of a quantised table, at the
-// cost of the rows in the batch alone.
-bool quantizes_rows(const WeightQuantizer& quantizer, const WeightOptions& options) {
-  return options.per_channel && std::all_of(quantizer.uses.begin(), quantizer.uses.end(), [](const Use& use) {
+// An embedding whose rows are quantised where they are read: the numbers of a quantised table, at the cost of the rows in the
+// batch alone.
+bool quantizes_where_read(const WeightQuantizer& quantizer) {
+  return std::all_of(quantizer.uses.begin(), quantizer.uses.end(), [](const Use& use) {
     const auto readers = use.node->output()->uses();
-    return looks_up_rows(*use.node) && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
+    return reads_embedding(use) && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
   });
+}
+
+// An embedding, or a stack of experts: a grid for each row along the last dimension.
+bool has_row_grids(const WeightQuantizer& quantizer, const WeightOptions& options) {
+  const auto is_stack = [](const Use& use) { return find_look_up(use.node->output()).has_value(); };
+  return options.per_channel && (quantizes_where_read(quantizer) || std::all_of(quantizer.uses.begin(), quantizer.uses.end(), is_stack));
 }
 
 std::vector<Use> in_execution_order(const Graph& graph, std::vector<Use> uses) {
@@ -93,8 +99,10 @@ void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quan
     return std::vector<NamedArgument>{{"phase", phase}, {"axis", axis}, {"quant_min", range.minimum}, {"quant_max", range.maximum}, {"symmetric", options.symmetric},
                                       {"paired_axis", is_limited ? *quantizer.paired_axis : kUnpaired}};
   };
-  if (!quantizes_rows(quantizer, options)) {
-    return insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight, arguments(options.per_channel ? quantizer.channel_axis : std::int64_t{kOneGrid}));
+  const bool of_rows = has_row_grids(quantizer, options);
+  if (!of_rows || !quantizes_where_read(quantizer)) {
+    const std::int64_t axis = of_rows ? kRowGrids : options.per_channel ? quantizer.channel_axis : std::int64_t{kOneGrid};
+    return insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight, arguments(axis));
   }
   for (const Use& use : quantizer.uses) {
     Value* rows = use.node->output();
@@ -104,20 +112,22 @@ void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quan
 
 // The table takes over from its rows. None: another reader of the table has brought that about.
 std::optional<QuantizerRow> finish_rows(Model& model, Node* node) {
-  Node* reader = node->find_value("self")->producer();
+  Graph& graph = model.graph;
+  Value* given = node->find_value("self");  // rows of an embedding, or a whole stack
+  Node* reader = graph.find_input(given) ? node->output()->uses().front().node : given->producer();
   const bool is_embedding = reader->op() == "aten.embedding";
+  graph.replace_uses(node->output(), given);
   Value* table = reader->find_value(is_embedding ? "weight" : "self");
   std::optional<QuantizerRow> row;
-  if (const GraphInput* input = model.graph.find_input(table)) {
+  if (const GraphInput* input = graph.find_input(table)) {
     WeightQuantizer quantizer{.value = table, .name = input->target, .layer = reader, .place = place_of(*reader)};
-    for (const Use& use : in_execution_order(model.graph, table->uses())) {
+    for (const Use& use : in_execution_order(graph, table->uses())) {
       if (use.node->op() == reader->op()) quantizer.uses.push_back(use);
     }
     const QuantKind kind = is_embedding ? QuantKind::table : QuantKind::experts;
     row = insert_weight_quantizer(model, quantizer, extremes_of(kind, model.weights.get(quantizer.name), quantizer.channel_axis, *node));
   }
-  model.graph.replace_uses(node->output(), reader->output());
-  model.graph.erase(node);
+  graph.erase(node);
   return row;
 }
 
@@ -171,7 +181,7 @@ void insert_learned_quantizers(Model& model, const QuantPlacement& placement, co
   }
   for (const WeightQuantizer& quantizer : placement.weights) {
     WeightOptions options = precision_of(precisions, *quantizer.layer).weights;
-    if (quantizes_rows(quantizer, options)) {  // a step for every row of a table would see a gradient now and then
+    if (has_row_grids(quantizer, options)) {  // a step for every row of a table would see a gradient now and then
       insert_observing_weight_quantizer(model, quantizer, options, phase);
       continue;
     }
