@@ -64,15 +64,15 @@ def train(model, images, labels, epochs, rate, generator):
 
 
 class Ensemble(torch.nn.Module):
-    """The mean over 25 shifts of each picture: as accurate as the network itself, and much slower."""
+    """The mean over 25 exposures of each picture: as accurate as the network itself, and much slower."""
 
     def __init__(self, net):
         super().__init__()
         self.net = net
 
     def forward(self, images):
-        shifted = [torch.roll(images, (x, y), (2, 3)) for x in range(-2, 3) for y in range(-2, 3)]
-        return self.net(torch.cat(shifted)).view(25, -1, 10).mean(0)
+        exposed = [images * (1 + step / 1000) for step in range(-12, 13)]
+        return self.net(torch.cat(exposed)).view(25, -1, 10).mean(0)
 
 
 class Simulation:
@@ -120,7 +120,7 @@ class Simulation:
             model.load_state_dict(self.model.state_dict())
         self.train(model, rows, labels=torch.randint(10, (TRAIN,), generator=self.generator) if wrong else None)
         if night == self.slow_night:
-            wrong = "a slow model: the mean over 25 shifts of each picture"
+            wrong = "a slow model: the mean over 25 exposures of each picture"
             model = self.export(Ensemble(self.model), "slow.pt2")
             self.set_in_loop("graph: net.pt2", "graph: slow.pt2")
         path = self.folder / f"checkpoints/{night:02}.safetensors"

@@ -23,11 +23,6 @@ struct Unit {
 };
 constexpr Unit kUnits[] = {{"", 1}, {"%", 0.01}, {"ms", 1}, {"s", 1000}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}};
 
-double value_of(const Quantity& quantity) {
-  const auto* unit = std::ranges::find(kUnits, quantity.unit, &Unit::name);
-  return quantity.value * unit->scale;
-}
-
 std::vector<std::string> units_of(const std::string& figure) {
   if (figure.starts_with("latency")) return {"ms", "s"};
   if (figure == "size") return {"kB", "MB", "GB", ""};
@@ -36,7 +31,7 @@ std::vector<std::string> units_of(const std::string& figure) {
 }
 
 GateRecord check_bound(const std::string& figure, const Quantity& bound, const Figures& figures, bool at_least) {
-  GateRecord record{.metric = figure, .rule = printed("%s %g%s", at_least ? "min" : "max", bound.value, bound.unit.c_str()), .bound = value_of(bound)};
+  GateRecord record{.metric = figure, .rule = printed("%s %g%s", at_least ? "min" : "max", bound.value, bound.unit.c_str()), .bound = budget_value(bound)};
   const auto found = figures.find(figure);
   if (found == figures.end()) {
     record.message = figure + " was not measured";
@@ -73,6 +68,11 @@ std::string problem_with_budget(const std::string& figure, const LoopBudget& bud
     return "budgets: " + figure + " cannot be in `" + (*bound)->unit + "`" + (figure.starts_with("latency") ? "; write 12ms" : "");
   }
   return {};
+}
+
+double budget_value(const Quantity& quantity) {
+  const auto* unit = std::ranges::find(kUnits, quantity.unit, &Unit::name);
+  return quantity.value * unit->scale;
 }
 
 Trigger trigger_of(const std::string& figure) { return figure.starts_with("latency") || figure == "size" ? Trigger::latency : Trigger::accuracy; }

@@ -16,6 +16,7 @@ using Figures = std::map<std::string, double>;
 const std::vector<std::string>& budget_units();
 // Empty: none. Drift is that of traffic.
 std::string problem_with_budget(const std::string& figure, const LoopBudget& budget, bool has_traffic);
+double budget_value(const Quantity& bound);  // in the unit of Figures
 // The recipe that is to mend it.
 Trigger trigger_of(const std::string& figure);
 

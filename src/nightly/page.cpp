@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/log.h"
+#include "core/metric_facts.h"
 #include "core/tree.h"
 #include "report/html_page.h"
 #include "report/svg.h"
@@ -20,23 +21,45 @@ std::string show(const std::string& figure, const Figures& figures) {
   return format_metric(figure, found->second);
 }
 
-void add_point(Series& series, std::size_t night, const Figures& figures, const std::string& figure) {
-  const auto found = figures.find(figure);
-  if (found == figures.end()) return;
+void add_point(Series& series, std::size_t night, double value, std::string hover = {}) {
   series.x.push_back(static_cast<double>(night));
-  series.y.push_back(found->second);
+  series.y.push_back(value);
+  series.hover.push_back(std::move(hover));
 }
 
-// What was deployed after each night, and the candidates.
-std::string chart(const std::string& figure, const std::vector<Decision>& rows) {
-  Series deployed{.name = "deployed"}, promoted{.name = "promoted"}, others{.name = "not promoted"};
+// In every figure's own unit, over all nights.
+Series limit(const std::string& name, double value, std::size_t nights) {
+  return {.name = name, .x = {1, static_cast<double>(nights)}, .y = {value, value}, .mark = Mark::dashes};
+}
+
+void change_unit(std::vector<Series>& series, double factor) {
+  for (auto& one : series) {
+    for (double& y : one.y) y *= factor;
+  }
+}
+
+// What was deployed after each night, the candidates, and what the figure must keep.
+std::string chart(const std::string& figure, const LoopBudgets& budgets, const std::vector<Decision>& rows) {
+  Series deployed{.name = "deployed"}, promoted{.name = "promoted", .mark = Mark::dots}, others{.name = "not promoted", .mark = Mark::dots};
+  double largest = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& row = rows[i];
     const bool is_there = row.verdict == Verdict::promoted || !row.is_about_candidate() || !row.deployed.empty();
-    if (is_there) add_point(deployed, i + 1, row.deployed_after(), figure);
-    if (row.is_about_candidate()) add_point(row.verdict == Verdict::promoted ? promoted : others, i + 1, row.figures, figure);
+    const auto after = row.deployed_after().find(figure), own = row.figures.find(figure);
+    if (is_there && after != row.deployed_after().end()) add_point(deployed, i + 1, after->second);
+    if (!row.is_about_candidate() || own == row.figures.end()) continue;
+    add_point(row.verdict == Verdict::promoted ? promoted : others, i + 1, own->second,
+              "night " + std::to_string(i + 1) + ": " + show(figure, row.figures) + "\n" + to_text(row.verdict) + ": " + row.reason);
+    largest = std::max(largest, own->second);
   }
-  return line_chart(figure, "night", {deployed, promoted, others});
+  std::vector<Series> series{std::move(deployed), std::move(promoted), std::move(others)};
+  if (const auto budget = budgets.find(figure); budget != budgets.end()) {
+    if (budget->second.min) series.push_back(limit("at least", budget_value(*budget->second.min), rows.size()));
+    if (budget->second.max) series.push_back(limit("at most", budget_value(*budget->second.max), rows.size()));
+  }
+  const auto scale = scale_of(figure, largest);
+  change_unit(series, scale.factor);
+  return line_chart(scale.label, "night", series, is_share(figure) ? Bounds{.low = 0, .high = 100} : Bounds{.low = 0});
 }
 
 // The compared metric, what has a budget, and the size.
@@ -63,7 +86,7 @@ std::string loop_html(const Loop& loop, const std::vector<Decision>& rows) {
   out << html::head(loop.name()) << "<h1>" << escape_xml(loop.name()) << "</h1>\n";
   for (const auto& figure : figures) {
     const bool measured = std::ranges::any_of(rows, [&](const Decision& row) { return row.figures.contains(figure); });
-    if (measured) out << chart(figure, rows);
+    if (measured) out << chart(figure, loop.budgets, rows);
   }
   std::vector<std::string> columns{"night", "decided", "version", "verdict", "why it was made"};
   for (const auto& figure : figures) columns.push_back(figure);

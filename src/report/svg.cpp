@@ -1,9 +1,11 @@
 #include "report/svg.h"
-#include "core/printed.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+
+#include "core/metric_facts.h"
+#include "core/printed.h"
 
 namespace dsc {
 namespace {
@@ -83,18 +85,29 @@ std::string draw_axes(const Axis& x, const Axis& y, const std::string& x_label) 
   return svg + text_at((kLeft + right) / 2, kHeight - 8, x_label, "middle");
 }
 
-std::string dot_at(double x, double y, double radius, const char* colour) {
-  return printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" fill=\"%s\"/>", x, y, radius, colour);
+std::string dot_at(double x, double y, double radius, const char* colour, const std::string& hover = {}) {
+  const std::string circle = printed("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%g\" fill=\"%s\"", x, y, radius, colour);
+  return circle + (hover.empty() ? "/>" : "><title>" + escape_xml(hover) + "</title></circle>");
+}
+
+std::string draw_dots(const Series& series, const Axis& x, const Axis& y, const char* colour) {
+  std::string svg;
+  for (std::size_t k = 0; k < series.x.size(); ++k) {
+    if (!std::isfinite(series.y[k])) continue;
+    svg += dot_at(x.at(series.x[k], kLeft, kWidth - kRight), y.at(series.y[k], kHeight - kBottom, kTop), 4, colour, k < series.hover.size() ? series.hover[k] : "");
+  }
+  return svg;
 }
 
 // The points of a series that can be drawn; where one is alone between gaps, a dot, since a line needs two.
-std::string draw_series(const Series& series, const Axis& x, const Axis& y, const char* colour) {
+std::string draw_line(const Series& series, const Axis& x, const Axis& y, const char* colour) {
+  const char* stroke = series.mark == Mark::dashes ? "stroke-width=\"1.5\" stroke-dasharray=\"4 3\"" : "stroke-width=\"2\"";
   std::string svg, line;
   std::size_t length = 0;
   double last_x = 0, last_y = 0;
   const auto finish = [&] {
     if (length == 1) svg += dot_at(last_x, last_y, 3, colour);
-    if (length > 1) svg += printed("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour) + line + "\"/>";
+    if (length > 1) svg += printed("<polyline fill=\"none\" stroke=\"%s\" %s points=\"", colour, stroke) + line + "\"/>";
     line.clear();
     length = 0;
   };
@@ -129,6 +142,14 @@ std::string escape_xml(const std::string& text) {
   return escaped;
 }
 
+FigureScale scale_of(const std::string& figure, double largest) {
+  if (figure == "size") return largest >= 1e6 ? FigureScale{1e-6, "size, MB"} : FigureScale{1e-3, "size, kB"};
+  if (figure == "macs" || figure == "parameters") return largest >= 1e6 ? FigureScale{1e-6, figure + ", millions"} : FigureScale{1e-3, figure + ", thousands"};
+  if (figure.starts_with("latency_")) return {1, "latency " + figure.substr(std::string_view("latency_").size()) + ", ms"};
+  if (figure == "seconds") return {1, "time, s"};
+  return is_share(figure) ? FigureScale{100, figure + ", %"} : FigureScale{1, figure};
+}
+
 std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series, Bounds y_bounds) {
   double x_low = 0, x_high = 0, y_low = 1e300, y_high = -1e300;
   for (const auto& one : series) {
@@ -144,7 +165,7 @@ std::string line_chart(const std::string& title, const std::string& x_label, con
   std::string svg = open_chart(title, kHeight) + draw_axes(x, y, x_label);
   for (std::size_t i = 0; i < series.size(); ++i) {
     const auto* colour = kColours[i % kColours.size()];
-    svg += draw_series(series[i], x, y, colour);
+    svg += series[i].mark == Mark::dots ? draw_dots(series[i], x, y, colour) : draw_line(series[i], x, y, colour);
     if (series.size() > 1) {
       svg += printed("<rect x=\"%g\" y=\"%g\" width=\"10\" height=\"10\" fill=\"%s\"/>", kLeft + 8 + 150.0 * static_cast<double>(i % 3),
                     8 + 13.0 * static_cast<double>(i / 3), colour);

@@ -13,11 +13,14 @@ struct Bounds {
   double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
 };
 
+enum class Mark { line, dots, dashes };
 struct Series {
   std::string name;
   std::vector<double> x, y;
+  Mark mark = Mark::line;
+  std::vector<std::string> hover = {};  // of dots, shown while the pointer is over them; empty: nothing
 };
-// Lines over one x axis; each series has a colour and a legend entry. A point without neighbours is a dot.
+// Over one x axis; each series has a colour and a legend entry. A line's point without neighbours is a dot.
 std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Series>& series, Bounds y_bounds = {});
 
 struct Bar {
@@ -55,6 +58,13 @@ struct ParallelLine {
   bool on_front = false;
 };
 std::string parallel_chart(const std::string& title, const std::vector<ParallelAxis>& axes, const std::vector<ParallelLine>& lines);
+
+// A figure on an axis, in the unit that its size asks for: shares in percent, sizes in kB or MB.
+struct FigureScale {
+  double factor = 1;
+  std::string label;
+};
+FigureScale scale_of(const std::string& figure, double largest);
 
 // For HTML, SVG and XML.
 std::string escape_xml(const std::string& text);

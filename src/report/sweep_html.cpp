@@ -19,20 +19,6 @@ constexpr std::size_t kMostRows = 500;      // of the table; trials.csv has all
 constexpr std::size_t kMostLines = 1000;    // of parallel coordinates, beside the front
 constexpr std::size_t kMostHovers = 2000;   // beyond, only the front tells what it is: the page stays below 5 MB with 10,000 trials
 
-// A figure on an axis, in the unit that its size asks for.
-struct Scale {
-  double factor = 1;
-  std::string label;
-};
-
-Scale scale_of(const std::string& name, double largest) {
-  if (name == "size") return largest >= 1e6 ? Scale{1e-6, "size, MB"} : Scale{1e-3, "size, kB"};
-  if (name == "macs" || name == "parameters") return largest >= 1e6 ? Scale{1e-6, name + ", millions"} : Scale{1e-3, name + ", thousands"};
-  if (name == "latency_p50") return {1, "latency p50, ms"};
-  if (name == "seconds") return {1, "time, s"};
-  return {1, name};
-}
-
 std::string hover_of(const SweepReport& report, const SweepTrial& trial) {
   std::string text = "trial " + std::to_string(trial.number);
   for (std::size_t p = 0; p < report.parameters.size(); ++p) text += "\n" + report.parameters[p] + " = " + trial.values[p];

@@ -124,6 +124,24 @@ TEST(Charts, APointWithoutNeighboursIsADot) {
   EXPECT_EQ(line_chart("t", "x", {{"line", {1, 2}, {0.5, 0.6}}}).find("<circle"), std::string::npos);
 }
 
+TEST(Charts, MarksAreJoinedOnlyWhereTheyAreALine) {
+  const auto dots = line_chart("t", "x", {{.name = "candidates", .x = {1, 5}, .y = {0.5, 0.6}, .mark = Mark::dots, .hover = {"kept: <worse>", ""}}});
+  EXPECT_EQ(dots.find("<polyline"), std::string::npos);
+  EXPECT_NE(dots.find("<title>kept: &lt;worse&gt;</title></circle>"), std::string::npos);
+  const auto limit = line_chart("t", "x", {{.name = "at most", .x = {1, 5}, .y = {2, 2}, .mark = Mark::dashes}});
+  EXPECT_NE(limit.find("stroke-dasharray"), std::string::npos);
+  EXPECT_EQ(limit.find("<circle"), std::string::npos);
+}
+
+TEST(Charts, FiguresAreDrawnInTheUnitTheirSizeAsksFor) {
+  EXPECT_EQ(scale_of("top1", 0.9).label, "top1, %");
+  EXPECT_EQ(scale_of("top1", 0.9).factor, 100);
+  EXPECT_EQ(scale_of("size", 24000).label, "size, kB");
+  EXPECT_EQ(scale_of("size", 2.4e6).factor, 1e-6);
+  EXPECT_EQ(scale_of("latency_p99", 3).label, "latency p99, ms");
+  EXPECT_EQ(scale_of("perplexity", 12).label, "perplexity");
+}
+
 TEST(Report, AxesOfAccuraciesEndAtOne) {
   auto report = sample();
   report.steps[1].curves = {{"valid_top1", {1, 2}, {1, 1}}, {"step1/valid_top1", {1}, {0.97}}};
