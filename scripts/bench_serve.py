@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`dscompress serve` under load on loopback: what batches are worth, and whether reloads, canaries and nonsense disturb it.
 
-    .venv/bin/python scripts/bench_serve.py FOLDER [--budget-ms 250] [--seconds 8] [--seed 0]
+    .venv/bin/python scripts/bench_serve.py FOLDER [--int8] [--budget-ms 250] [--seconds 8] [--seed 0]
 
 Exports an encoder of MiniLM-L6's sizes with random weights into a registry in FOLDER, and asks it for sentences of 4 to 32 tokens:
 1. throughput in closed loops of 1 to 64 connections, one request a run (--max-batch 1) beside dynamic batches; the best whose
@@ -61,14 +61,30 @@ class Encoder(torch.nn.Module):
         return self.classifier(x[:, 0])
 
 
-def make_registry(folder, versions):
+def quantise(folder):
+    """INT8 after training on sentences of random tokens, into the folder's first version."""
+    from safetensors.torch import save_file
+    ids = torch.randint(VOCABULARY, (64, 32))
+    save_file({"input_ids": ids, "attention_mask": torch.ones_like(ids), "label": torch.zeros(64, dtype=torch.long)}, folder / "sentences.safetensors")
+    data = {"format": "tensors", "path": "sentences.safetensors", "split": "all"}
+    recipe = {"version": 1, "model": {"path": "minilm.pt2"}, "data": {"calibration": data, "eval": data}, "evaluate": {"metrics": ["top1"]},
+              "passes": [{"quantize": {"mode": "ptq"}}], "deploy": {"openvino": {}}, "report": {"formats": []}}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    subprocess.run([program, "-q", "run", str(folder / "recipe.json"), "-o", str(folder / "models/minilm/1")], check=True, stdout=subprocess.DEVNULL)
+
+
+def make_registry(folder, versions, int8):
+    folder = folder / ("int8" if int8 else "f32")
     registry = folder / "models/minilm"
     if not (registry / "1/model.xml").exists():
-        (registry / "1").mkdir(parents=True, exist_ok=True)
+        (registry if int8 else registry / "1").mkdir(parents=True, exist_ok=True)
         batch, length = torch.export.Dim.AUTO, torch.export.Dim.AUTO
         example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long))
         torch.export.save(torch.export.export(Encoder().eval(), example, dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}), strict=False), folder / "minilm.pt2")
-        subprocess.run([program, "-q", "export", str(folder / "minilm.pt2"), "--to", str(registry / "1/model.xml")], check=True)
+        if int8:
+            quantise(folder)
+        else:
+            subprocess.run([program, "-q", "export", str(folder / "minilm.pt2"), "--to", str(registry / "1/model.xml")], check=True)
     for version in range(2, versions + 1):
         if not (registry / str(version)).exists():
             shutil.copytree(registry / "1", registry / str(version), copy_function=os.link)
@@ -285,12 +301,13 @@ async def main():
     parser.add_argument("--budget-ms", type=float, default=250)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--int8", action="store_true", help="serve the encoder quantised after training")
     parser.add_argument("--only", choices=["throughput", "reloads", "canary", "malformed"])
     parser.add_argument("server", nargs="*", help="further options of dscompress serve, behind --, while throughput is measured")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     generator = random.Random(options.seed)
-    registry = make_registry(options.folder, 11)
+    registry = make_registry(options.folder, 11, options.int8)
     fine = True
     if options.only in (None, "throughput"):
         await throughput(registry, options, generator)

@@ -37,6 +37,16 @@ Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const st
   return bias && bias->defined() ? at::add(y, *bias) : y;
 }
 
+// A row that the mask hides everything from is 0, as in a sentence that is filled up on its left. OpenVINO makes it NaN, which the
+// next layer multiplies by 0 and spreads to all rows.
+bool has_mask(const Node& node) { return node.find_value("attn_mask") != nullptr; }
+Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& mask, double dropout, bool is_causal,
+                 std::optional<double> scale, bool enable_gqa) {
+  const Tensor result = at::scaled_dot_product_attention(query, key, value, mask, dropout, is_causal, scale, enable_gqa);
+  const Tensor shown = mask->scalar_type() == at::kBool ? *mask : at::gt(*mask, -kInfinity);
+  return at::where(at::any(shown, -1, /*keepdim=*/true), result, at::zeros_like(result));
+}
+
 // No matrix is refused here, and none is said to have been.
 std::tuple<Tensor, Tensor> inv_ex(const Tensor& self, bool) {
   return {at::linalg_inv(self), at::zeros(self.sizes().slice(0, static_cast<std::size_t>(self.dim() - 2)), at::kInt)};
@@ -51,6 +61,7 @@ const Decompositions& product_decompositions() {
       {"aten.addbmm", decomposition(addbmm)},
       {"aten.linalg_inv_ex", decomposition(inv_ex)},
       {"aten.bilinear", decomposition(bilinear)},
+      {"aten.scaled_dot_product_attention", decomposition(attention, has_mask)},
   };
   return table;
 }

@@ -64,6 +64,18 @@ EngineCase{"AttentionWithMask", R"text(graph {
   %masked: f32[s0{2}, 2, 5, 8] = aten.scaled_dot_product_attention.default(query=%q, key=%k, value=%v, attn_mask=%bias, dropout_p=0.5, scale:=0.25)
   output %masked
 })text"},
+EngineCase{"AttentionToNothing", R"text(graph {
+  input %x: f32[s0{2}, 2, 5, 8]
+  %place: i64[5] = aten.arange.default(end=5, dtype:=i64, device:=device(cpu), pin_memory:=false)
+  %row: i64[5, 1] = aten.unsqueeze.default(self=%place, dim=1)
+  %earlier: bool[5, 5] = aten.lt.Tensor(self=%place, other=%row)
+  %first: f32[s0{2}, 2, 5, 8] = aten.scaled_dot_product_attention.default(query=%x, key=%x, value=%x, attn_mask=%earlier)
+  %lowest: f32[] = aten.scalar_tensor.default(s=-inf, dtype:=f32)
+  %zero: f32[] = aten.scalar_tensor.default(s=0.0, dtype:=f32)
+  %bias: f32[5, 5] = aten.where.self(condition=%earlier, self=%zero, other=%lowest)
+  %second: f32[s0{2}, 2, 5, 8] = aten.scaled_dot_product_attention.default(query=%x, key=%x, value=%first, attn_mask=%bias)
+  output %second
+})text"},
 EngineCase{"GroupedQueryAttention", R"text(graph {
   input %q: f32[s0{2}, 4, 5, 8]
   input %k: f32[s0{2}, 2, 5, 8]
