@@ -36,12 +36,25 @@ Model read_model(const std::string& path, const std::vector<std::string>& inputs
   return model;
 }
 
-std::string note_of(const std::vector<PlainWeight>& weights) {
+std::string first_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
-  std::string names;
-  for (std::size_t i = 0; i < std::min(kShown, weights.size()); ++i) names += (i ? ", " : "") + weights[i].name;
-  if (weights.size() > kShown) names += " and " + std::to_string(weights.size() - kShown) + " more";
-  return "weights that were computed from parameters (weight norm, spectral norm and the like) are plain parameters now: " + names;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i) text += (i ? ", " : "") + names[i];
+  return names.size() > kShown ? text + " and " + std::to_string(names.size() - kShown) + " more" : text;
+}
+
+// A tied weight is stored under each of its names and read by one of them; the others would stay whole beside what was cut or
+// rounded. returns: their names.
+std::vector<std::string> drop_unread_parameters(Model& model) {
+  std::vector<std::string> names;
+  for (const GraphInput& input : model.graph.inputs()) {
+    if (input.kind == InputKind::parameter && input.value->uses().empty()) names.push_back(input.target);
+  }
+  for (const auto& name : names) {
+    model.graph.remove_input(model.graph.find_weight(name));
+    model.weights.erase(name);
+  }
+  return names;
 }
 
 }  // namespace
@@ -51,7 +64,10 @@ std::vector<std::string> bring_into_form(Model& model, bool for_passes) {
   if (!for_passes) return notes;
   recompose_norms_and_dropout(model.graph);
   recompose_linear_layers(model.graph);
-  if (const auto weights = make_weights_plain(model); !weights.empty()) notes.push_back(note_of(weights));
+  std::vector<std::string> plain;
+  for (const auto& weight : make_weights_plain(model)) plain.push_back(weight.name);
+  if (!plain.empty()) notes.push_back("weights that were computed from parameters (weight norm, spectral norm and the like) are plain parameters now: " + first_of(plain));
+  if (const auto unread = drop_unread_parameters(model); !unread.empty()) notes.push_back("parameters that nothing reads are left out: " + first_of(unread));
   verify_or_throw(model, "bringing " + model.source + " into the form that passes work on");
   return notes;
 }

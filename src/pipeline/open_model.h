@@ -14,8 +14,8 @@ namespace dsc {
 Model open_model(const std::string& path, const std::string& weights = {}, const std::vector<std::string>& inputs = {});
 
 // Puts a model that is to be deployed into evaluation form (ops/evaluation_form.h) and, where passes are to work on it, its
-// layers into the form that passes know: weights computed from parameters folded (exec/plain_weights.h), layers of the core
-// vocabulary recomposed. returns: what was done, for the report; empty when the model was in this form already.
+// layers into the form that passes know: weights computed from parameters folded (exec/plain_weights.h), parameters that nothing
+// reads left out, layers of the core vocabulary recomposed. returns: what was done, for the report; empty when the model was in this form already.
 std::vector<std::string> bring_into_form(Model& model, bool for_passes);
 
 }  // namespace dsc
