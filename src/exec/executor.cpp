@@ -73,7 +73,7 @@ struct Executor::State {
   const Graph& graph;
   ExecutorOptions options;
   c10::Device device;
-  Plan plan;
+  ExecutionPlan plan;
   BoundWeights weights;
   KeptResults kept;
   std::set<const Value*> written;  // inputs that a run writes into

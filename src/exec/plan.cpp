@@ -45,7 +45,7 @@ class Planner {
   Planner(const Graph& graph, const ExecutorOptions& options, c10::Device device)
       : graph_(graph), options_(options), device_(device) {}
 
-  Plan make() {
+  ExecutionPlan make() {
     number_inputs();
     for (const Node* node : graph_.nodes()) add_step(*node);
     for (const auto& [target, nodes] : unknown_) problems_.push_back(unknown_operator(target, nodes));
@@ -222,7 +222,7 @@ class Planner {
   const ExecutorOptions& options_;
   c10::Device device_;
   std::string graph_device_;
-  Plan plan_;
+  ExecutionPlan plan_;
   std::unordered_map<const Region*, std::size_t> modes_;
   std::unordered_map<Slot, std::vector<Slot>> sources_;  // of values that weights alone decide
   std::map<std::string, std::vector<const Node*>> unknown_;
@@ -261,7 +261,7 @@ void store_results(const Step& step, std::vector<c10::IValue>& frame, std::vecto
 
 }  // namespace
 
-Plan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device) {
+ExecutionPlan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device) {
   return Planner(graph, options, device).make();
 }
 

@@ -22,11 +22,11 @@ struct Step {
   StackTemplate stack;
   std::vector<Slot> outputs;                 // all values made, lists flattened
   std::vector<Slot> frees;                   // values not needed after this step
-  std::size_t mode = 0;                      // index into Plan::modes
+  std::size_t mode = 0;                      // index into ExecutionPlan::modes
   std::vector<Slot> made_from;               // of a weight's quantiser outside training: the weights that decide its result
 };
 
-struct Plan {
+struct ExecutionPlan {
   std::vector<Step> steps;
   std::vector<Step> joined;          // as `steps`, with several as one (exec/chains.h, exec/routed_products.h); makes the same outputs, not every value
   std::vector<bool> made_joined;     // by slot: whether `joined` makes it, or it is an input
@@ -37,7 +37,7 @@ struct Plan {
 };
 
 // errors: unsupported, one problem for each operator or argument that cannot run, naming nodes and source lines.
-Plan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device);
+ExecutionPlan make_plan(const Graph& graph, const ExecutorOptions& options, c10::Device device);
 
 // Whether the step changes a tensor that others may read: what reads it must not be calculated later than it was.
 bool writes_operands(const Step& step);

@@ -74,7 +74,7 @@ class Chains : public testing::TestWithParam<Chain> {};
 
 TEST_P(Chains, GiveTheSameTrainingStep) {
   const Model model = model_with(GetParam().tail);
-  const Plan plan = make_plan(model.graph, kTraining, c10::kCPU);
+  const ExecutionPlan plan = make_plan(model.graph, kTraining, c10::kCPU);
   EXPECT_EQ(plan.joined.size() + GetParam().saved, plan.steps.size());
   const Result joined = train(model, false), plain = train(model, true);
   EXPECT_LE(mean_error(joined.output, plain.output), 0.01);
@@ -158,7 +158,7 @@ class EvaluatedChains : public testing::TestWithParam<Chain> {};
 TEST_P(EvaluatedChains, GiveTheSameOutputs) {
   const ExecutorOptions options{.channels_last = true, .autocast = ScalarType::bf16};
   const Model model = model_with(GetParam().tail);
-  const Plan plan = make_plan(model.graph, options, c10::kCPU);
+  const ExecutionPlan plan = make_plan(model.graph, options, c10::kCPU);
   EXPECT_EQ(plan.joined.size() + GetParam().saved, plan.steps.size());
   Executor executor(model, options);
   at::manual_seed(5);
@@ -227,7 +227,7 @@ TEST(Chains, AreForImagesInBf16) {
   const Model model = model_with("  %y: f32[8, 11, 6, 6] = aten.relu.default(self=%n)\n  output %y\n");
   for (const ExecutorOptions& options : {ExecutorOptions{}, ExecutorOptions{.training = true, .channels_last = true},
                                          ExecutorOptions{.training = true, .autocast = ScalarType::bf16}}) {
-    const Plan plan = make_plan(model.graph, options, c10::kCPU);
+    const ExecutionPlan plan = make_plan(model.graph, options, c10::kCPU);
     EXPECT_EQ(plan.joined.size(), plan.steps.size());
   }
 }
