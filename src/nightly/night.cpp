@@ -83,6 +83,7 @@ class Night {
     registry_.tidy(loop_.keep.versions);
     conclude(situation, result);
     write_loop_files(loop_, registry_, history_.rows(), result);
+    registry_.end_candidate();  // until here a killed night goes on behind its last decision, and does not begin another one
     return result;
   }
 
@@ -202,7 +203,6 @@ class Night {
       if (decision.verdict == Verdict::promoted) registry_.link(decision.number);
       history_.add(decision);
     }
-    registry_.end_candidate();
     return decision;
   }
 

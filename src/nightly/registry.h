@@ -2,14 +2,14 @@
 //
 //   1/ 2/ 5/          promoted versions: finished run folders with model.xml, as OpenVINO Model Server reads them
 //   last-good         a link to the highest of them, which is what the server serves
-//   .candidate.json   what is being tried, as which version
+//   .candidate.json   what is being tried, or was tried last tonight, as which version
 //   .new-6/           its run folder
 //   rejected/3/       candidates that were not promoted, and versions that somebody went back from
 //   .traffic/         what the candidate is trained and tried on
 //   .lock  history.sqlite  report.html  metrics.prom
 //
 // Order of a decision: .candidate.json, the run in .new-N, decision.json in it, the folder's new name, the link, the row of the
-// history, .candidate.json removed. Each is one atomic step, so that a killed night goes on where it was.
+// history; at the night's end .candidate.json is removed. Each is one atomic step, so that a killed night goes on where it was.
 #pragma once
 
 #include <cstdint>

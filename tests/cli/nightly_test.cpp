@@ -151,13 +151,12 @@ TEST_F(Nightly, ACandidateThatBreaksABudgetIsKeptOut) {
   EXPECT_TRUE(contains(larger.at("reason"), "budget violated: size")) << larger;
 }
 
-TEST_F(Nightly, LearnsFromTrafficThatMovedAway) {
-  fs::create_directory(loop().file("traffic"));
-  const auto moved = [&](const std::string& name, std::int64_t count, std::uint64_t seed) {
-    const auto data = synthetic_images(count, seed);
-    write_safetensors(loop().file("traffic/" + name), {.tensors = {{"x", -data.inputs()}, {"label", data.target()}}, .metadata = {}});
-  };
-  spit(loop().file("incremental.yaml"), R"(version: 1
+// A loop that learns from traffic while top-1 is below a bound.
+class LearningNightly : public Nightly {
+ protected:
+  void write_learning_loop(const std::string& least_top1) const {
+    fs::create_directory(loop().file("traffic"));
+    spit(loop().file("incremental.yaml"), R"(version: 1
 vars: {deployed: none, traffic: none}
 model: {path: "${deployed}/baseline.pt2"}
 data:
@@ -167,17 +166,25 @@ evaluate: {metrics: [top1], baseline: learn}
 passes:
   - finetune: {name: learn, epochs: 12, batch: 32, optimizer: {sgd: {lr: 0.05}}}
 )");
-  spit(loop().file("loop.yaml"), R"(version: 1
+    spit(loop().file("loop.yaml"), R"(version: 1
 model: {registry: models/tiny}
 checkpoint: {weights: "nightly/*.safetensors", graph: model.pt2}
 traffic: {format: tensors, path: "traffic/*.safetensors", window: 2d, labels: late, replay: {path: train.safetensors, share: 0.5}}
-budgets: {top1: {min: 80%}, drift: {max: 1}}
 when: {checkpoint: recipe.yaml, accuracy: incremental.yaml}
 trial: {split: "traffic[-200:]", margin: 5pp}
-)");
+budgets: {drift: {max: 1}, top1: {min: )" + least_top1 + "}}\n");
+  }
+  void inputs_move_away() const {
+    const auto data = synthetic_images(400, 7);
+    write_safetensors(loop().file("traffic/1.safetensors"), {.tensors = {{"x", -data.inputs()}, {"label", data.target()}}, .metadata = {}});
+  }
+};
+
+TEST_F(LearningNightly, LearnsFromTrafficThatMovedAway) {
+  write_learning_loop("80%");
   checkpoint("good", 1);
   EXPECT_EQ(decided("", 0).at("verdict"), "promoted") << "no traffic has come yet";
-  moved("1.safetensors", 400, 7);
+  inputs_move_away();
   const auto learned = decided();
   EXPECT_EQ(learned.at("trigger"), "accuracy");
   EXPECT_EQ(learned.at("verdict"), "promoted") << learned;
@@ -188,6 +195,21 @@ trial: {split: "traffic[-200:]", margin: 5pp}
   EXPECT_EQ(after.status, 0) << "the traffic is what this version was trained on: " << after.out;
   EXPECT_LT(Json::parse(after.out).at("figures").at("drift"), 1);
   EXPECT_TRUE(Json::parse(after.out).at("decisions").empty());
+}
+
+TEST_F(LearningNightly, CutOffBehindItsDecisionItDoesNotTryOnceMore) {
+  write_learning_loop("101%");  // what is promoted violates it as well
+  checkpoint("good", 1);
+  night();
+  inputs_move_away();
+  fs::remove(registry("report.html"));
+  fs::create_directories(registry("report.html/in the way"));
+  EXPECT_EQ(night().status, 3);
+  fs::remove_all(registry("report.html"));
+  const auto decision = decided("", 1);
+  EXPECT_EQ(decision.at("number"), 2);
+  EXPECT_EQ(decision.at("verdict"), "promoted");
+  EXPECT_EQ(decided_versions(), (std::vector<int>{1, 2}));
 }
 
 TEST(NightlyConfigs, LoopIsRead) {
