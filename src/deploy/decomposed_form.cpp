@@ -184,8 +184,9 @@ class Reader {
     if (said.axis) along.at(static_cast<std::size_t>(*said.axis)) = whole.size(*said.axis);
     const auto shaped = [&](const at::Tensor& tensor) { return said.axis && tensor.numel() > 1 ? tensor.view(along) : tensor; };
     const at::Tensor floats = (whole.to(at::kInt) - shaped(numbers(said.zero_point)).to(at::kInt)) * shaped(numbers(said.scale)).to(at::kFloat);
-    Value* made = replace_weight(model_, weight, InputKind::parameter, floats.view(values.sizes()), ScalarType::f32);
-    if (integers->producer() && made != integers) graph_.set_type(integers, with_dtype(integers, ScalarType::f32));
+    const bool is_view = integers != weight;  // which outlives the weight
+    replace_weight(model_, weight, InputKind::parameter, floats.view(values.sizes()), ScalarType::f32);
+    if (is_view) graph_.set_type(integers, with_dtype(integers, ScalarType::f32));
   }
 
   // Several dequantize of the same integers become one.

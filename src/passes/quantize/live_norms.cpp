@@ -57,7 +57,8 @@ void scale_around(Graph& graph, Node* quantizer, Node* layer, const FoldedNorm& 
   Value* weight = quantizer->find_value("self");
   const WeightChannels channels = weight_channels(*layer);
   TensorType type{.dtype = weight->tensor().dtype};
-  for (const std::int64_t size : spread_over_weight(norm.variance.value, norm.weight.sizes(), channels).sizes()) type.sizes.push_back({.size = size});
+  const at::Tensor spread = spread_over_weight(norm.variance.value, norm.weight.sizes(), channels);
+  for (const std::int64_t size : spread.sizes()) type.sizes.push_back({.size = size});
   const Argument given = gamma ? Argument{gamma} : Argument{NoneArgument{}};
   Node* scale = insert_like(graph, quantizer, kBatchNormScale,
                             {{"weight", given}, {"running_var", variance}, {"eps", norm.eps}, {"weight_sizes", int_list_of(norm.weight.sizes().vec())},
