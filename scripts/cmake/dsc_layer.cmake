@@ -41,7 +41,7 @@ function(dsc_join target)
     endif()
   endforeach()
 endfunction()
-set(dsc_lone_sources core/log.cpp serve/http.cpp io/torchscript_read.cpp report/markdown.cpp)
+set(dsc_lone_sources core/log.cpp serve/http.cpp parallel/gloo_ranks.cpp io/torchscript_read.cpp report/markdown.cpp)
 
 # dsc_layer(NAME [TORCH] [GLUE] DEPENDS layer... LINK libraries... EXCLUDE files...)
 # Every .cpp below src/NAME. With TORCH the layer may include ATen headers, and shares one precompiled header. GLUE computes nothing

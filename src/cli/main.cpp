@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -84,7 +85,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
-  Session session;
+  Session session{.arguments = std::vector<std::string>(argv + std::min(argc, 1), argv + argc)};
   CLI::App app("Compresses PyTorch models from a recipe: pruning, quantisation, distillation, fine-tuning, deployment.", "dscompress");
   app.footer(std::string("Example:\n  dscompress run recipe.yaml --output-dir runs/first\n") + kExitCodes);
   app.require_subcommand(1);

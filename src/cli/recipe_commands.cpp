@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/checkpoint.h"
+#include "cli/processes.h"
 #include "cli/recipe_options.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -57,6 +58,7 @@ void add_validate_command(CLI::App& app, Session& session) {
   auto shallow = std::make_shared<bool>(false);
   auto* sub = app.add_subcommand("validate", "Check a recipe, its models and its data, and rehearse its passes; train nothing");
   add_recipe_options(*sub, *options);
+  add_processes_option(*sub, *options);
   sub->add_flag("--recipe-only", *shallow, "Do not open models and data");
   sub->add_flag("--json", session.json, "Print the resolved recipe as JSON");
   sub->footer("Examples:\n  dscompress validate recipe.yaml\n  dscompress validate recipe.yaml --recipe-only --json");
@@ -67,6 +69,7 @@ void add_plan_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<RecipeOptions>();
   auto* sub = app.add_subcommand("plan", "Print the steps with predicted MACs, size and memory; train nothing");
   add_recipe_options(*sub, *options);
+  add_processes_option(*sub, *options);
   sub->add_flag("--json", session.json, "Print JSON");
   sub->footer("Example:\n  dscompress plan recipe.yaml --set passes.0.prune.reduce.macs=0.5");
   sub->callback([&session, options] { session.run = [&session, options] { return plan(session, *options); }; });

@@ -26,6 +26,7 @@ RecipeInput recipe_input(const RecipeOptions& options, const Session& session) {
   };
   if (options.seed) override_with("seed", *options.seed, "--seed");
   if (options.limit) override_with("limit", *options.limit, "--limit");
+  if (options.processes) override_with("processes", *options.processes, "--processes");
   if (session.threads > 0) override_with("threads", session.threads, "--threads");
   if (!session.device.empty()) input.overrides.push_back({"device", session.device, "--device"});
   return input;

@@ -15,6 +15,7 @@ struct RecipeOptions {
   std::string recipe;
   std::vector<std::string> overrides, vars_files;
   std::optional<std::int64_t> seed, limit;
+  std::optional<std::int64_t> processes;  // cli/processes.h
 };
 
 void add_recipe_options(CLI::App& command, RecipeOptions& options);

@@ -16,6 +16,7 @@ namespace dsc {
 
 struct Session {
   bool quiet = false, verbose = false, log_json = false, no_color = false;
+  std::vector<std::string> arguments;  // of the command line, without the program's name
   std::vector<std::string> plugins;
   std::int64_t threads = 0;
   std::string device;  // empty: as the recipe says

@@ -56,9 +56,11 @@ int environment_threads() {
 
 }  // namespace
 
-int available_cores() {
-  const int cores = std::min({affinity_cores(), quota_cores(), environment_threads()});
-  return std::max(1, cores);
+int available_cores() { return cores_for_each(1); }
+
+int cores_for_each(int processes) {
+  const int cores = std::min(affinity_cores(), quota_cores()) / processes;
+  return std::max(1, std::min(cores, environment_threads()));
 }
 
 }  // namespace dsc

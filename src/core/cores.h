@@ -8,4 +8,7 @@ namespace dsc {
 // other spinning: one thread more than that makes training tens of times slower.
 int available_cores();
 
+// Of those as many as each of so many processes may use that share them; what OMP_NUM_THREADS says is for each process already.
+int cores_for_each(int processes);
+
 }  // namespace dsc

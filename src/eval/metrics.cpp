@@ -79,6 +79,26 @@ bool compares_with_base(const std::vector<std::string>& metrics) {
 
 namespace {
 
+// As many batches as there are ranks; fewer at the end.
+std::vector<Batch> next_round(BatchLoader& loader, const Ranks& ranks) {
+  std::vector<Batch> round;
+  while (static_cast<std::int64_t>(round.size()) < ranks.size()) {
+    auto batch = loader.next();
+    if (!batch) break;
+    round.push_back(std::move(*batch));
+  }
+  return round;
+}
+
+// The outputs of all batches of a round, of which each rank runs one.
+std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& round, const DatasetInfo& info, Ranks& ranks) {
+  std::vector<at::Tensor> outputs(round.size());
+  const auto own = static_cast<std::size_t>(ranks.rank());
+  if (own < round.size()) outputs[own] = run(engine, round[own], info);
+  for (std::size_t i = 0; i < round.size(); ++i) outputs[i] = ranks.from(static_cast<std::int64_t>(i), outputs[i]);
+  return outputs;
+}
+
 using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>>;
 
 NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateOptions& options, ExampleIds* ids) {
@@ -94,11 +114,15 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   BatchLoader loader(dataset, loading);
   const std::int64_t total = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::int64_t done = 0;
-  while (const std::optional<Batch> batch = loader.next()) {
-    const Prediction prediction{run(engine, *batch, dataset.info()), *batch, comparing ? run(*options.reference, *batch, dataset.info()) : at::Tensor()};
-    for (auto& [name, metric] : metrics) metric->add(prediction);
-    if (ids) ids->add(*batch);
-    done += batch->inputs.empty() ? 0 : batch->inputs.front().size(0) - batch->filler;
+  Ranks& ranks = options.ranks ? *options.ranks : alone();
+  for (auto round = next_round(loader, ranks); !round.empty(); round = next_round(loader, ranks)) {
+    const auto outputs = run_round(engine, round, dataset.info(), ranks);
+    const auto references = comparing ? run_round(*options.reference, round, dataset.info(), ranks) : std::vector<at::Tensor>(round.size());
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i]});
+      if (ids) ids->add(round[i]);
+      done += round[i].inputs.empty() ? 0 : round[i].inputs.front().size(0) - round[i].filler;
+    }
     if (options.progress) options.progress(done, total);
   }
   if (done == 0) throw Error(ErrorCode::data, "there are no examples to evaluate: " + dataset.info().description);

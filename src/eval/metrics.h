@@ -10,6 +10,7 @@
 #include "dscompress/pass.h"
 #include "eval/outcomes.h"
 #include "exec/engine.h"
+#include "parallel/ranks.h"
 
 namespace dsc {
 
@@ -28,6 +29,7 @@ struct EvaluateOptions {
   std::int64_t limit = 0;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // may throw cancelled
   Engine* reference = nullptr;  // the base model, for `agreement` and `kl`
+  Ranks* ranks = nullptr;       // who run a batch each in turn, and all know all outputs; null: this process runs all
 };
 
 // errors: data for labels that the model's output has no class for, with the example's index; numeric for outputs that

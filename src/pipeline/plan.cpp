@@ -19,10 +19,12 @@ namespace dsc {
 namespace {
 
 // The rehearsal's context: data is there, nothing is evaluated or saved, and trainings only tell how long they would take.
-class RehearsalContext final : public PassContext, public ForecastListener {
+class RehearsalContext final : public PassContext, public ForecastListener, public RankedContext {
  public:
-  RehearsalContext(RunResources& resources, const PassStep& step, std::uint64_t seed, PlanStep& plan)
-      : resources_(resources), train_on_(step.train_on), seed_(seed), plan_(plan) {}
+  RehearsalContext(const Recipe& recipe, RunResources& resources, const PassStep& step, std::uint64_t seed, PlanStep& plan)
+      : processes_(recipe.processes), resources_(resources), train_on_(step.train_on), seed_(seed), plan_(plan) {}
+  Ranks& ranks() override { return alone(); }
+  std::int64_t processes() const override { return processes_; }
   std::uint64_t seed() const override { return seed_; }
   const std::string& device() const override { return resources_.device; }
   bool dry_run() const override { return true; }
@@ -59,6 +61,7 @@ class RehearsalContext final : public PassContext, public ForecastListener {
   std::map<std::string, at::Tensor>& carried() override { return carried_; }
 
  private:
+  std::int64_t processes_;
   RunResources& resources_;
   std::string train_on_;
   std::uint64_t seed_;
@@ -120,7 +123,7 @@ void measure_model(const Model& model, PlanStep& step) {
 PlanStep rehearse(const Recipe& recipe, std::size_t index, PreparedRun& run) {
   const auto& step = recipe.passes.steps[index];
   PlanStep plan{.name = step.name, .pass = step.info->id, .summary = step.info->summary};
-  RehearsalContext context(run.resources, step, step_seed(recipe, index), plan);
+  RehearsalContext context(recipe, run.resources, step, step_seed(recipe, index), plan);
   try {
     check_step(recipe, index, run.model);
     auto result = step.info->run(run.model, step.options.get(), context);

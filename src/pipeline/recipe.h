@@ -105,7 +105,8 @@ struct Recipe {
   BaselineRules baseline_gates;             // gates.baseline
   ReportConfig report;
   std::int64_t seed = 0;
-  std::int64_t threads = 0;  // 0: all cores
+  std::int64_t threads = 0;  // 0: all cores; of each process
+  std::int64_t processes = 1;
   std::string device = "cpu";
   std::int64_t limit = 0;  // examples per split; 0: all
   FilePath output_dir;     // empty: a new folder below runs/

@@ -161,7 +161,8 @@ void Recipe::fields(FieldVisitor& visit) {
   visit.field("gates", {.text = "What the result must keep; the program exits with 1 otherwise."}, [this](ValueVisitor& inner) { describe_gates(inner, gates, baseline_gates); });
   visit("report", report, {.text = "How the results are shown."});
   visit("seed", seed, {.text = "Seed of everything random.", .minimum = 0});
-  visit("threads", threads, {.text = "Threads of LibTorch and OpenVINO; 0: all cores this process may use.", .minimum = 0, .maximum = 4096});
+  visit("threads", threads, {.text = "Threads of LibTorch and OpenVINO, in each process; 0: all cores this process may use, or its share of them.", .minimum = 0, .maximum = 4096});
+  visit("processes", processes, {.text = "Processes that train together, each on its part of every batch; batches stay what they are.", .minimum = 1, .maximum = 1024});
   visit("device", device, {.text = "Where training and evaluation run: cpu, cuda, cuda:1."});
   visit("limit", limit, {.text = "At most so many examples of each split, for smoke runs; 0: all.", .unit = "examples", .minimum = 0});
   visit("output_dir", output_dir, {.text = "The run folder; empty: a new one below runs/."});

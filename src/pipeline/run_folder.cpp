@@ -39,17 +39,29 @@ void RunFolder::check_resumable() const {
   }
 }
 
+RunFolder RunFolder::for_reading(std::string path) {
+  RunFolder folder(std::move(path));
+  folder.is_written_ = false;
+  return folder;
+}
+
 bool RunFolder::wants(std::string_view format) const { return std::find(formats_.begin(), formats_.end(), format) != formats_.end(); }
 
 std::string RunFolder::main_report() const { return file(wants("html") ? "report.html" : wants("markdown") ? "report.md" : "report.json"); }
 
 void RunFolder::create(const std::string& resolved_recipe_text) const {
+  if (!is_written_) return;
   make_folders(path_);
   write_file_atomically(resolved_recipe(), resolved_recipe_text);
-  log_to_file(file("log.jsonl"));
+  start_log();
+}
+
+void RunFolder::start_log() const {
+  if (is_written_) log_to_file(file("log.jsonl"));
 }
 
 void RunFolder::write_report(const Report& report) const {
+  if (!is_written_) return;
   write_file_atomically(file("report.json"), report_json(report));
   if (wants("markdown")) write_file_atomically(file("report.md"), report_markdown(report));
   if (wants("html")) write_file_atomically(file("report.html"), report_html(report));
@@ -58,6 +70,7 @@ void RunFolder::write_report(const Report& report) const {
 }
 
 void RunFolder::write_step(const StepRecord& record, const Model& model) const {
+  if (!is_written_) return;
   std::array<char, 32> number{};
   std::snprintf(number.data(), number.size(), "%02lld", static_cast<long long>(record.index));
   const auto folder = file("steps/" + std::string(number.data()) + "-" + record.name);
@@ -68,9 +81,12 @@ void RunFolder::write_step(const StepRecord& record, const Model& model) const {
   write_file_atomically(folder + "/graph.txt", print_graph(model.graph, {.metadata = false}));
 }
 
-void RunFolder::write_baseline(const Model& model) const { write_pt2(model, baseline_model()); }
+void RunFolder::write_baseline(const Model& model) const {
+  if (is_written_) write_pt2(model, baseline_model());
+}
 
 void RunFolder::carry_tokenizer(const std::string& xml) const {
+  if (!is_written_) return;
   for (const char* extension : {".xml", ".bin"}) {
     write_file_atomically(file(std::string("model.tokenizer") + extension), read_file(fs::path(xml).replace_extension(extension).string()));
   }
@@ -78,6 +94,7 @@ void RunFolder::carry_tokenizer(const std::string& xml) const {
 
 // The step's file goes last: while it is there, the run can be resumed.
 void RunFolder::remove_checkpoints() const {
+  if (!is_written_) return;
   const CheckpointPaths paths(path_);
   for (const auto& file : {paths.progress, paths.stage, paths.step}) fs::remove(file);
 }

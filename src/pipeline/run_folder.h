@@ -18,12 +18,17 @@ class RunFolder {
   // formats: which reports to write besides report.json (markdown, html, junit).
   explicit RunFolder(std::string path, std::vector<std::string> formats = {}) : path_(std::move(path)), formats_(std::move(formats)) {}
 
+  // As one of several processes sees it that is not the first: what it is told to write is left to that one.
+  static RunFolder for_reading(std::string path);
+  bool is_written() const { return is_written_; }
+
   // errors: usage, when the folder holds another run or other files.
   static void check_new(const std::string& path);
   // errors: usage, when the folder holds no run that can be resumed, and why: finished, or stopped before its first checkpoint.
   void check_resumable() const;
 
   void create(const std::string& resolved_recipe) const;
+  void start_log() const;
   void write_report(const Report& report) const;
   void write_step(const StepRecord& record, const Model& model) const;
   void write_baseline(const Model& model) const;
@@ -42,6 +47,7 @@ class RunFolder {
 
   std::string path_;
   std::vector<std::string> formats_;
+  bool is_written_ = true;
 };
 
 }  // namespace dsc

@@ -12,6 +12,7 @@
 #include "exec/executor.h"
 #include "exec/foreign_error.h"
 #include "io/pt2.h"
+#include "ir/fingerprint.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
 #include "pipeline/deployment.h"
@@ -27,18 +28,30 @@
 namespace dsc {
 namespace {
 
+Ranks& ranks_of(const RunOptions& options) { return options.ranks ? *options.ranks : alone(); }
+
+void check_ranks(const Recipe& recipe, const RunOptions& options) {
+  const auto started = ranks_of(options).size();
+  if (recipe.processes != started) {
+    throw Error(ErrorCode::usage, "the recipe asks for " + std::to_string(recipe.processes) + " processes, and " + std::to_string(started) + " run it", recipe.place_of("/processes"),
+                "dscompress run starts as many as it asks for; trials of sweeps and nights run in one process each: processes: 1");
+  }
+  if (started > 1 && !options.cache.empty()) throw Error(ErrorCode::usage, "a step cache serves one process, and the recipe asks for " + std::to_string(started), {}, "leave out --cache or --processes");
+}
+
 // One run from its first step, or from where its checkpoint says, to its end.
 class Run {
  public:
   Run(const Recipe& recipe, RunFolder folder, const RunOptions& options)
-      : recipe_(recipe), folder_(std::move(folder)), stop_(options.stop), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
+      : recipe_(recipe), folder_(std::move(folder)), ranks_(ranks_of(options)), stop_(options.stop), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
     prepared_.resources.fingerprints = fingerprints_of(recipe, options.plugins);
     if (!options.cache.empty()) {
       cache_.emplace(options.cache);
       keys_ = state_keys(recipe, prepared_.resources.fingerprints);
       keys_.resize(options.cached_states < 0 ? keys_.size() - 1 : std::min(keys_.size(), static_cast<std::size_t>(options.cached_states)));
     }
-    prepared_.resources.checkpoints = CheckpointPaths(folder_.path());
+    if (folder_.is_written()) prepared_.resources.checkpoints = CheckpointPaths(folder_.path());
+    prepared_.resources.ranks = &ranks_;
     prepared_.resources.base = &base_;
   }
 
@@ -56,8 +69,9 @@ class Run {
     report.started_at = utc_time("%Y-%m-%dT%H:%M:%SZ");
     for (const auto& entry : recipe_.overrides) report.overrides.push_back({entry.path, entry.value, entry.origin});
     report.notes = recipe_.notes;
+    if (!ranks_.is_alone()) report.notes.push_back(std::to_string(ranks_.size()) + " processes trained together, each with " + std::to_string(recipe_.threads) + " threads");
     for (const auto& note : prepared_.resources.model_notes) {
-      log_warning(note);
+      if (ranks_.is_first()) log_warning(note);
       report.notes.push_back(note);
     }
     for (const auto& note : prepared_.resources.data_notes) {
@@ -72,19 +86,31 @@ class Run {
   }
 
   void resume() {
-    state_ = read_checkpoints(prepared_.resources.checkpoints, prepared_.model, resume_, prepared_.resources.fingerprints);
+    state_ = read_checkpoints(CheckpointPaths(folder_.path()), prepared_.model, resume_, prepared_.resources.fingerprints);
     const bool passed_baseline = state_.finished_steps >= baseline_ && baseline_ > 0;
     base_ = passed_baseline ? read_pt2(folder_.baseline_model()) : open_model_again();
     if (std::filesystem::exists(folder_.file(kPredictionsFile))) predictions_ = read_predictions(folder_.file(kPredictionsFile));
+    // Also keeps the first from writing before all have read.
+    check_same(ranks_, "the checkpoints", ranks_.is_alone() ? "" : std::to_string(state_.finished_steps) + " " + fingerprint_of(prepared_.model));
     log_info("resuming after step " + std::to_string(state_.finished_steps) + " of " + std::to_string(recipe_.passes.steps.size()));
   }
 
   RunSummary finish() {
-    auto& report = state_.report;
     for (auto i = static_cast<std::size_t>(state_.finished_steps); i < recipe_.passes.steps.size(); ++i) {
-      if (const auto reason = stop_ && i > 0 ? stop_(report.steps.back()) : std::nullopt) return end_early(*reason);
+      if (const auto reason = stop_ && i > 0 ? stop_(state_.report.steps.back()) : std::nullopt) return end_early(*reason);
       run_pass(i);
     }
+    // One process deploys, times and judges; the others learn how the run ended.
+    RunSummary summary{.folder = folder_.path()};
+    summary.exit_status = std::stoi(from_first(ranks_, [&] {
+      summary = conclude();
+      return std::to_string(summary.exit_status);
+    }));
+    return summary;
+  }
+
+  RunSummary conclude() {
+    auto& report = state_.report;
     deploy_model(recipe_, prepared_, base_, folder_, report, predictions_);
     report.predictions = predictions_.record();
     report.peak_memory_bytes = peak_memory_bytes();
@@ -142,6 +168,7 @@ class Run {
       if (!lease && adopt_cached(index)) return;
     }
     body();
+    check_same(ranks_, "after step " + state_.record.name + " the weights", ranks_.is_alone() ? "" : fingerprint_of(prepared_.model));
     auto evaluation = measure_step();
     if (index < keys_.size()) cache_->put(keys_[index], state_.record, prepared_.model, evaluation);
     finish_step(std::move(evaluation));
@@ -199,7 +226,7 @@ class Run {
     state_.step_time = Elapsed();
     resume_ = {};
     state_.report.seconds = state_.run_time.seconds();
-    write_checkpoint(prepared_.resources.checkpoints.step, state_, model, prepared_.resources.fingerprints);
+    if (folder_.is_written()) write_checkpoint(prepared_.resources.checkpoints.step, state_, model, prepared_.resources.fingerprints);
     folder_.write_report(state_.report);
   }
 
@@ -209,7 +236,7 @@ class Run {
     if (!is_base && !is_last) return;
     if (is_base && is_last) predictions_.keep(kBaseGraph, Evaluation(evaluation));
     predictions_.keep(is_last ? kCompressedGraph : kBaseGraph, std::move(evaluation));
-    write_predictions(folder_.file(kPredictionsFile), predictions_);
+    if (folder_.is_written()) write_predictions(folder_.file(kPredictionsFile), predictions_);
   }
 
   void run_pass(std::size_t index) {
@@ -239,9 +266,11 @@ class Run {
     }
   }
 
-  // Of failures that come from the model and the pass: not of an interruption, nor of memory or disk that ran out.
+  // Of failures that come from the model and the pass: not of an interruption, of memory or disk that ran out, or of a process
+  // or file that is gone.
   void leave_reproducer(std::size_t index, const Error& error) const {
-    if (error.code() == ErrorCode::cancelled || error.code() == ErrorCode::resource) return;
+    const bool is_of_pass = error.code() != ErrorCode::cancelled && error.code() != ErrorCode::resource && error.code() != ErrorCode::io;
+    if (!is_of_pass || !folder_.is_written()) return;
     try {
       Model before;
       ResumePoint unused;
@@ -269,6 +298,7 @@ class Run {
 
   const Recipe& recipe_;
   RunFolder folder_;
+  Ranks& ranks_;
   std::function<std::optional<std::string>(const StepRecord& step)> stop_;
   PreparedRun prepared_;
   std::int64_t baseline_ = 0;
@@ -303,11 +333,25 @@ RunSummary run_recorded(Run& run, const std::string& folder, const std::function
 
 }  // namespace
 
+namespace {
+
+RunFolder folder_of(const Recipe& recipe, const std::string& path, const Ranks& ranks) {
+  return ranks.is_first() ? RunFolder(path, recipe.report.formats) : RunFolder::for_reading(path);
+}
+
+}  // namespace
+
 RunSummary run_recipe(const Recipe& recipe, const RunOptions& options) {
-  const auto path = options.output_dir.empty() ? "runs/" + recipe.name + "-" + utc_time("%Y%m%d-%H%M%S") : options.output_dir;
-  RunFolder::check_new(path);
-  const auto plan = make_plan(recipe);  // a rehearsal finds what would stop the run before anything is trained or written
-  const RunFolder folder(path, recipe.report.formats);
+  check_ranks(recipe, options);
+  auto& ranks = ranks_of(options);
+  Plan plan;
+  const auto path = from_first(ranks, [&] {
+    const auto chosen = options.output_dir.empty() ? "runs/" + recipe.name + "-" + utc_time("%Y%m%d-%H%M%S") : options.output_dir;
+    RunFolder::check_new(chosen);
+    plan = make_plan(recipe);  // a rehearsal finds what would stop the run before anything is trained or written
+    return chosen;
+  });
+  const auto folder = folder_of(recipe, path, ranks);
   Run run(recipe, folder, options);
   folder.create(dump_recipe(recipe));
   log_info("run folder: " + path);
@@ -319,10 +363,11 @@ RunSummary run_recipe(const Recipe& recipe, const RunOptions& options) {
 }
 
 RunSummary resume_run(const Recipe& recipe, const std::string& path, const RunOptions& options) {
-  const RunFolder folder(path, recipe.report.formats);
+  check_ranks(recipe, options);
+  const auto folder = folder_of(recipe, path, ranks_of(options));
   folder.check_resumable();
   Run run(recipe, folder, options);
-  log_to_file(folder.file("log.jsonl"));
+  folder.start_log();
   run.resume();  // a refusal leaves the folder as it is
   return run_recorded(run, path, [&] { return run.finish(); });
 }

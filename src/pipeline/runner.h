@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/ranks.h"
 #include "pipeline/recipe.h"
 #include "report/report.h"
 
@@ -17,6 +18,7 @@ struct RunOptions {
   std::string output_dir;              // empty: runs/NAME-TIME
   std::vector<std::string> plugins;    // their files' content is part of what a resumed run must find unchanged
   std::string cache;                   // folder of a step cache (step_cache.h); empty: none
+  Ranks* ranks = nullptr;              // that run the recipe together, as many as it has `processes`; null: this process alone
   std::int64_t cached_states = -1;     // so many first states go through the cache; -1: all but the last, which nothing else starts from
 };
 

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "core/interrupt.h"
 #include "exec/executor.h"
@@ -30,6 +31,7 @@ Evaluation evaluate_model(const Model& model, const Model* reference, const Data
   options.limit = limit;
   options.progress = progress;
   options.reference = base.get();
+  options.ranks = resources.ranks;
   return evaluate_examples(executor, dataset, options);
 }
 
@@ -71,7 +73,9 @@ Model StepContext::load_model(const std::string& path, const std::string& weight
 
 std::vector<double> StepContext::latencies_ms(const std::vector<const Model*>& models) {
   if (!resources_.latencies_ms) throw Error(ErrorCode::recipe, "this step measures latency, and the recipe does not say how", {}, "add evaluate.latency");
-  return resources_.latencies_ms(models);
+  // One process measures, while the others wait: what is decided by it must be decided by all alike.
+  const auto measured = from_first(ranks(), [&] { return nlohmann::json(resources_.latencies_ms(models)).dump(); });
+  return nlohmann::json::parse(measured).get<std::vector<double>>();
 }
 
 // A resumed step says again what it had said before its last checkpoint.

@@ -14,6 +14,7 @@
 #include "pipeline/checkpoint.h"
 #include "pipeline/open_model.h"
 #include "pipeline/recipe.h"
+#include "train/parallel.h"
 
 namespace dsc {
 
@@ -26,6 +27,7 @@ struct RunResources {
   std::vector<std::string> metrics;
   std::int64_t evaluation_batch = 250;
   std::string device = "cpu";
+  Ranks* ranks = &alone();                   // which run this recipe together
   const Model* base = nullptr;               // before the first pass
   // See PassContext::latencies_ms; empty: the recipe has no evaluate.latency.
   std::function<std::vector<double>(const std::vector<const Model*>&)> latencies_ms;
@@ -38,7 +40,7 @@ struct RunResources {
   Dataset& get_data(Split split, const std::string& train_on) const;
 };
 
-class StepContext : public PassContext {
+class StepContext : public PassContext, public RankedContext {
  public:
   // `state` is the run's: finished stages are read from it, progress is written to it. resume: the models that go with it,
   // taken when their place is reached. title: for progress lines.
@@ -60,6 +62,8 @@ class StepContext : public PassContext {
   void save(const Model& model, const SavedState& saved) override;
   std::optional<SavedState> restore(Model& model) override;
   std::map<std::string, at::Tensor>& carried() override { return state_.carried; }
+  Ranks& ranks() override { return *resources_.ranks; }
+  std::int64_t processes() const override { return resources_.ranks->size(); }
 
  private:
   RunResources& resources_;

@@ -25,6 +25,9 @@ namespace dsc::sweep {
 namespace {
 
 void check_figures(const SweepSection& section, const Recipe& recipe) {
+  if (recipe.processes > 1) {
+    throw Error(ErrorCode::recipe, "a trial runs in one process, and `processes` is " + std::to_string(recipe.processes), recipe.place_of("/processes"), "remove it; --workers says how many trials run at a time");
+  }
   const auto known = measured_figures(recipe);
   std::vector<Problem> problems;
   for (const auto& [name, direction] : section.config.objectives) {

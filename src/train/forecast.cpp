@@ -47,7 +47,9 @@ double Trainer::measure_seconds_per_step() {
   c10::AutoGradMode recording(true);
   const auto seed = derive_seed(context_.seed(), hooks_.curve_prefix + "forecast");
   at::manual_seed(seed);
-  const auto batch = std::min(options_.batch, data_.size()), examples = affordable_examples(model_, batch);
+  // Of each batch as many examples as one of the run's processes has.
+  const auto whole = std::min(options_.batch, data_.size()), batch = std::max(std::min(kLeastExamples, whole), whole / processes_of(context_));
+  const auto examples = affordable_examples(model_, batch);
   const auto batches = std::min(kMostBatches, data_.size() / examples);
   if (hooks_.before_epoch) hooks_.before_epoch(*executor_, 0);
   BatchLoader loader(data_, {.batch = examples, .shuffle = true, .drop_last = true, .seed = seed, .augment = true,

@@ -75,6 +75,14 @@ void check_batches(const Model& model, const TrainOptions& options, const TrainH
   check_batch_norms(model.graph, std::min(batch_size(data, options.batch), data.size()), frozen);
 }
 
+void check_processes(const Model& model, const TrainOptions& options, PassContext& context) {
+  const auto processes = processes_of(context);
+  if (processes == 1 || !context.has_data(Split::train)) return;
+  const Dataset& data = context.data(Split::train);
+  auto problems = check_parallel(model, std::min(batch_size(data, options.batch), data.size()), processes);
+  if (!problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
+}
+
 void TrainProgress::fields(FieldVisitor& visit) {
   visit("step", step, {.text = "Steps taken."});
   visit("loss", loss, {.text = "Mean loss of the last epoch."});
@@ -89,7 +97,7 @@ std::string to_text(const TrainProgress& progress) { return dump_json(progress);
 TrainProgress parse_train_progress(const std::string& text) { return parse_json<TrainProgress>(text, "state of a training"); }
 
 Trainer::Trainer(Model& model, const TrainOptions& options, const Objective& objective, const TrainHooks& hooks, PassContext& context)
-    : model_(model), options_(options), objective_(objective), hooks_(hooks), context_(context), data_(context.data(Split::train)) {
+    : model_(model), options_(options), objective_(objective), hooks_(hooks), context_(context), ranks_(ranks_of(context)), data_(context.data(Split::train)) {
   if (data_.size() == 0) throw Error(ErrorCode::data, "the training data is empty: " + data_.info().description);
   plan_ = plan_training(data_.size(), batch_size(data_, options.batch), options);
   // The model's tensors are about to change in place: let go of whoever shares them (a teacher, a file's memory map).

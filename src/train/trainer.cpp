@@ -13,6 +13,9 @@
 #include "data/bad_values.h"
 #include "data/move_batch.h"
 #include "exec/foreign_error.h"
+#include "ir/fingerprint.h"
+#include "parallel/batch_rows.h"
+#include "parallel/current_ranks.h"
 #include "train/forecast.h"
 
 namespace dsc {
@@ -38,6 +41,7 @@ TrainResult train(Model& model, const TrainOptions& options, const Objective& ob
   if (options.epochs <= 0) return {};
   check_monitor(model, options, hooks, context);
   check_batches(model, options, hooks, context);
+  check_processes(model, options, context);
   if (context.dry_run()) {
     if (auto* listener = dynamic_cast<ForecastListener*>(&context)) listener->forecast(forecast_training(model, options, objective, hooks, context));
     return {};
@@ -65,7 +69,7 @@ void Trainer::train_epoch() {
   const auto epoch = progress_.epoch;
   // Everything random in an epoch follows from this, so a resumed training repeats it.
   const auto seed = derive_seed(context_.seed(), hooks_.curve_prefix + "train", static_cast<std::uint64_t>(epoch));
-  at::manual_seed(seed);
+  at::manual_seed(ranks_.is_first() ? seed : derive_seed(seed, "rank", static_cast<std::uint64_t>(ranks_.rank())));
   if (hooks_.before_epoch) hooks_.before_epoch(*executor_, epoch);
   BatchLoader loader(data_, {.batch = options_.batch, .shuffle = true, .drop_last = plan_.drop_last, .seed = seed, .augment = true,
                              .workers = static_cast<int>(options_.workers), .channels_last = channels_last_});
@@ -79,6 +83,7 @@ void Trainer::train_epoch() {
     if (hooks_.before_step) hooks_.before_step(*executor_, progress_.step, plan_.steps);
     const auto batches = std::min(options_.accumulate, batches_left);
     accumulate_gradients(loader, losses, batches, lr);
+    share_gradients();
     if (hooks_.after_backward) hooks_.after_backward(*executor_, progress_.step);
     update_weights(lr);
     batches_left -= batches;
@@ -124,8 +129,18 @@ void Trainer::throw_other_cause(const std::vector<std::int64_t>& examples) {
 }
 
 std::vector<at::Tensor> Trainer::forward(const Batch& batch) {
-  if (taps_.empty()) return executor_->run(batch.inputs);
-  return executor_->run(batch.inputs, taps_, [&](const Value& value, const at::Tensor& tensor) { hooks_.tap(value.name(), tensor); });
+  const BatchRows rows(ranks_, static_cast<std::int64_t>(batch.indices.size()));
+  const auto inputs = rows.take(batch.inputs);
+  const RanksScope scope(ranks_);
+  if (taps_.empty()) return rows.gather(executor_->run(inputs));
+  return rows.gather(executor_->run(inputs, taps_, [&](const Value& value, const at::Tensor& tensor) { hooks_.tap(value.name(), rows.gather(tensor)); }));
+}
+
+void Trainer::share_gradients() {
+  std::vector<at::Tensor> own, common;
+  for (const auto& name : names_) own.push_back(executor_->weight(name));
+  for (const auto& [name, tensor] : hooks_.extra_parameters) common.push_back(tensor);
+  sum_gradients(ranks_, own, common);
 }
 
 void Trainer::update_weights(double lr) {
@@ -155,6 +170,7 @@ void Trainer::report_progress() {
 void Trainer::finish_epoch() {
   check_weights();
   executor_->store_weights(model_);
+  check_same(ranks_, "after epoch " + std::to_string(progress_.epoch + 1) + " the weights", ranks_.is_alone() ? "" : fingerprint_of(model_));
   const double done = static_cast<double>(progress_.step) / static_cast<double>(plan_.steps_per_epoch);
   if (hooks_.after_epoch) {
     for (const auto& [name, value] : hooks_.after_epoch(*executor_, progress_.epoch)) curve(name, done, value);

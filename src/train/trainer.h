@@ -10,6 +10,7 @@
 #include "train/average.h"
 #include "train/loss_log.h"
 #include "train/monitor.h"
+#include "train/parallel.h"
 #include "train/train.h"
 
 namespace dsc {
@@ -30,6 +31,8 @@ TrainPlan plan_training(std::int64_t examples, std::int64_t batch, const TrainOp
 bool needs_monitor(const TrainOptions& options);
 // Whether batch norms and a fixed batch can do with the training data. errors: data.
 void check_batches(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
+// Whether batches can be cut into parts, where the run has several processes. errors: recipe.
+void check_processes(const Model& model, const TrainOptions& options, PassContext& context);
 void check_monitor(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
 
 // What is known after an epoch, besides tensors.
@@ -64,6 +67,7 @@ class Trainer {
   // trainer.cpp
   void train_epoch();
   void accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr);
+  void share_gradients();
   void update_weights(double lr);
   std::vector<at::Tensor> forward(const Batch& batch);
   void throw_other_cause(const std::vector<std::int64_t>& examples);  // of a loss that is not finite
@@ -83,6 +87,7 @@ class Trainer {
   const Objective& objective_;
   const TrainHooks& hooks_;
   PassContext& context_;
+  Ranks& ranks_;
   const Dataset& data_;
   TrainPlan plan_;
   TrainProgress progress_;

@@ -33,6 +33,13 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 };
 
+TEST(CoresForEach, AreAShareOfAllButWhatTheEnvironmentSaysIsForEach) {
+  EXPECT_EQ(cores_for_each(1), available_cores());
+  EXPECT_EQ(cores_for_each(100000), 1);
+  const Environment environment("1");
+  EXPECT_EQ(cores_for_each(1), 1);
+}
+
 TEST(AvailableCores, AreThoseOfTheAffinityMask) {
   EXPECT_GE(available_cores(), 1);
   EXPECT_EQ(cores_when_pinned_to_one(), 1);

@@ -10,6 +10,8 @@
 #include <numeric>
 
 #include "exec/kernels/batch_norm_kernels.h"
+#include "exec/kernels/shared_batch_norm.h"
+#include "parallel/current_ranks.h"
 
 namespace dsc {
 namespace {
@@ -80,12 +82,8 @@ at::Tensor tensor_of(const Doubles& values, at::ScalarType type) {
   return tensor.to(type);
 }
 
-struct Statistics {
-  Doubles mean, variance;  // biased
-};
-
 // Sums are of differences from the first row, so that a mean far from zero costs no digits.
-Statistics statistics_of(const at::Tensor& x) {
+ChannelStatistics statistics_of(const at::Tensor& x) {
   const Rows rows(x);
   Doubles first(rows.channels);
   for (std::size_t i = 0; i < rows.channels; ++i) first[i] = static_cast<double>(x.const_data_ptr<at::BFloat16>()[i]);
@@ -93,7 +91,7 @@ Statistics statistics_of(const at::Tensor& x) {
   auto [sum, square] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* squares) {
     kernels::add_moments(bits(x) + begin, size, rows.period, shift.data(), sums, squares);
   });
-  Statistics statistics{std::move(first), std::move(square)};
+  ChannelStatistics statistics{rows.count(), std::move(first), std::move(square)};
   for (std::size_t i = 0; i < rows.channels; ++i) {
     const double mean = sum[i] / rows.count();
     statistics.variance[i] = std::max(0.0, statistics.variance[i] / rows.count() - mean * mean);
@@ -123,9 +121,10 @@ struct Affine {
 
 class Normalise : public torch::autograd::Function<Normalise> {
  public:
-  // weight, bias, mean, inverse (1 / standard deviation): [channels].
+  // weight, bias, mean, inverse (1 / standard deviation): [channels]; count: values of a channel over all ranks.
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& mean, const at::Tensor& inverse, const std::optional<at::Tensor>& addend, double low, double high) {
+                            const at::Tensor& mean, const at::Tensor& inverse, const std::optional<at::Tensor>& addend, double low, double high,
+                            double count, Ranks* ranks) {
     const Rows rows(x);
     const kernels::Range range{static_cast<float>(low), static_cast<float>(high)};
     const Affine affine(rows, doubles(weight), doubles(bias), doubles(mean), doubles(inverse));
@@ -139,6 +138,8 @@ class Normalise : public torch::autograd::Function<Normalise> {
     context->save_for_backward({x, weight, bias, mean, inverse, addend ? y : at::Tensor()});
     context->saved_data["low"] = low;
     context->saved_data["high"] = high;
+    context->saved_data["count"] = count;
+    context->saved_data["ranks"] = reinterpret_cast<std::int64_t>(ranks);
     return y;
   }
 
@@ -161,15 +162,19 @@ class Normalise : public torch::autograd::Function<Normalise> {
       range = kEverything;
     }
     const Floats means = rows.repeat(m);
-    const auto [sum, product] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
+    auto [sum, product] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
       kernels::add_products(bits(x) + begin, bits(dy) + begin, size, rows.period, affine.map(range), means.data(), sums, products);
     });
-    Doubles of_dz(rows.channels), of_x(rows.channels), offset(rows.channels), weight_gradient(rows.channels);
+    const Doubles bias_gradient = sum;
+    Doubles weight_gradient = product;
+    for (std::size_t i = 0; i < rows.channels; ++i) weight_gradient[i] *= r[i];
+    sum_over_ranks(*reinterpret_cast<Ranks*>(context->saved_data.at("ranks").toInt()), sum, product);
+    const double count = context->saved_data.at("count").toDouble();
+    Doubles of_dz(rows.channels), of_x(rows.channels), offset(rows.channels);
     for (std::size_t i = 0; i < rows.channels; ++i) {
       of_dz[i] = w[i] * r[i];
-      of_x[i] = -of_dz[i] * r[i] * r[i] * product[i] / rows.count();
-      offset[i] = -of_dz[i] * sum[i] / rows.count() - of_x[i] * m[i];
-      weight_gradient[i] = product[i] * r[i];
+      of_x[i] = -of_dz[i] * r[i] * r[i] * product[i] / count;
+      offset[i] = -of_dz[i] * sum[i] / count - of_x[i] * m[i];
     }
     at::Tensor dx;
     if (context->needs_input_grad(0)) {
@@ -180,22 +185,22 @@ class Normalise : public torch::autograd::Function<Normalise> {
       });
     }
     const at::ScalarType type = saved.at(1).scalar_type();
-    return {dx, tensor_of(weight_gradient, type), tensor_of(sum, type), {}, {}, addend_gradient, {}, {}};
+    return {dx, tensor_of(weight_gradient, type), tensor_of(bias_gradient, type), {}, {}, addend_gradient, {}, {}, {}, {}};
   }
 };
 
 void update(const at::Tensor& running, const Doubles& now, double momentum) {
-  running.mul_(1 - momentum).add_(tensor_of(now, running.scalar_type()), momentum);
+  running.mul_(1 - momentum).add_(tensor_of(now, running.scalar_type()).to(running.device()), momentum);
 }
 
 bool is_rows(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-bool has_kernel(const BatchNorm& norm) {
+bool has_kernel(const BatchNorm& norm, const Ranks& ranks) {
   const at::Tensor& x = norm.input;
   if (!norm.training || !norm.running_mean || !norm.running_var || !is_rows(x) || x.numel() <= x.size(1)) return false;
-  if (!norm.rectifier) return x.size(1) % kVector != 0;
+  if (!norm.rectifier) return x.size(1) % kVector != 0 || !ranks.is_alone();
   const auto& addend = norm.rectifier->addend;
   return !addend || (addend->is_cpu() && addend->scalar_type() == at::kBFloat16 && addend->sizes() == x.sizes());
 }
@@ -204,18 +209,17 @@ at::Tensor given_or(const std::optional<at::Tensor>& given, const at::Tensor& x,
   return given && given->defined() ? *given : at::full({x.size(1)}, otherwise, x.options().dtype(at::kFloat).requires_grad(false));
 }
 
-at::Tensor normalise(const BatchNorm& norm) {
+at::Tensor normalise(const BatchNorm& norm, Ranks& ranks) {
   const at::Tensor& x = norm.input;
   at::Tensor mean, inverse;
+  double count = 0;
   {
     c10::NoGradGuard no_grad;
-    const Statistics statistics = statistics_of(x);
-    const double count = Rows(x).count();
-    Doubles unbiased = statistics.variance, deviations = statistics.variance;
-    for (double& v : unbiased) v *= count / (count - 1);
+    const ChannelStatistics statistics = of_all_ranks(ranks, statistics_of(x));
+    update_running_statistics(norm, statistics.mean, statistics.variance, statistics.count);
+    count = statistics.count;
+    Doubles deviations = statistics.variance;
     for (double& v : deviations) v = 1 / std::sqrt(v + norm.eps);
-    update(*norm.running_mean, statistics.mean, norm.momentum);
-    update(*norm.running_var, unbiased, norm.momentum);
     mean = tensor_of(statistics.mean, at::kDouble);
     inverse = tensor_of(deviations, at::kDouble);
   }
@@ -226,7 +230,7 @@ at::Tensor normalise(const BatchNorm& norm) {
     if (norm.rectifier->addend) addend = norm.rectifier->addend->contiguous(at::MemoryFormat::ChannelsLast);
   }
   return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse, addend, static_cast<double>(range.low),
-                          static_cast<double>(range.high));
+                          static_cast<double>(range.high), count, &ranks);
 }
 
 at::Tensor rectify(const at::Tensor& y, const BatchNorm::Rectifier& rectifier) {
@@ -236,10 +240,18 @@ at::Tensor rectify(const at::Tensor& y, const BatchNorm::Rectifier& rectifier) {
 
 }  // namespace
 
+void update_running_statistics(const BatchNorm& norm, const Doubles& mean, Doubles variance, double count) {
+  for (double& v : variance) v *= count / (count - 1);
+  if (norm.running_mean && norm.running_mean->defined()) update(*norm.running_mean, mean, norm.momentum);
+  if (norm.running_var && norm.running_var->defined()) update(*norm.running_var, variance, norm.momentum);
+}
+
 at::Tensor batch_norm(const BatchNorm& norm) {
-  if (has_kernel(norm)) return normalise(norm);
-  const at::Tensor y =
-      at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
+  Ranks& ranks = current_ranks();
+  if (has_kernel(norm, ranks)) return normalise(norm, ranks);
+  const at::Tensor y = norm.training && !ranks.is_alone()
+                           ? shared_batch_norm(norm, ranks)
+                           : at::batch_norm(norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training, norm.momentum, norm.eps, false);
   return norm.rectifier ? rectify(y, *norm.rectifier) : y;
 }
 

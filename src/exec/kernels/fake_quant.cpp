@@ -19,6 +19,7 @@
 #include "exec/kernels/learned_fake_quant.h"
 #include "exec/kernels/live_batch_norm.h"
 #include "ops/pair_sums.h"
+#include "parallel/current_ranks.h"
 
 namespace dsc {
 namespace {
@@ -119,8 +120,15 @@ class RoundChannels : public torch::autograd::Function<RoundChannels> {
   }
 };
 
-void observe(at::Tensor& state, const at::Tensor& x, double momentum) {
+std::pair<double, double> min_max_of_all_ranks(const at::Tensor& x) {
   const auto [minimum, maximum] = min_max(x);
+  const at::Tensor ends = at::tensor({-minimum, maximum}, at::kDouble);
+  current_ranks().take_largest(ends);
+  return {-ends.const_data_ptr<double>()[0], ends.const_data_ptr<double>()[1]};
+}
+
+void observe(at::Tensor& state, const at::Tensor& x, double momentum) {
+  const auto [minimum, maximum] = min_max_of_all_ranks(x);
   auto* s = state.data_ptr<float>();
   const bool first = s[kRangeMin] > s[kRangeMax];
   const auto move = [&](float& range, double batch) {

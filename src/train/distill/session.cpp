@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "ir/describe.h"
 #include "ir/shared_copy.h"
+#include "parallel/batch_rows.h"
 
 namespace dsc {
 namespace {
@@ -74,7 +75,7 @@ std::vector<Problem> check_distillation(const Model& student, const DistillTarge
 }
 
 DistillSession::DistillSession(const Model& student, const DistillOptions& options, PassContext& context, const std::string& at)
-    : options_(options), targets_(options.targets), at_(at), seed_(context.seed()), student_(shared_copy(student)), layer_losses_(options.targets.losses.size()) {
+    : options_(options), targets_(options.targets), at_(at), seed_(context.seed()), ranks_(ranks_of(context)), student_(shared_copy(student)), layer_losses_(options.targets.losses.size()) {
   mask_input_ = find_mask(student_, targets_.mask, problems_);
   check_output_numbers(student_, "student", targets_.outputs, problems_);
   if (has_teacher(targets_)) open_teachers(context);
@@ -137,10 +138,16 @@ void DistillSession::make_teachers(PassContext& context) {
   }
 }
 
-std::vector<Readings> DistillSession::read_teachers(const Batch& batch) const {
+std::vector<Readings> DistillSession::read_teachers(const Batch& batch, Ranks& ranks) const {
+  const BatchRows rows(ranks, static_cast<std::int64_t>(batch.indices.size()));
   std::vector<Readings> readings;
   for (const auto& teacher : teachers_) {
-    readings.push_back(teacher.kept ? Readings{.outputs = teacher.kept->read(batch), .taps = {}} : teacher.network->read(batch));
+    if (teacher.kept) {
+      readings.push_back({.outputs = teacher.kept->read(batch), .taps = {}});
+      continue;
+    }
+    auto own = teacher.network->read(rows.take(batch.inputs), rows.take(batch.others));
+    readings.push_back({.outputs = rows.gather(own.outputs), .taps = rows.gather(own.taps)});
   }
   return readings;
 }
@@ -170,7 +177,7 @@ void DistillSession::fit_on_examples(PassContext& context) {
   std::vector<const Value*> values;
   for (const auto& name : student_taps_.names()) values.push_back(student_.graph.find_value(name));
   ours.outputs = executor.run(batch.inputs, values, [&](const Value& value, const at::Tensor& tensor) { ours.taps[student_taps_.add(value.name())] = tensor; });
-  const auto theirs = read_teachers(batch);
+  const auto theirs = read_teachers(batch, alone());
   check_outputs(ours, theirs, batch, data.batch(indices, seed_).soft_target);
   for (auto& terms : layer_losses_) {
     for (std::size_t k = 0; k < terms.size(); ++k) terms[k].fit(ours, theirs[k], mask_of(batch), derive_seed(seed_, "teacher", k), problems_);

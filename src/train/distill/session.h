@@ -10,6 +10,7 @@
 #include "train/distill/teacher.h"
 #include "train/distill/teacher_cache.h"
 #include "train/loss.h"
+#include "train/parallel.h"
 
 namespace dsc {
 
@@ -42,7 +43,8 @@ class DistillSession {
   void fit_on_examples(PassContext& context);
   void keep_outputs(PassContext& context);
   void check_outputs(const Readings& student, const std::vector<Readings>& teachers, const Batch& batch, bool is_mixed);
-  std::vector<Readings> read_teachers(const Batch& batch) const;
+  // Each of the ranks reads its rows, and gets all.
+  std::vector<Readings> read_teachers(const Batch& batch, Ranks& ranks) const;
   at::Tensor mask_of(const Batch& batch) const;
   std::vector<double> teacher_weights() const;
   void make_sum(const std::string& device);
@@ -56,6 +58,7 @@ class DistillSession {
   const DistillTargets& targets_;
   std::string at_;
   std::uint64_t seed_;
+  Ranks& ranks_;
   Model student_;
   TapList student_taps_;
   std::vector<TeacherPlan> teachers_;

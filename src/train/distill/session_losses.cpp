@@ -115,7 +115,7 @@ at::Tensor DistillSession::score_loss(const ScoreLoss& loss, bool needs_labels, 
 Objective DistillSession::objective() {
   return [this](const std::vector<at::Tensor>& outputs, const Batch& batch) {
     student_readings_.outputs = outputs;
-    teacher_readings_ = read_teachers(batch);
+    teacher_readings_ = read_teachers(batch, ranks_);
     auto loss = (*sum_)(outputs, batch);
     student_readings_ = {};  // lets go of the graph
     student_readings_.taps.resize(student_taps_.names().size());

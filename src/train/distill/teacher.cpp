@@ -68,10 +68,12 @@ Teacher::Teacher(Model model, const std::vector<std::string>& taps, const std::v
   executor_ = std::make_unique<Executor>(*model_, std::move(options));
 }
 
-Readings Teacher::read(const Batch& batch) const {
+Readings Teacher::read(const Batch& batch) const { return read(batch.inputs, batch.others); }
+
+Readings Teacher::read(const std::vector<at::Tensor>& of_student, const std::vector<at::Tensor>& others) const {
   const c10::NoGradGuard no_grad;
   std::vector<at::Tensor> inputs;
-  for (const std::size_t i : input_of_) inputs.push_back(i < batch.inputs.size() ? batch.inputs[i] : batch.others.at(i - batch.inputs.size()));
+  for (const std::size_t i : input_of_) inputs.push_back(i < of_student.size() ? of_student[i] : others.at(i - of_student.size()));
   auto shown = executor_->run(inputs);
   Readings readings;
   readings.outputs.assign(shown.begin(), shown.begin() + static_cast<std::ptrdiff_t>(outputs_read_));

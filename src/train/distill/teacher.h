@@ -22,6 +22,7 @@ class Teacher {
 
   // Without gradients.
   Readings read(const Batch& batch) const;
+  Readings read(const std::vector<at::Tensor>& of_student, const std::vector<at::Tensor>& others) const;  // Batch::inputs and others
   const Model& model() const { return *model_; }
 
  private:

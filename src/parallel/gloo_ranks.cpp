@@ -1,0 +1,261 @@
+// The only file that knows c10d.
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/tensor.h>
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
+
+#include "core/interrupt.h"
+#include "parallel/group.h"
+#include "parallel/local_address.h"
+
+namespace dsc {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kJoinTimeout = 300s;       // for the others to start
+constexpr auto kTimeout = 6h;             // of one call; a rank that is gone is noticed at once, one that computes may take long
+constexpr auto kFailureWait = 2000ms;     // for the words of a rank that is gone
+constexpr auto kPoll = 50ms;
+constexpr std::int64_t kBucketBytes = std::int64_t{4} << 20;
+const std::string kFailure = "failure", kHeard = "heard", kGone = "gone";
+
+// Of "[file.cc:537] Read error: Connection reset by peer. This is typically caused by ..." what happened.
+std::string first_sentence(const std::string& text) {
+  const auto place = text.starts_with('[') ? text.find("] ") : std::string::npos;
+  const std::string rest = place == std::string::npos ? text : text.substr(place + 2);
+  return rest.substr(0, std::min(rest.find('\n'), rest.find(". ")));
+}
+
+std::vector<std::uint8_t> to_bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::string to_json(const Error& error, std::int64_t rank) {
+  nlohmann::json json{{"rank", rank}, {"code", static_cast<int>(error.code())}, {"problems", nlohmann::json::array()}};
+  for (const Problem& problem : error.problems()) {
+    json["problems"].push_back({{"message", problem.message}, {"hint", problem.hint}, {"file", problem.place.file}, {"line", problem.place.line},
+                                {"column", problem.place.column}, {"pointer", problem.place.pointer}});
+  }
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Error from_json(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  std::vector<Problem> problems;
+  for (const auto& problem : json.at("problems")) {
+    problems.push_back({problem.at("message"), {problem.at("file"), problem.at("line"), problem.at("column"), problem.at("pointer")}, problem.at("hint")});
+  }
+  problems.front().message = "rank " + std::to_string(json.at("rank").get<std::int64_t>()) + ": " + problems.front().message;
+  return {static_cast<ErrorCode>(json.at("code").get<int>()), std::move(problems)};
+}
+
+// Tensors of one type, one after the other in one piece of memory.
+struct Bucket {
+  std::vector<at::Tensor> tensors;
+  std::int64_t bytes = 0;
+  at::Tensor memory;
+  c10::intrusive_ptr<c10d::Work> work;
+
+  void fill() {
+    const bool as_it_lies = tensors.size() == 1 && tensors[0].is_cpu() && tensors[0].is_contiguous();
+    std::vector<at::Tensor> flat;
+    for (const auto& tensor : tensors) flat.push_back(tensor.reshape({-1}));
+    memory = as_it_lies ? flat[0] : at::cat(flat).to(at::kCPU);
+  }
+  void empty() const {
+    if (tensors.size() == 1 && memory.is_alias_of(tensors[0])) return;
+    std::int64_t begin = 0;
+    for (const auto& tensor : tensors) {
+      tensor.copy_(memory.narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+      begin += tensor.numel();
+    }
+  }
+};
+
+std::vector<Bucket> make_buckets(const std::vector<at::Tensor>& tensors) {
+  std::vector<Bucket> buckets;
+  for (const auto& tensor : tensors) {
+    const bool fits = !buckets.empty() && buckets.back().bytes + static_cast<std::int64_t>(tensor.nbytes()) <= kBucketBytes &&
+                      buckets.back().tensors[0].scalar_type() == tensor.scalar_type() && buckets.back().tensors[0].device() == tensor.device();
+    if (!fits) buckets.emplace_back();
+    buckets.back().tensors.push_back(tensor);
+    buckets.back().bytes += static_cast<std::int64_t>(tensor.nbytes());
+  }
+  return buckets;
+}
+
+// Type and sizes, so that a rank can receive what it does not know.
+constexpr std::int64_t kMostDims = 16;
+at::Tensor describe(const at::Tensor& tensor) {
+  std::vector<std::int64_t> numbers(kMostDims + 2, 0);
+  if (tensor.defined()) {
+    TORCH_CHECK(tensor.dim() <= kMostDims, "a tensor of ", tensor.dim(), " dimensions");
+    numbers[0] = static_cast<std::int64_t>(tensor.scalar_type());
+    numbers[1] = tensor.dim();
+    std::copy(tensor.sizes().begin(), tensor.sizes().end(), numbers.begin() + 2);
+  }
+  return at::tensor(numbers, at::kLong);
+}
+at::Tensor make_described(const at::Tensor& description) {
+  const auto* numbers = description.const_data_ptr<std::int64_t>();
+  return at::empty(at::IntArrayRef(numbers + 2, static_cast<std::size_t>(numbers[1])), static_cast<at::ScalarType>(numbers[0]));
+}
+
+class GlooRanks final : public Ranks {
+ public:
+  GlooRanks(const Membership& membership, c10::intrusive_ptr<c10d::Store> store, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
+      : rank_(membership.rank), size_(membership.size), serves_(membership.serves), store_(std::move(store)), group_(std::move(group)) {}
+
+  std::int64_t rank() const override { return rank_; }
+  std::int64_t size() const override { return size_; }
+
+  void sum(const std::vector<at::Tensor>& tensors) override {
+    const at::NoGradGuard no_grad;
+    auto buckets = make_buckets(tensors);
+    call([&] {
+      for (auto& bucket : buckets) {  // one travels while the next is filled
+        bucket.fill();
+        std::vector<at::Tensor> list{bucket.memory};
+        bucket.work = group_->allreduce(list);
+      }
+      for (auto& bucket : buckets) {
+        bucket.work->wait();
+        bucket.empty();
+      }
+    });
+  }
+
+  void take_largest(const at::Tensor& tensor) override {
+    std::vector<at::Tensor> list{tensor.to(at::kCPU).contiguous()};
+    c10d::AllreduceOptions options;
+    options.reduceOp = c10d::ReduceOp::MAX;
+    call([&] { group_->allreduce(list, options)->wait(); });
+    if (!list[0].is_alias_of(tensor)) tensor.copy_(list[0]);
+  }
+
+  std::vector<at::Tensor> all_of(const at::Tensor& tensor) override {
+    std::vector<at::Tensor> own{tensor.to(at::kCPU).contiguous()};
+    std::vector<std::vector<at::Tensor>> all(1);
+    for (std::int64_t rank = 0; rank < size_; ++rank) all[0].push_back(at::empty_like(own[0]));
+    call([&] { group_->allgather(all, own)->wait(); });
+    return all[0];
+  }
+
+  at::Tensor from(std::int64_t from, const at::Tensor& tensor) override {
+    c10d::BroadcastOptions options;
+    options.rootRank = from;
+    std::vector<at::Tensor> description{describe(rank_ == from ? tensor : at::Tensor())};
+    call([&] { group_->broadcast(description, options)->wait(); });
+    const at::Tensor whole = rank_ == from ? tensor.detach().to(at::kCPU).contiguous() : make_described(description[0]);
+    if (whole.numel() == 0) return whole;
+    std::vector<at::Tensor> bytes{whole.reshape({-1}).view(at::kByte)};  // gloo does not know every type
+    call([&] { group_->broadcast(bytes, options)->wait(); });
+    return whole;
+  }
+
+  // The others notice when the connections close, and ask the store why: who keeps the store stays until they have.
+  bool announce(const Error& error) override {
+    try {
+      if (!store_->check({kFailure})) store_->set(kFailure, to_bytes(to_json(error, rank_)));
+      group_.reset();
+      if (!is_first()) {
+        const bool heard = wait_for([&] { return store_->check({kHeard}); });
+        store_->add(kGone, 1);
+        return heard;
+      }
+      store_->set(kHeard, to_bytes("1"));
+      if (serves_) wait_for([&] { return store_->add(kGone, 0) >= size_ - 1; });
+    } catch (const std::exception&) {
+      // The store is gone, and whoever kept it with it: there is nobody left to tell.
+    }
+    return false;
+  }
+
+  void part() override {
+    call([&] { group_->barrier()->wait(); });
+  }
+
+ private:
+  template <class Body>
+  void call(Body body) {
+    try {
+      body();
+    } catch (const std::exception& error) {
+      throw_loss(first_sentence(error.what()));
+    }
+  }
+
+  template <class Condition>
+  bool wait_for(Condition holds) const {
+    for (auto waited = 0ms; waited < kFailureWait; waited += kPoll) {
+      if (holds()) return true;
+      std::this_thread::sleep_for(kPoll);
+    }
+    return holds();
+  }
+
+  [[noreturn]] void throw_loss(const std::string& what) const {
+    throw_if_interrupted();
+    std::optional<Error> told;
+    try {
+      if (wait_for([&] { return store_->check({kFailure}); })) {
+        const auto bytes = store_->get(kFailure);
+        told = from_json({bytes.begin(), bytes.end()});
+      }
+    } catch (const std::exception&) {
+      // As above: the loss itself is what there is to say.
+    }
+    throw_if_interrupted();
+    if (told) throw *told;
+    throw Error(ErrorCode::io, "a process that this run is shared with is gone (" + what + ")", {}, "see its own messages, and the system's log for memory that ran out");
+  }
+
+  std::int64_t rank_, size_;
+  bool serves_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+};
+
+c10::intrusive_ptr<c10d::Store> open_store(const Membership& membership) {
+  if (!membership.store_file.empty()) return c10::make_intrusive<c10d::FileStore>(membership.store_file, static_cast<int>(membership.size));
+  c10d::TCPStoreOptions options;
+  options.port = membership.port;
+  options.isServer = membership.serves;
+  options.numWorkers = static_cast<std::size_t>(membership.size);
+  options.multiTenant = true;
+  options.timeout = kJoinTimeout;
+  auto store = c10::make_intrusive<c10d::TCPStore>(membership.address, options);
+  return c10::make_intrusive<c10d::PrefixStore>("dscompress/" + membership.round, std::move(store));
+}
+
+}  // namespace
+
+std::unique_ptr<Ranks> join_group(const Membership& membership) {
+  try {
+    auto store = open_store(membership);
+    store->setTimeout(kJoinTimeout);
+    auto options = c10d::ProcessGroupGloo::Options::create(kTimeout);
+    const std::string own = membership.store_file.empty() ? local_address(membership.address, membership.port) : "127.0.0.1";
+    options->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(own)};
+    auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(membership.rank), static_cast<int>(membership.size), options);
+    return std::make_unique<GlooRanks>(membership, std::move(store), std::move(group));
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw_if_interrupted();
+    throw Error(ErrorCode::io, "rank " + std::to_string(membership.rank) + " of " + std::to_string(membership.size) + " does not find the others: " + first_sentence(error.what()), {},
+                "start all of them within " + std::to_string(kJoinTimeout.count()) + " s, with one MASTER_ADDR and MASTER_PORT that all can reach");
+  }
+}
+
+}  // namespace dsc
