@@ -12,7 +12,13 @@ class Model;
 
 namespace dsc {
 
+// Whose model may keep state from one run to the next.
+class StatefulEngine : public Engine {
+ public:
+  virtual void forget() = 0;  // starts anew
+};
+
 ov::Core& openvino_core();
-std::unique_ptr<Engine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options);
+std::unique_ptr<StatefulEngine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options);
 
 }  // namespace dsc

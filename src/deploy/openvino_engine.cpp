@@ -98,7 +98,7 @@ void* memory_of(const at::Tensor& tensor) {
   return tensor.numel() == 0 ? &nothing : tensor.data_ptr();
 }
 
-class OpenVinoEngine final : public Engine {
+class OpenVinoEngine final : public StatefulEngine {
  public:
   OpenVinoEngine(ov::CompiledModel compiled, const OpenVinoOptions& options)
       : compiled_(std::move(compiled)), device_(options.device), precision_(options.precision) {
@@ -111,6 +111,9 @@ class OpenVinoEngine final : public Engine {
 
   std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
     return translating([&] { return infer(inputs); }, ErrorCode::data);
+  }
+  void forget() override {
+    translating([&] { request_.reset_state(); });
   }
   std::string name() const override {
     const auto all = layers();
@@ -187,9 +190,9 @@ ov::Core& openvino_core() {
   return core;
 }
 
-std::unique_ptr<Engine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options) {
+std::unique_ptr<StatefulEngine> compile_openvino(const std::shared_ptr<ov::Model>& model, const OpenVinoOptions& options) {
   check_options(options);
-  return translating([&]() -> std::unique_ptr<Engine> {
+  return translating([&]() -> std::unique_ptr<StatefulEngine> {
     check_device(options);
     fix_shapes(*model, options.shapes);
     auto compiled = openvino_core().compile_model(model, options.device, properties_of(options));

@@ -62,6 +62,11 @@ OpenVinoPorts read_openvino_ports(const std::string& path);  // errors: as above
 // LibTorch's on example inputs (deploy/agreement.h). returns: what the check found. errors: numeric, when something differs.
 std::string write_openvino_ir(const Model& model, const std::string& xml_path, const std::string& precision = "f32");
 
+// The same for a causal language model as one that keeps keys and values from call to call (deploy/cached_decoder.h): inputs
+// input_ids, attention_mask, position_ids, beam_idx, output logits, caches as state, as openvino_genai's LLMPipeline takes it. The
+// check feeds it token by token and compares with LibTorch on whole sequences.
+std::string write_stateful_ir(const Model& model, const std::string& xml_path);
+
 // Which of the layers that INT8 can speed up do run in INT8.
 struct Int8Report {
   struct Count {

@@ -7,10 +7,12 @@
 
 #include "core/file.h"
 #include "deploy/agreement.h"
+#include "deploy/openvino_caches.h"
 #include "deploy/openvino_compile.h"
 #include "deploy/openvino_decoder.h"
 #include "deploy/openvino_structure.h"
 #include "deploy/openvino_types.h"
+#include "deploy/token_steps.h"
 
 namespace dsc {
 namespace {
@@ -53,15 +55,31 @@ void save(const std::shared_ptr<ov::Model>& converted, const fs::path& xml, bool
   }
 }
 
+std::vector<std::string> input_names(const ov::Model& model) {
+  std::vector<std::string> names;
+  for (const auto& input : model.inputs()) names.push_back(input.get_any_name());
+  return names;
+}
+
+// What a file holds of a graph, and how it is run as the whole graph.
+struct Form {
+  std::shared_ptr<ov::Model> (*convert)(const Model& model);
+  std::unique_ptr<Engine> (*compile)(const std::shared_ptr<ov::Model>& converted, const Model& model);
+};
+constexpr Form kWhole{convert_to_openvino, [](const std::shared_ptr<ov::Model>& converted, const Model&) -> std::unique_ptr<Engine> { return compile_openvino(converted, {}); }};
+constexpr Form kStateful{convert_to_stateful, [](const std::shared_ptr<ov::Model>& converted, const Model& model) {
+  return make_stepwise_engine(compile_openvino(converted, {}), input_names(*converted), model);
+}};
+
 // The file against what was to be written, node by node; then what is computed against LibTorch. Weights in f16 are judged by
 // the first alone: their rounding is known, and what it does to outputs is the user's choice.
-std::string check_file(const fs::path& xml, const std::shared_ptr<ov::Model>& converted, const Model& model, bool to_f16, const std::string& shown) {
+std::string check_file(const fs::path& xml, const std::shared_ptr<ov::Model>& converted, const Model& model, const Form& form, bool to_f16, const std::string& shown) {
   const auto written = translating([&] { return openvino_core().read_model(xml); }, ErrorCode::model_file);
   if (const auto difference = find_structure_difference(*written, *converted, to_f16); !difference.empty()) {
     throw Error(ErrorCode::numeric, "the written file differs from the converted model: " + difference, {.file = shown});
   }
-  const auto in_f32 = compile_openvino(to_f16 ? converted : written, {});
-  const auto agreement = check_agreement(*in_f32, model, [](const Model& other) { return make_openvino_engine(other); }, shown);
+  const auto in_f32 = form.compile(to_f16 ? converted : written, model);
+  const auto agreement = check_agreement(*in_f32, model, [&](const Model& other) { return form.compile(form.convert(other), other); }, shown);
   if (to_f16) compile_openvino(written, {});
   return "read back, structure and constants equal; " + agreement;
 }
@@ -91,6 +109,21 @@ OpenVinoPort to_port(const ov::Output<ov::Node>& output, const std::string& what
                     .sizes = {}};
   for (const auto& dimension : shape) port.sizes.push_back(dimension.is_static() ? dimension.get_length() : -1);
   return port;
+}
+
+std::string write_form(const Model& model, const Form& form, const std::string& xml_path, bool to_f16) {
+  const fs::path target(absolute_path(xml_path));
+  if (target.extension() != ".xml") {
+    throw Error(ErrorCode::usage, "the name of OpenVINO IR ends in .xml", {.file = xml_path}, "the .bin is written beside it");
+  }
+  const auto converted = form.convert(model);
+  const StagingFolder staging(target);
+  const fs::path xml = staging.path() / target.filename(), bin = fs::path(xml).replace_extension(".bin");
+  save(converted, xml, to_f16, xml_path, weight_bytes(model));
+  auto check = check_file(xml, converted, model, form, to_f16, xml_path);
+  move_file(bin, fs::path(target).replace_extension(".bin"));
+  move_file(xml, target);
+  return check;
 }
 
 }  // namespace
@@ -133,18 +166,9 @@ std::string write_openvino_ir(const Model& model, const std::string& xml_path, c
   if (precision != "f32" && precision != "f16") {
     throw Error(ErrorCode::usage, "weights of OpenVINO IR are f32 or f16, not `" + precision + "`");
   }
-  const fs::path target(absolute_path(xml_path));
-  if (target.extension() != ".xml") {
-    throw Error(ErrorCode::usage, "the name of OpenVINO IR ends in .xml", {.file = xml_path}, "the .bin is written beside it");
-  }
-  const auto converted = convert_to_openvino(model);
-  const StagingFolder staging(target);
-  const fs::path xml = staging.path() / target.filename(), bin = fs::path(xml).replace_extension(".bin");
-  save(converted, xml, precision == "f16", xml_path, weight_bytes(model));
-  auto check = check_file(xml, converted, model, precision == "f16", xml_path);
-  move_file(bin, fs::path(target).replace_extension(".bin"));
-  move_file(xml, target);
-  return check;
+  return write_form(model, kWhole, xml_path, precision == "f16");
 }
+
+std::string write_stateful_ir(const Model& model, const std::string& xml_path) { return write_form(model, kStateful, xml_path, false); }
 
 }  // namespace dsc

@@ -1,4 +1,5 @@
 // Stands in for the OpenVINO engine in builds without it.
+#include "deploy/language_model.h"
 #include "deploy/openvino_engine.h"
 #include "dscompress/error.h"
 
@@ -21,5 +22,13 @@ Model read_openvino_inputs(const std::string&) { refuse(); }
 OpenVinoPorts read_openvino_ports(const std::string&) { refuse(); }
 std::unique_ptr<Engine> read_openvino_ir(const std::string&, const OpenVinoOptions&) { refuse(); }
 std::string write_openvino_ir(const Model&, const std::string&, const std::string&) { refuse(); }
+std::string write_stateful_ir(const Model&, const std::string&) { refuse(); }
+
+struct LanguageModel::State {};
+LanguageModel::LanguageModel(const std::string&, const OpenVinoOptions&) { refuse(); }
+LanguageModel::~LanguageModel() = default;
+void LanguageModel::forget() { refuse(); }
+at::Tensor LanguageModel::next(const std::vector<std::int64_t>&) { refuse(); }
+std::string LanguageModel::engine() const { refuse(); }
 
 }  // namespace dsc
