@@ -148,6 +148,7 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
   auto state = read_checkpoint(paths.step, model, expected);
   if (std::filesystem::exists(paths.stage)) {
     Model after;
+    after.archive = model.archive;
     auto stage = read_checkpoint(paths.stage, after, expected);
     if (stage.finished_steps == state.finished_steps) {
       state.finished_stages = std::move(stage.finished_stages);
@@ -160,6 +161,7 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
   }
   if (std::filesystem::exists(paths.progress)) {
     Model inside;
+    inside.archive = model.archive;
     auto progress = read_checkpoint(paths.progress, inside, expected);
     if (progress.finished_steps == state.finished_steps && progress.finished_stages == state.finished_stages) {
       state.stage = std::move(progress.stage);
