@@ -42,6 +42,7 @@ struct TextConfig {
   bool regression = false;              // labels are real numbers
   std::optional<std::int64_t> overlap;  // squad; absent: long contexts are cut
   LmTargets targets = LmTargets::next;
+  std::optional<std::int64_t> stride;   // lm; absent: max_length
   std::int64_t variants = 1;            // augmented copies of each example
   std::int64_t variants_seed = 0;
   std::string cache = "runs/tokens";    // folder of token ids by content; empty: none

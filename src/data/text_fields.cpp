@@ -39,12 +39,20 @@ void TextConfig::fields(FieldVisitor& visit) {
          .minimum = 0,
          .maximum = 1048576});
   visit("targets", targets, {.text = "lm: predict the next token, or none (unlabelled text for distillation)."});
+  visit("stride", stride,
+        {.text = "lm: tokens from the start of a window of max_length to the next one's. What a window shares with the one before is context alone, and predicted "
+                 "once. Absent: max_length, windows that know nothing of each other.",
+         .unit = "tokens",
+         .minimum = 1,
+         .maximum = 1048576});
   visit("variants", variants, {.text = "text: augmented copies of each example, beside the example itself.", .minimum = 1, .maximum = 1000});
   visit("variants_seed", variants_seed, {.text = "text: seed of the augmented copies.", .minimum = 0});
   visit("cache", cache, {.text = "text, squad, lm: folder that keeps token ids, by content; empty: none."});
   const std::set<std::string> names(classes.begin(), classes.end());
   visit.check(names.size() < classes.size() ? "classes names one twice" : "");
   visit.check(regression && !classes.empty() ? "regression has no classes: leave one of the two out" : "");
+  visit.check(stride && *stride > max_length ? "stride is above max_length: the tokens between windows would be left out" : "");
+  visit.check(stride && targets == LmTargets::none ? "stride is for predicted tokens, and targets are none: leave one of the two out" : "");
   visit.check(overlap && *overlap >= max_length / 2 ? "overlap must be below half of max_length, or windows would hardly move" : "");
 }
 

@@ -187,6 +187,31 @@ TEST(LanguageModelData, EveryTokenButTheFirstIsPredictedOnce) {
   EXPECT_EQ(last.target[1][-1].item<std::int64_t>(), dataset->lengths().back() < 8 ? -100 : targets.back());
 }
 
+// The plain loop over long text: each window shows what came before, and is asked only for what no window was asked for yet.
+TEST(LanguageModelData, WindowsWithAStridePredictEachTokenOnceFromMoreContext) {
+  const Folder folder;
+  const std::string text = "a gorgeous , witty , seductive movie .\n\nthe plot is nothing\nbut jokes and a lovely picture of a movie";
+  auto split = text_split(DataFormat::lm, write_text(folder / "corpus.txt", text), 8);
+  split.text.stride = 3;
+  const auto dataset = open_dataset(split, std::nullopt);
+  const auto whole = Tokenizer(tiny_tokenizer()).tokenize({text})[0];
+  const auto usable = static_cast<std::int64_t>(whole.size()) - 1;
+  std::int64_t example = 0;
+  for (std::int64_t begin = 0, asked = 0; asked < usable; begin += 3, ++example) {
+    const std::int64_t end = std::min<std::int64_t>(begin + 8, usable);
+    std::vector<std::int64_t> ids, targets;
+    for (std::int64_t i = begin; i < end; ++i) {
+      ids.push_back(whole[static_cast<std::size_t>(i)]);
+      targets.push_back(i < asked ? -100 : whole[static_cast<std::size_t>(i + 1)]);
+    }
+    const auto batch = batch_of(*dataset, {example});
+    EXPECT_EQ(numbers(batch.inputs[0]), ids);
+    EXPECT_EQ(numbers(batch.target), targets);
+    asked = end;
+  }
+  EXPECT_EQ(dataset->size(), example);
+}
+
 TEST(LanguageModelData, BlocksWithoutTargetsAreLaidOutAsTexts) {
   const Folder folder;
   auto split = text_split(DataFormat::lm, write_text(folder / "corpus.txt", "a gorgeous , witty , seductive movie .\n"), 8);
