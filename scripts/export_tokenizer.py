@@ -2,15 +2,21 @@
 """Converts a Hugging Face tokenizer into the OpenVINO model that dscompress tokenises text with.
 
     scripts/export_tokenizer.py FOLDER --out NAME.tokenizer.xml
+    scripts/export_tokenizer.py FOLDER --generation OUT
 
 FOLDER holds tokenizer.json or the files it is made from. NAME.tokenizer.xml and NAME.tokenizer.bin are written; beside
 NAME.pt2 recipes find them by themselves. The converted model only cuts text into tokens. How special tokens and token types
 are laid out, the padding token and the size of the vocabulary are noted in its runtime information.
+
+--generation writes what `dscompress generate` and openvino_genai's LLMPipeline want beside a language model instead: OUT/openvino_tokenizer.xml,
+which adds special tokens itself, openvino_detokenizer.xml, and the model's configuration as far as FOLDER has it.
 """
 import argparse
 import pathlib
+import shutil
 import sys
 
+CONFIGURATION = ("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 UNLIMITED = 1 << 20  # tokens; truncation is the reader's
 
 
@@ -27,14 +33,20 @@ def layout(tokenizer, first, second=None):
     return " ".join(words)
 
 
-def convert(folder, out):
-    import openvino
-    import openvino_tokenizers
+def load(folder):
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     if not tokenizer.is_fast:
         sys.exit(f"{folder}: no fast tokenizer can be made from these files; tokenizer.json is missing")
+    return tokenizer
+
+
+def convert(folder, out):
+    import openvino
+    import openvino_tokenizers
+
+    tokenizer = load(folder)
     model = openvino_tokenizers.convert_tokenizer(tokenizer, add_special_tokens=False, max_length=UNLIMITED)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     facts = {"single": layout(tokenizer, "a"), "pair": layout(tokenizer, "a", "a"), "vocabulary": len(tokenizer), "pad_id": pad or 0}
@@ -44,11 +56,30 @@ def convert(folder, out):
     return facts
 
 
+def convert_for_generation(folder, out):
+    import openvino
+    import openvino_tokenizers
+
+    out.mkdir(parents=True, exist_ok=True)
+    encoder, decoder = openvino_tokenizers.convert_tokenizer(load(folder), with_detokenizer=True)
+    openvino.save_model(encoder, out / "openvino_tokenizer.xml", compress_to_fp16=False)
+    openvino.save_model(decoder, out / "openvino_detokenizer.xml", compress_to_fp16=False)
+    copied = [name for name in CONFIGURATION if (folder / name).exists()]
+    for name in copied:
+        if folder.resolve() != out.resolve():
+            shutil.copy(folder / name, out / name)
+    print(f"{out}: openvino_tokenizer.xml, openvino_detokenizer.xml" + "".join(", " + name for name in copied))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="FOLDER", type=pathlib.Path)
-    parser.add_argument("--out", required=True, metavar="NAME.tokenizer.xml", type=pathlib.Path)
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--out", metavar="NAME.tokenizer.xml", type=pathlib.Path)
+    kind.add_argument("--generation", metavar="OUT", type=pathlib.Path)
     options = parser.parse_args()
+    if options.generation:
+        return convert_for_generation(options.folder, options.generation)
     if not options.out.name.endswith(".tokenizer.xml"):
         sys.exit(f"--out {options.out}: the name must end in .tokenizer.xml")
     options.out.parent.mkdir(parents=True, exist_ok=True)

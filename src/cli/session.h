@@ -40,6 +40,7 @@ void add_serve_command(CLI::App& app, Session& session);
 void add_inspect_command(CLI::App& app, Session& session);
 void add_bench_command(CLI::App& app, Session& session);
 void add_export_command(CLI::App& app, Session& session);
+void add_generate_command(CLI::App& app, Session& session);
 void add_passes_command(CLI::App& app, Session& session);
 void add_schema_command(CLI::App& app, Session& session);
 void add_init_command(CLI::App& app, Session& session);

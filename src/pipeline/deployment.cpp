@@ -4,7 +4,7 @@
 
 #include "core/interrupt.h"
 #include "core/log.h"
-#include "deploy/artifact.h"
+#include "deploy/generation_folder.h"
 #include "eval/metrics.h"
 #include "pipeline/measure.h"
 
@@ -32,6 +32,18 @@ void write_files(const Recipe& recipe, const Model& model, const Model& base, co
     fs::remove(fs::path(beside).replace_extension(".bin"));
     report.files.push_back(std::move(record));
   }
+}
+
+// The language model that keeps keys and values, and what the base needs in that form.
+void write_generation(const OpenVinoDeploy& config, const Model& model, const Model& base, const RunFolder& folder, Report& report) {
+  if (!config.stateful) return;
+  log_info("writing generation/" + std::string(kGenerationModel));
+  auto record = to_record(write_generation_folder(model, folder.file("generation"), config.tokenizer.path));
+  record.path = "generation/" + record.path;
+  const auto beside = folder.file(".base-generation");
+  record.base_size_bytes = write_generation_folder(base, beside, {}).size_bytes;
+  fs::remove_all(beside);
+  report.files.push_back(std::move(record));
 }
 
 void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report, Predictions& predictions) {
@@ -88,6 +100,7 @@ void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, con
   report.deployed.clear();
   write_files(recipe, run.model, base, folder, report);
   if (recipe.deploy.openvino) {
+    write_generation(*recipe.deploy.openvino, run.model, base, folder, report);
     evaluate_deployed(recipe, run, base, report, predictions);
     if (!predictions.examples.empty()) write_predictions(folder.file(kPredictionsFile), predictions);
   }

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/printed.h"
 #include "deploy/artifact.h"
+#include "deploy/cached_decoder.h"
 #include "exec/foreign_error.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
@@ -162,6 +163,7 @@ Plan make_plan(const Recipe& recipe) {
   plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
   if (recipe.deploy.openvino) {
     make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
+    if (recipe.deploy.openvino->stateful) to_cached_decoder(run.model);
     plan.notes.push_back("the final form converts for OpenVINO " + recipe.deploy.openvino->device);
   }
   return plan;

@@ -51,6 +51,8 @@ struct OpenVinoDeploy {
   std::string precision = "f32";        // f32, bf16, f16: of what is not quantised
   std::string performance = "latency";  // latency, throughput
   bool require_device = false;
+  bool stateful = false;                // a language model's folder for generation, besides
+  FilePath tokenizer;                   // of that folder: where its files come from; empty: none
   void fields(FieldVisitor& visit);
 };
 

@@ -121,6 +121,9 @@ void OpenVinoDeploy::fields(FieldVisitor& visit) {
   visit_word(visit, "precision", precision, kPrecisions, {.text = "Precision of what is not quantised."});
   visit_word(visit, "performance", performance, kPerformance, {.text = "What OpenVINO optimises for."});
   visit("require_device", require_device, {.text = "Fail unless every layer runs on the devices named, the first of AUTO's; otherwise AUTO may choose another."});
+  visit("stateful", stateful, {.text = "Write generation/openvino_model.xml too: a language model that keeps keys and values, for openvino_genai and dscompress generate."});
+  visit("tokenizer", tokenizer, {.text = "Folder whose tokenizer and configuration files are copied beside it (scripts/export_tokenizer.py --generation); empty: none."});
+  visit.check(!tokenizer.empty() && !stateful ? "tokenizer belongs to a stateful model: give stateful: true" : "");
   visit.check(device.empty() ? "device is empty; the processor is CPU" : "");
 }
 

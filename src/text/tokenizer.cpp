@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "dscompress/error.h"
+#include "text/tokenizer_core.h"
 
 namespace dsc {
 namespace {
@@ -34,7 +35,18 @@ std::string find_library() {
   return fs::exists(wheel) ? wheel.lexically_normal().string() : DSC_TOKENIZERS_LIBRARY;
 }
 
-// With the operators of tokenizers; apart from the core that runs networks, which never needs them.
+TokenizerFacts read_facts(const ov::Model& model) {
+  const auto fact = [&](const char* name) { return model.get_rt_info<std::string>(kFacts, name); };
+  TokenizerFacts facts;
+  facts.single = SequenceTemplate(fact("single"));
+  facts.pair = SequenceTemplate(fact("pair"));
+  facts.vocabulary = std::stoll(fact("vocabulary"));
+  facts.pad_id = static_cast<std::int32_t>(std::stol(fact("pad_id")));
+  return facts;
+}
+
+}  // namespace
+
 ov::Core& tokenizer_core() {
   static ov::Core core = [] {
     ov::Core made;
@@ -49,18 +61,6 @@ ov::Core& tokenizer_core() {
   }();
   return core;
 }
-
-TokenizerFacts read_facts(const ov::Model& model) {
-  const auto fact = [&](const char* name) { return model.get_rt_info<std::string>(kFacts, name); };
-  TokenizerFacts facts;
-  facts.single = SequenceTemplate(fact("single"));
-  facts.pair = SequenceTemplate(fact("pair"));
-  facts.vocabulary = std::stoll(fact("vocabulary"));
-  facts.pad_id = static_cast<std::int32_t>(std::stol(fact("pad_id")));
-  return facts;
-}
-
-}  // namespace
 
 struct Tokenizer::State {
   std::string path;

@@ -1,5 +1,6 @@
 // Stands in for the tokenizer in builds without OpenVINO.
 #include "dscompress/error.h"
+#include "text/codec.h"
 #include "text/tokenizer.h"
 
 namespace dsc {
@@ -18,5 +19,12 @@ Tokenizer::~Tokenizer() = default;
 const TokenizerFacts& Tokenizer::facts() const { refuse(); }
 const std::string& Tokenizer::path() const { refuse(); }
 std::vector<TokenIds> Tokenizer::tokenize(const std::vector<std::string>&) const { refuse(); }
+
+struct TextCodec::State {};
+TextCodec::TextCodec(const std::string&) { refuse(); }
+TextCodec::~TextCodec() = default;
+bool TextCodec::is_in(const std::string&) { return false; }
+std::vector<std::int64_t> TextCodec::encode(const std::string&) const { refuse(); }
+std::string TextCodec::decode(const std::vector<std::int64_t>&) const { refuse(); }
 
 }  // namespace dsc
