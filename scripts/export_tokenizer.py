@@ -60,8 +60,14 @@ def convert_for_generation(folder, out):
     import openvino
     import openvino_tokenizers
 
+    tokenizer = load(folder)
+    # Spaces before punctuation are WordPiece's; of BPE they are the text's own, and Transformers leaves them there.
+    clean = False if type(tokenizer.backend_tokenizer.model).__name__ == "BPE" else None
+    try:
+        encoder, decoder = openvino_tokenizers.convert_tokenizer(tokenizer, with_detokenizer=True, clean_up_tokenization_spaces=clean)
+    except RuntimeError as error:
+        sys.exit(f"{folder}: openvino_tokenizers cannot convert this tokenizer, whose decoder is {tokenizer.backend_tokenizer.decoder}: {str(error).splitlines()[0]}")
     out.mkdir(parents=True, exist_ok=True)
-    encoder, decoder = openvino_tokenizers.convert_tokenizer(load(folder), with_detokenizer=True)
     openvino.save_model(encoder, out / "openvino_tokenizer.xml", compress_to_fp16=False)
     openvino.save_model(decoder, out / "openvino_detokenizer.xml", compress_to_fp16=False)
     copied = [name for name in CONFIGURATION if (folder / name).exists()]
@@ -78,6 +84,8 @@ def main():
     kind.add_argument("--out", metavar="NAME.tokenizer.xml", type=pathlib.Path)
     kind.add_argument("--generation", metavar="OUT", type=pathlib.Path)
     options = parser.parse_args()
+    if not options.folder.is_dir():
+        sys.exit(f"{options.folder}: there is no such folder")
     if options.generation:
         return convert_for_generation(options.folder, options.generation)
     if not options.out.name.endswith(".tokenizer.xml"):
