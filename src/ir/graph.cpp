@@ -108,7 +108,11 @@ std::string Node::source_line() const {
   auto start = trace.rfind(kFrame);
   if (start == std::string::npos) return {};
   // The innermost line that a person wrote: frames of code that PyTorch generated (bodies of control flow) are passed over.
-  while (start > 0 && trace.compare(start + kFrame.size(), kGenerated.size(), kGenerated) == 0) start = trace.rfind(kFrame, start - 1);
+  while (start > 0 && trace.compare(start + kFrame.size(), kGenerated.size(), kGenerated) == 0) {
+    const auto outer = trace.rfind(kFrame, start - 1);
+    if (outer == std::string::npos) break;
+    start = outer;
+  }
   std::istringstream lines(trace.substr(start));
   std::string head, code;
   std::getline(lines, head);  // File "path/model.py", line 31, in forward

@@ -34,6 +34,16 @@ constexpr const char* kSmall = R"text(graph {
 }
 )text";
 
+TEST(Node, ItsSourceLineIsAPersonsOrElseTheGeneratedOne) {
+  const auto line_of = [](const std::string& trace) {
+    const Graph graph = parse_graph("graph {\n  input %x: f32[4]\n  %y: f32[4] = aten.relu.default(self=%x) {\"stack_trace\": \"" + trace + "\"}\n  output %y\n}\n");
+    return graph.nodes().front()->source_line();
+  };
+  const std::string person = "File \\\"m.py\\\", line 3, in f\\n    cond(x)\\n", generated = "  File \\\"<eval_with_key>.7\\\", line 9, in forward\\n    relu(x)";
+  EXPECT_EQ(line_of(person + generated), "m.py:3 in f: cond(x)");
+  EXPECT_EQ(line_of(generated), "<eval_with_key>.7:9 in forward: relu(x)");
+}
+
 TEST(GraphText, PrintsWhatItParsed) {
   const Graph graph = parse_graph(kSmall);
   std::string expected = kSmall;
