@@ -12,6 +12,7 @@
 #include "dscompress/error.h"
 #include "io/foreign_file.h"
 #include "io/pickle.h"
+#include "io/torchscript_debug.h"
 #include "io/zip_archive.h"
 
 namespace dsc::torchscript {
@@ -97,6 +98,9 @@ void check_entries(const ZipArchive& archive) {
     const std::string content = archive.read_content(entry);
     if ((entry.name.ends_with(".pkl") || entry.name.ends_with(".debug_pkl")) && !pickle::lengths_are_right(content)) {
       refuse(archive.path(), "entry `" + entry.name + "` is damaged: what it holds does not end within it", kHowToScript);
+    }
+    if (entry.name.ends_with(".debug_pkl") && !source_numbers_are_right(content)) {
+      refuse(archive.path(), "entry `" + entry.name + "` is damaged: it refers to lines that it does not have", kHowToScript);
     }
   }
   check_tensors(archive, "constants.pkl", "constants/");
