@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <latch>
 #include <thread>
 
 #include "support/program.h"
@@ -62,9 +63,11 @@ TEST(Claim, OfAProcessNumberThatIsUsedAgainIsDead) {
 
 TEST(Claim, ManyThatTryAtOnceGiveOneOwnerEach) {
   const TempFolder folder;
+  constexpr int kThreads = 4;
   std::array<std::atomic<int>, 20> owners{};
+  std::latch all_tried(kThreads);  // until then nobody releases: what is free again may be taken again
   std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
+  for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       ClaimBoard board(folder.path());
       std::vector<std::unique_ptr<Claim>> held;
@@ -74,7 +77,7 @@ TEST(Claim, ManyThatTryAtOnceGiveOneOwnerEach) {
           held.push_back(std::move(claim));
         }
       }
-      while (std::ranges::any_of(owners, [](const auto& n) { return n == 0; })) std::this_thread::yield();
+      all_tried.arrive_and_wait();
     });
   }
   for (auto& thread : threads) thread.join();
