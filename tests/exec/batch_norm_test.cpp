@@ -68,6 +68,7 @@ struct Epilogue {
   bool adds = false;
   double ceiling = std::numeric_limits<double>::infinity();
 };
+void PrintTo(const Epilogue& epilogue, std::ostream* out) { *out << (epilogue.adds ? "adds, " : "") << "at most " << epilogue.ceiling; }
 
 class RectifiedBatchNormKernel : public testing::TestWithParam<std::tuple<Epilogue, std::vector<std::int64_t>>> {};
 

@@ -50,6 +50,7 @@ struct FakeQuantCase {
   std::int64_t bits;
   bool symmetric;
 };
+void PrintTo(const FakeQuantCase& one, std::ostream* out) { *out << one.bits << " bits, " << (one.symmetric ? "symmetric" : "asymmetric") << ", shifted by " << one.shift; }
 class FakeQuant : public testing::TestWithParam<FakeQuantCase> {};
 
 // Oracle: double loops over x -> clamp(round(x / scale) + zero, min, max).

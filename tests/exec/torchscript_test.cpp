@@ -28,6 +28,7 @@ struct RecordedCase {
   std::string file, fixture;
   std::vector<std::string> inputs;
 };
+void PrintTo(const RecordedCase& recorded, std::ostream* out) { *out << recorded.file; }
 class TorchScriptFixture : public testing::TestWithParam<RecordedCase> {};
 
 TEST_P(TorchScriptFixture, GivesTheRecordedOutputsAtBothSizes) {

@@ -21,6 +21,7 @@ struct KernelCase {
   bool is_causal;
   std::optional<double> scale;
 };
+void PrintTo(const KernelCase& one, std::ostream* out) { *out << one.heads << " heads, " << one.queries << " x " << one.keys << ", mask " << one.mask; }
 
 class AttentionKernel : public testing::TestWithParam<KernelCase> {};
 
