@@ -54,7 +54,8 @@ constexpr const char* kEndOfText = "\n#(end of text)\n";
 // What usually stands behind a syntax error, from the line it was found in.
 std::string hint_for(const Lines& lines, int line, std::string_view message = {}) {
   static const std::regex no_space(R"(\s*(- +)*[A-Za-z_][A-Za-z0-9_.]*:[^\s/:].*)");
-  const auto text = line_at(lines, line);
+  constexpr std::size_t kLooked = 200;  // what stands behind does not matter, and std::regex recurses over each character
+  const auto text = line_at(lines, line).substr(0, kLooked);
   const auto says = [&](std::string_view part) { return message.find(part) != std::string_view::npos; };
   if (text.find("${") != std::string_view::npos) return kQuoteHint;
   if (std::regex_match(text.begin(), text.end(), no_space)) return "a space is missing after the colon";

@@ -59,6 +59,13 @@ TEST(ReadYaml, KeepsOrderTextAndPlaces) {
   EXPECT_EQ(inner.place().to_string(), "r.yaml:4:9 (/a/1/k)");
 }
 
+// Found by scripts/fuzz: the hint's pattern recursed over every character of the line.
+TEST(ReadYaml, HasAHintForALineOfAnyLength) {
+  const std::string message = yaml_failure(std::string(2'000'000, 'v') + ": a: b");
+  EXPECT_NE(message.find("illegal map value"), std::string::npos) << message.substr(0, 200);
+  EXPECT_NE(message.find("a text with `: ` needs quotes"), std::string::npos) << message.substr(0, 200);
+}
+
 TEST(ReadYaml, CountsColumnsInCharacters) { EXPECT_EQ(at(yaml("{\"é\": 1, b: 2}"), "b").column, 13); }
 
 TEST(ReadYaml, AcceptsByteOrderMarkAndWindowsLineEnds) {
