@@ -105,7 +105,6 @@ std::vector<Problem> check_parallel(const Model& model, std::int64_t batch, std:
 }
 
 void sum_gradients(Ranks& ranks, const std::vector<at::Tensor>& own, const std::vector<at::Tensor>& common) {
-  if (ranks.is_alone()) return;
   const c10::NoGradGuard no_grad;
   auto parameters = own;
   parameters.insert(parameters.end(), common.begin(), common.end());

@@ -137,6 +137,7 @@ std::vector<at::Tensor> Trainer::forward(const Batch& batch) {
 }
 
 void Trainer::share_gradients() {
+  if (ranks_.is_alone()) return;  // every step comes here: no look-up of each weight for nothing
   std::vector<at::Tensor> own, common;
   for (const auto& name : names_) own.push_back(executor_->weight(name));
   for (const auto& [name, tensor] : hooks_.extra_parameters) common.push_back(tensor);
