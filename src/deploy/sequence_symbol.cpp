@@ -29,14 +29,7 @@ SequenceSymbol::SequenceSymbol(const Dim& of) : dim_(of), name_(symbol_of(of.exp
 
 bool SequenceSymbol::is(const Dim& dim) const { return !dim.is_fixed() && symbol_of(dim.expression) == name_; }
 
-bool SequenceSymbol::is_in(const Dim& dim) const {
-  bool found = false;
-  map_words(dim.expression, [&](const std::string& word) {
-    found |= word == name_;
-    return word;
-  });
-  return found;
-}
+bool SequenceSymbol::is_in(const Dim& dim) const { return names_symbol(dim.expression, name_); }
 
 bool SequenceSymbol::is_multiple(const Dim& dim) const {
   SymbolValues symbols;

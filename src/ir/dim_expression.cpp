@@ -158,6 +158,15 @@ std::string symbol_of(std::string_view expression) {
   return plain ? std::string(expression) : std::string();
 }
 
+bool names_symbol(std::string_view expression, std::string_view symbol) {
+  const auto is_inside = [&](std::size_t at) { return at < expression.size() && (std::isalnum(static_cast<unsigned char>(expression[at])) || expression[at] == '_'); };
+  if (symbol.empty()) return false;
+  for (auto at = expression.find(symbol); at != std::string_view::npos; at = expression.find(symbol, at + 1)) {
+    if ((at == 0 || !is_inside(at - 1)) && !is_inside(at + symbol.size())) return true;
+  }
+  return false;
+}
+
 std::optional<std::int64_t> evaluate_dim(std::string_view expression, const SymbolValues& symbols) {
   return Evaluator(expression, symbols).evaluate();
 }

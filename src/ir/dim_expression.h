@@ -17,6 +17,8 @@ using SymbolValues = std::map<std::string, std::int64_t, std::less<>>;
 
 // "s77" for "s77" and "Symbol('s77', positive=True, integer=True)"; empty when it is not one symbol.
 std::string symbol_of(std::string_view expression);
+// Whether the symbol, or an expression such as "s77*s27", stands in the other as whole words.
+bool names_symbol(std::string_view expression, std::string_view symbol);
 // None when a symbol has no value, or a function is not understood.
 std::optional<std::int64_t> evaluate_dim(std::string_view expression, const SymbolValues& symbols);
 // factor * product of symbols + offset, in the form of the symbols' own expressions.

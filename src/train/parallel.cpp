@@ -27,16 +27,6 @@ std::vector<std::string> batch_symbols(const Graph& graph) {
   return symbols;
 }
 
-bool is_word(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-bool names_symbol(std::string_view expression, std::string_view symbol) {
-  for (auto at = expression.find(symbol); at != std::string_view::npos; at = expression.find(symbol, at + 1)) {
-    const auto end = at + symbol.size();
-    if ((at == 0 || !is_word(expression[at - 1])) && (end == expression.size() || !is_word(expression[end]))) return true;
-  }
-  return false;
-}
-
 bool has_examples(const Value& value, const std::vector<std::string>& symbols) {
   if (!value.is_tensor()) return false;
   return std::ranges::any_of(value.tensor().sizes, [&](const Dim& dim) {
