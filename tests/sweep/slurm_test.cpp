@@ -18,7 +18,7 @@ const std::string kCluster = DSC_SOURCE_DIR "/scripts/slurm_test_cluster";
 
 class Slurm : public testing::Test {
  protected:
-  Slurm() : recipe(tiny_recipe_head() + "vars: {cut: 0.3, bits: 8}\nevaluate: {metrics: [top1]}\npasses:\n  - finetune: {name: train, epochs: 8, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n"
+  Slurm() : recipe(tiny_recipe_head() + "vars: {cut: 0.3, bits: 8}\nevaluate: {metrics: [top1]}\npasses:\n  - finetune: {name: train, epochs: 16, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n"
                    "  - prune: {reduce: {macs: \"${cut}\"}}\n  - quantize: {weights: {bits: \"${bits}\"}}\nreport: {formats: []}\nsweep:\n"
                    "  parameters: {vars.cut: {values: [0.1, 0.2, 0.3, 0.4]}, vars.bits: {values: [3, 4, 8]}}\n") {}
   void SetUp() override {
@@ -51,11 +51,15 @@ TEST_F(Slurm, AnArrayOfWorkersGivesWhatLocalOnesGive) {
   const auto results = [&] { return std::distance(fs::directory_iterator(out + "/results"), fs::directory_iterator()); };
   ASSERT_TRUE(wait_for([&] { return results() >= 2; }, 120s)) << "no worker has begun";
   EXPECT_EQ(run_shell("scontrol requeue " + job + "_1").status, 0) << "one is requeued in the middle of a trial";
+  // A controller that starts from a state older than its jobs ends them and drains their node. It writes within five seconds.
+  const auto requeued = fs::file_time_type::clock::now();
+  const auto saved = [&] { return fs::exists(folder() + "/state/job_state") && fs::last_write_time(folder() + "/state/job_state") > requeued; };
+  ASSERT_TRUE(wait_for(saved, 60s)) << "the controller has not saved its state";
   ::kill(std::stoi(slurp(folder() + "/run/slurmctld.pid")), SIGKILL);  // the queue of jobs is not what a sweep relies on
   std::this_thread::sleep_for(1s);
   EXPECT_EQ(run_shell("slurmctld").status, 0);
   const auto driver = std::to_string(std::stoi(slurp(recipe.file("driver.pid"))));
-  ASSERT_TRUE(wait_for([&] { return slurp("/proc/" + driver + "/cmdline").empty(); }, 300s)) << slurp(recipe.file("driver.log"));
+  ASSERT_TRUE(wait_for([&] { return slurp("/proc/" + driver + "/cmdline").empty(); }, 300s)) << slurp(recipe.file("driver.log")) << run_shell("squeue; sinfo; tail -n 30 " + folder() + "/log/slurm*.log").out;
   EXPECT_TRUE(contains(slurp(recipe.file("driver.log")), "12 of 12 trials complete, 0 failed")) << slurp(recipe.file("driver.log"));
   EXPECT_EQ(slurp(local + "/front.csv"), slurp(out + "/front.csv"));
   for (int trial = 1; trial <= 12; ++trial) {
