@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Measures training in several processes beside threads in one: examples a second of the same recipe on the same cores.
 
-    scripts/bench_processes.py MODEL.pt2 --data PATH [--format cifar10] [--batch 128] [--steps 30] [--repeats 3] [--split train]
+    scripts/bench_processes.py MODEL.pt2 --train '{format: cifar10, path: FOLDER}' [--batch 128] [--steps 20] [--repeats 5]
 
-Each layout (processes x threads) trains the same batches, in turn; the best of the repeats counts. Beside it: how far the
-weights are from those of one process after these steps.
+Each layout (processes x threads) trains the same batches, in turn. The ratio is the median of those of the repeats, with the smallest and the
+largest. Beside it: how far the weights are from those of one process after these steps.
 """
 import argparse
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ program = root / "build/bin/dscompress"
 
 RECIPE = """version: 1
 model: {{path: {model}}}
-data: {{train: {{format: {format}, path: {data}, split: {split}}}}}
+data: {{train: {train}}}
 passes:
   - finetune: {{epochs: 1, batch: {batch}, optimizer: {{sgd: {{lr: 0.01}}}}, bf16: false}}
 report: {{formats: []}}
@@ -43,28 +44,27 @@ def difference(ours, theirs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--format", default="cifar10")
-    parser.add_argument("--split", default="train")
+    parser.add_argument("--train", required=True, help="the recipe's data.train")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
     layouts = [(1, options.cores), (options.cores, 1), (1, 1)]
-    best, files = {}, {}
+    rates, files = {layout: [] for layout in layouts}, {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        (folder / "recipe.yaml").write_text(RECIPE.format(model=options.model.resolve(), data=options.data.resolve(), format=options.format, split=options.split, batch=options.batch))
+        (folder / "recipe.yaml").write_text(RECIPE.format(model=options.model.resolve(), train=options.train, batch=options.batch))
         for repeat in range(options.repeats):
             for processes, threads in layouts:
                 rate, files[processes, threads] = train(folder, f"{processes}x{threads}-{repeat}", processes, threads, options.steps * options.batch)
-                best[processes, threads] = max(rate, best.get((processes, threads), 0))
+                rates[processes, threads].append(rate)
                 print(f"  {processes} x {threads}: {rate:.1f} examples/s", file=sys.stderr)
-        print("| processes x threads | examples/s | of 1 x {} | largest difference of a weight |\n| --- | --- | --- | --- |".format(options.cores))
-        for processes, threads in layouts:
-            print(f"| {processes} x {threads} | {best[processes, threads]:.1f} | {best[processes, threads] / best[layouts[0]]:.3f} "
-                  f"| {difference(files[processes, threads], files[layouts[0]]):.1e} |")
+        print(f"| processes x threads | examples/s | of 1 x {options.cores} | largest difference of a weight |\n| --- | --- | --- | --- |")
+        for layout in layouts:
+            ratios = [own / first for own, first in zip(rates[layout], rates[layouts[0]])]
+            print(f"| {layout[0]} x {layout[1]} | {statistics.median(rates[layout]):.1f} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "
+                  f"| {difference(files[layout], files[layouts[0]]):.1e} |")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/tensor.h>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -18,6 +19,7 @@
 #include "core/interrupt.h"
 #include "parallel/group.h"
 #include "parallel/local_address.h"
+#include "parallel/shared_exchange.h"
 
 namespace dsc {
 namespace {
@@ -114,7 +116,9 @@ at::Tensor make_described(const at::Tensor& description) {
 class GlooRanks final : public Ranks {
  public:
   GlooRanks(const Membership& membership, c10::intrusive_ptr<c10d::Store> store, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
-      : rank_(membership.rank), size_(membership.size), serves_(membership.serves), store_(std::move(store)), group_(std::move(group)) {}
+      : rank_(membership.rank), size_(membership.size), serves_(membership.serves), store_(std::move(store)), group_(std::move(group)) {
+    if (!membership.store_file.empty()) memory_ = std::make_unique<SharedExchange>(membership.store_file + ".memory", rank_, size_);
+  }
 
   std::int64_t rank() const override { return rank_; }
   std::int64_t size() const override { return size_; }
@@ -122,32 +126,42 @@ class GlooRanks final : public Ranks {
   void sum(const std::vector<at::Tensor>& tensors) override {
     const at::NoGradGuard no_grad;
     auto buckets = make_buckets(tensors);
-    call([&] {
-      for (auto& bucket : buckets) {  // one travels while the next is filled
-        bucket.fill();
-        std::vector<at::Tensor> list{bucket.memory};
-        bucket.work = group_->allreduce(list);
+    for (auto& bucket : buckets) {  // one travels while the next is filled
+      bucket.fill();
+      if (goes_by_memory(bucket.memory)) continue;
+      std::vector<at::Tensor> list{bucket.memory};
+      call([&] { bucket.work = group_->allreduce(list); });
+    }
+    for (auto& bucket : buckets) {
+      if (bucket.work) {
+        call([&] { bucket.work->wait(); });
+      } else {
+        const auto parts = all_of(bucket.memory);
+        bucket.memory.copy_(parts[0]);
+        for (std::size_t rank = 1; rank < parts.size(); ++rank) bucket.memory.add_(parts[rank]);
       }
-      for (auto& bucket : buckets) {
-        bucket.work->wait();
-        bucket.empty();
-      }
-    });
+      bucket.empty();
+    }
   }
 
   void take_largest(const at::Tensor& tensor) override {
-    std::vector<at::Tensor> list{tensor.to(at::kCPU).contiguous()};
-    c10d::AllreduceOptions options;
-    options.reduceOp = c10d::ReduceOp::MAX;
-    call([&] { group_->allreduce(list, options)->wait(); });
-    if (!list[0].is_alias_of(tensor)) tensor.copy_(list[0]);
+    const auto parts = all_of(tensor);
+    at::Tensor largest = parts[0];
+    for (std::size_t rank = 1; rank < parts.size(); ++rank) largest = at::maximum(largest, parts[rank]);
+    tensor.copy_(largest);
   }
 
   std::vector<at::Tensor> all_of(const at::Tensor& tensor) override {
-    std::vector<at::Tensor> own{tensor.to(at::kCPU).contiguous()};
+    std::vector<at::Tensor> own{tensor.detach().to(at::kCPU).contiguous()};
     std::vector<std::vector<at::Tensor>> all(1);
     for (std::int64_t rank = 0; rank < size_; ++rank) all[0].push_back(at::empty_like(own[0]));
-    call([&] { group_->allgather(all, own)->wait(); });
+    if (!goes_by_memory(own[0])) {
+      call([&] { group_->allgather(all, own)->wait(); });
+      return all[0];
+    }
+    std::vector<void*> places;
+    for (const at::Tensor& part : all[0]) places.push_back(part.mutable_data_ptr());
+    call([&] { memory_->exchange(own[0].const_data_ptr(), own[0].nbytes(), places, [this] { throw_if_told(); }); });
     return all[0];
   }
 
@@ -186,10 +200,14 @@ class GlooRanks final : public Ranks {
   }
 
  private:
+  bool goes_by_memory(const at::Tensor& tensor) const { return memory_ && tensor.nbytes() <= SharedExchange::kMostBytes; }
+
   template <class Body>
   void call(Body body) {
     try {
       body();
+    } catch (const Error&) {
+      throw;
     } catch (const std::exception& error) {
       throw_loss(first_sentence(error.what()));
     }
@@ -204,19 +222,25 @@ class GlooRanks final : public Ranks {
     return holds();
   }
 
+  // What another rank has announced.
+  void throw_if_told() const {
+    throw_if_interrupted();
+    if (!store_->check({kFailure})) return;
+    const auto bytes = store_->get(kFailure);
+    throw from_json({bytes.begin(), bytes.end()});
+  }
+
   [[noreturn]] void throw_loss(const std::string& what) const {
     throw_if_interrupted();
-    std::optional<Error> told;
     try {
-      if (wait_for([&] { return store_->check({kFailure}); })) {
-        const auto bytes = store_->get(kFailure);
-        told = from_json({bytes.begin(), bytes.end()});
-      }
+      wait_for([&] { return store_->check({kFailure}); });
+      throw_if_told();
+    } catch (const Error&) {
+      throw;
     } catch (const std::exception&) {
       // As above: the loss itself is what there is to say.
     }
     throw_if_interrupted();
-    if (told) throw *told;
     throw Error(ErrorCode::io, "a process that this run is shared with is gone (" + what + ")", {}, "see its own messages, and the system's log for memory that ran out");
   }
 
@@ -224,6 +248,7 @@ class GlooRanks final : public Ranks {
   bool serves_;
   c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  std::unique_ptr<SharedExchange> memory_;  // where all ranks are processes of one machine; for what is small
 };
 
 c10::intrusive_ptr<c10d::Store> open_store(const Membership& membership) {
@@ -248,6 +273,7 @@ std::unique_ptr<Ranks> join_group(const Membership& membership) {
     const std::string own = membership.store_file.empty() ? local_address(membership.address, membership.port) : "127.0.0.1";
     options->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(own)};
     auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(membership.rank), static_cast<int>(membership.size), options);
+    group->barrier()->wait();  // one that fails at once must not close what others are still connecting
     return std::make_unique<GlooRanks>(membership, std::move(store), std::move(group));
   } catch (const Error&) {
     throw;

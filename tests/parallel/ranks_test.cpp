@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "parallel/batch_rows.h"
 #include "parallel/group.h"
@@ -34,6 +36,22 @@ TEST(Ranks, SumTensorsOfAllKinds) {
     const at::Tensor largest = at::tensor({mine, -mine}, at::kDouble);
     ranks.take_largest(largest);
     EXPECT_TRUE(largest.equal(at::tensor({3.0, -1.0}, at::kDouble)));
+  }));
+}
+
+// Thousands of messages, small and large in turn, of ranks that are now and then late: none is read before it is written, nor
+// written over before it is read.
+TEST(Ranks, MessagesKeepTheirOrder) {
+  test::expect_no_errors(test::run_ranks(3, [](Ranks& ranks) {
+    for (std::int64_t turn = 0; turn < 3000; ++turn) {
+      if (turn % 500 == 100 * ranks.rank()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      const std::int64_t values = turn % 300 == 0 ? 20'000 : 1 + turn % 40;
+      const auto all = ranks.all_of(at::full({values}, ranks.rank() * 10'000 + turn, at::kLong));
+      for (std::int64_t rank = 0; rank < 3; ++rank) ASSERT_TRUE(all[static_cast<std::size_t>(rank)].eq(rank * 10'000 + turn).all().item<bool>()) << turn;
+      const at::Tensor sum = at::full({values}, static_cast<double>(turn + ranks.rank()), at::kDouble);
+      ranks.sum({sum});
+      ASSERT_TRUE(sum.eq(static_cast<double>(3 * turn + 3)).all().item<bool>()) << turn;
+    }
   }));
 }
 
