@@ -125,23 +125,24 @@ class GlooRanks final : public Ranks {
 
   void sum(const std::vector<at::Tensor>& tensors) override {
     const at::NoGradGuard no_grad;
-    auto buckets = make_buckets(tensors);
-    for (auto& bucket : buckets) {  // one travels while the next is filled
-      bucket.fill();
-      if (goes_by_memory(bucket.memory)) continue;
-      std::vector<at::Tensor> list{bucket.memory};
-      call([&] { bucket.work = group_->allreduce(list); });
+    std::vector<at::Tensor> others;
+    sum_in_memory<float>(tensors);
+    sum_in_memory<double>(tensors);
+    for (const auto& tensor : tensors) {
+      if (!is_summed_in_memory(tensor)) others.push_back(tensor);
     }
-    for (auto& bucket : buckets) {
-      if (bucket.work) {
-        call([&] { bucket.work->wait(); });
-      } else {
-        const auto parts = all_of(bucket.memory);
-        bucket.memory.copy_(parts[0]);
-        for (std::size_t rank = 1; rank < parts.size(); ++rank) bucket.memory.add_(parts[rank]);
+    auto buckets = make_buckets(others);
+    call([&] {
+      for (auto& bucket : buckets) {  // one travels while the next is filled
+        bucket.fill();
+        std::vector<at::Tensor> list{bucket.memory};
+        bucket.work = group_->allreduce(list);
       }
-      bucket.empty();
-    }
+      for (auto& bucket : buckets) {
+        bucket.work->wait();
+        bucket.empty();
+      }
+    });
   }
 
   void take_largest(const at::Tensor& tensor) override {
@@ -201,6 +202,23 @@ class GlooRanks final : public Ranks {
 
  private:
   bool goes_by_memory(const at::Tensor& tensor) const { return memory_ && tensor.nbytes() <= SharedExchange::kMostBytes; }
+  bool is_summed_in_memory(const at::Tensor& tensor) const { return memory_ && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kDouble); }
+
+  template <class T>
+  void sum_in_memory(const std::vector<at::Tensor>& tensors) {
+    std::vector<std::pair<at::Tensor, at::Tensor>> pairs;  // a tensor, and its values as they travel: the same, or a copy
+    std::vector<std::span<T>> pieces;
+    for (const auto& tensor : tensors) {
+      if (!is_summed_in_memory(tensor) || tensor.scalar_type() != c10::CppTypeToScalarType<T>::value) continue;
+      const at::Tensor& plain = pairs.emplace_back(tensor, tensor.to(at::kCPU).contiguous()).second;
+      pieces.emplace_back(plain.mutable_data_ptr<T>(), static_cast<std::size_t>(plain.numel()));
+    }
+    if (pieces.empty()) return;
+    call([&] { memory_->sum(pieces, [this] { throw_if_told(); }); });
+    for (const auto& [tensor, plain] : pairs) {
+      if (!plain.is_same(tensor)) tensor.copy_(plain);
+    }
+  }
 
   template <class Body>
   void call(Body body) {
@@ -248,7 +266,7 @@ class GlooRanks final : public Ranks {
   bool serves_;
   c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
-  std::unique_ptr<SharedExchange> memory_;  // where all ranks are processes of one machine; for what is small
+  std::unique_ptr<SharedExchange> memory_;  // where all ranks are processes of one machine: for sums, and for what is small
 };
 
 c10::intrusive_ptr<c10d::Store> open_store(const Membership& membership) {

@@ -29,10 +29,13 @@ TEST(Ranks, PartsAreWholeAndInOrder) {
 TEST(Ranks, SumTensorsOfAllKinds) {
   test::expect_no_errors(test::run_ranks(3, [](Ranks& ranks) {
     const double mine = static_cast<double>(ranks.rank() + 1);
-    std::vector<at::Tensor> tensors{at::full({3, 2}, mine, at::kFloat), at::full({2}, mine, at::kDouble), at::full({1500, 1000}, mine, at::kFloat),
+    std::vector<at::Tensor> tensors{at::full({3, 2}, mine, at::kFloat), at::full({2}, mine, at::kDouble), at::full({1500, 1001}, mine, at::kFloat),
                                     at::full({2, 3, 4, 4}, mine, at::kFloat).contiguous(at::MemoryFormat::ChannelsLast), at::full({}, mine, at::kFloat)};
     ranks.sum(tensors);
     for (const auto& tensor : tensors) EXPECT_TRUE(tensor.eq(6).all().item<bool>()) << tensor.sizes();
+    const at::Tensor different = at::arange(300'001, at::kDouble) * mine;  // several messages, cut at odd places
+    ranks.sum({different});
+    EXPECT_TRUE(different.equal(at::arange(300'001, at::kDouble) * 6));
     const at::Tensor largest = at::tensor({mine, -mine}, at::kDouble);
     ranks.take_largest(largest);
     EXPECT_TRUE(largest.equal(at::tensor({3.0, -1.0}, at::kDouble)));
