@@ -129,7 +129,7 @@ vars: {cut: 0.3, bits: 8, importance: l1, scope: layer}
 model: {path: "${env:MODELS}/resnet20-cifar10.pt2"}
 data:
   train: {format: cifar10, path: "${env:CIFAR10}", split: "train[:-5000]"}
-  eval: {format: cifar10, path: "${env:CIFAR10}", split: "train[-500:]"}
+  eval: {format: cifar10, path: "${env:CIFAR10}", split: "train[-300:]"}
   normalize: {mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}
 evaluate: {metrics: [top1]}
 passes:
@@ -165,16 +165,20 @@ def hypervolume(out, largest):
 
 def measure_samplers(folder, samples, seeds):
     (folder / "recipe.yaml").write_text(SAMPLED)
-    found = {}
-    for method in ("random", "tpe", "nsga2"):
-        for seed in range(seeds):
-            out = folder / f"{method}-{seed}"
-            seconds = timed("--threads", "1", "sweep", folder / "recipe.yaml", "-o", out, "--workers", "2", "--no-cache", "--seed", str(seed), "--set", f"sweep.method={method}", "--set", f"sweep.limits.trials={samples}")
+    record = folder / "hypervolumes.json"
+    found = json.loads(record.read_text()) if record.exists() else {}
+    for seed in range(seeds):
+        for method in ("random", "tpe", "nsga2"):
+            values, out = found.setdefault(method, []), folder / f"{method}-{seed}"
+            if len(values) > seed:
+                continue
+            arguments = ("sweep", folder / "recipe.yaml", "-o", out, "--workers", "1", "--no-cache", "--seed", str(seed), "--set", f"sweep.method={method}", "--set", f"sweep.limits.trials={samples}")
+            seconds = timed("--threads", "1", *(("resume", out) if (out / "sweep.json").exists() else arguments))
             largest = json.loads((out / "trials/0001/report.json").read_text())["steps"][0]["size_bytes"]
-            found.setdefault(method, []).append(hypervolume(out, largest))
-            print(f"{method}, seed {seed}: {found[method][-1]:.4f} ({seconds:.0f} s)", file=sys.stderr, flush=True)
-            for trial in (out / "trials").iterdir():
-                shutil.rmtree(trial)
+            values.append(hypervolume(out, largest))
+            record.write_text(json.dumps(found))
+            print(f"{method}, seed {seed}: {values[-1]:.4f} ({seconds:.0f} s)", file=sys.stderr, flush=True)
+            shutil.rmtree(out / "trials")
     print(f"| method | hypervolume at {samples} trials, seeds 0 to {seeds - 1} | median |\n| --- | --- | --- |")
     for method, values in found.items():
         print(f"| {method} | {', '.join(f'{value:.4f}' for value in values)} | {statistics.median(values):.4f} |")
@@ -189,9 +193,11 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--samples", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--folder", type=pathlib.Path, help="of samplers: what is there already is not run again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+        folder = options.folder or pathlib.Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         if options.what == "overhead":
             export_model(folder / "model.pt2")
             measure_trials(folder, options.trials)

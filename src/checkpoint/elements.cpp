@@ -56,22 +56,26 @@ inline std::uint16_t narrow_f16(float value) {
   return static_cast<std::uint16_t>(sign | (magnitude >= 0x47800000U ? special : finite));
 }
 
-// The bodies are written out for each type: GCC clones no templates.
-#define DSC_WIDEN(NAME, T, EXPRESSION)                                              \
-  DSC_VECTORISED bool NAME(const T* values, float* wide, std::size_t size) {        \
-    std::uint32_t infinite = 0;                                                     \
-    for (std::size_t i = 0; i < size; ++i) {                                        \
-      const T value = values[i];                                                    \
-      const float result = EXPRESSION;                                              \
-      infinite |= (std::bit_cast<std::uint32_t>(result) & kExponent) == kExponent;  \
-      wide[i] = result;                                                             \
-    }                                                                               \
-    return infinite == 0;                                                           \
+// returns: whether all are finite.
+template <class T, class Convert>
+DSC_LOOP bool widen_all(const T* values, float* wide, std::size_t size, Convert convert) {
+  std::uint32_t infinite = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const float result = convert(values[i]);
+    infinite |= (std::bit_cast<std::uint32_t>(result) & kExponent) == kExponent;
+    wide[i] = result;
   }
-DSC_WIDEN(widen_all_f32, float, value)
-DSC_WIDEN(widen_all_f16, std::uint16_t, widen_f16(value))
-DSC_WIDEN(widen_all_bf16, std::uint16_t, std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16))
-DSC_WIDEN(widen_all_f8, std::uint8_t, widen_f8(value))
+  return infinite == 0;
+}
+
+DSC_VECTORISED bool widen_all_f32(const float* values, float* wide, std::size_t size) {
+  return widen_all(values, wide, size, [](float value) { return value; });
+}
+DSC_VECTORISED bool widen_all_f16(const std::uint16_t* values, float* wide, std::size_t size) { return widen_all(values, wide, size, widen_f16); }
+DSC_VECTORISED bool widen_all_bf16(const std::uint16_t* values, float* wide, std::size_t size) {
+  return widen_all(values, wide, size, [](std::uint16_t value) { return dsc::kernels::widen(value); });
+}
+DSC_VECTORISED bool widen_all_f8(const std::uint8_t* values, float* wide, std::size_t size) { return widen_all(values, wide, size, widen_f8); }
 
 DSC_VECTORISED void narrow_all_bf16(const float* wide, std::uint16_t* values, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) values[i] = narrow_bf16(wide[i]);

@@ -40,6 +40,85 @@ inline float power(float x) {
   return fraction * std::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(whole) + 127) << 23);
 }
 
+struct Ones {
+  float operator[](std::size_t) const { return 1; }
+};
+
+template <class Weights>
+DSC_LOOP float squared_error_of(const float* values, Weights weights, std::size_t size, const Affine& grid) {
+  const float scale = grid.scale, inverse = 1 / scale, zero = grid.zero;
+  const float low = grid.low, high = grid.high;
+  float sums[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      const float x = values[i + j];
+      const float d = x - (nearest(x * inverse + zero, low, high) - zero) * scale;
+      sums[j] += d * d * weights[i + j];
+    }
+  }
+  for (; i < size; ++i) {
+    const float d = values[i] - (nearest(values[i] * inverse + zero, low, high) - zero) * scale;
+    sums[0] += d * d * weights[i];
+  }
+  return sum_of(sums);
+}
+
+template <class Weights>
+DSC_LOOP LineSums line_sums_of(const float* values, Weights weights, std::size_t size, const Affine& grid) {
+  const float inverse = 1 / grid.scale, zero = grid.zero, low = grid.low, high = grid.high;
+  float weight[kLanes] = {}, q1[kLanes] = {}, q2[kLanes] = {}, y1[kLanes] = {}, yq[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      const float y = values[i + j], h = weights[i + j];
+      const float q = nearest(y * inverse + zero, low, high);
+      weight[j] += h;
+      q1[j] += h * q;
+      q2[j] += h * q * q;
+      y1[j] += h * y;
+      yq[j] += h * y * q;
+    }
+  }
+  for (; i < size; ++i) {
+    const float y = values[i], h = weights[i];
+    const float q = nearest(y * inverse + zero, low, high);
+    weight[0] += h;
+    q1[0] += h * q;
+    q2[0] += h * q * q;
+    y1[0] += h * y;
+    yq[0] += h * y * q;
+  }
+  return {sum_of(weight), sum_of(q1), sum_of(q2), sum_of(y1), sum_of(yq)};
+}
+
+template <class Weights>
+DSC_LOOP LineSums half_quadratic_of(const float* values, Weights weights, std::size_t size, const Affine& grid, float threshold, float& norm) {
+  const float scale = grid.scale, inverse = 1 / scale, zero = grid.zero, low = grid.low, high = grid.high;
+  float weight[kLanes] = {}, q1[kLanes] = {}, q2[kLanes] = {}, y1[kLanes] = {}, yq[kLanes] = {}, norms[kLanes] = {};
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const std::size_t count = size - i < kLanes ? size - i : kLanes;
+    for (std::size_t j = 0; j < count; ++j) {
+      const float x = values[i + j], h = weights[i + j];
+      const float q = nearest(x * inverse + zero, low, high);
+      const float error = (x * inverse + zero) - q;
+      const float size_of_error = std::fabs(error) + 1e-8F;
+      const float falling = power(size_of_error);
+      const float rest = size_of_error - threshold * falling;
+      const float shrunken = std::copysign(rest > 0 ? rest : 0, error);
+      const float y = x - shrunken * scale;
+      norms[j] += h * size_of_error * falling;
+      weight[j] += h;
+      q1[j] += h * q;
+      q2[j] += h * q * q;
+      y1[j] += h * y;
+      yq[j] += h * y * q;
+    }
+  }
+  norm = sum_of(norms);
+  return {sum_of(weight), sum_of(q1), sum_of(q2), sum_of(y1), sum_of(yq)};
+}
+
 }  // namespace
 
 // On integers in the order of the values: GCC vectorises their minimum and maximum, not those of floats.
@@ -79,93 +158,21 @@ DSC_VECTORISED void decode(const std::uint8_t* codes, const Affine& grid, float*
   for (std::size_t i = 0; i < size; ++i) values[i] = (static_cast<float>(codes[i]) + offset) * scale;
 }
 
-// The bodies are written out for weighted and plain sums: GCC clones no templates.
-#define DSC_SQUARED_ERROR(NAME, PARAMETER, WEIGHT)                                               \
-  DSC_VECTORISED float NAME(const float* values, PARAMETER std::size_t size, const Affine& grid) { \
-    const float scale = grid.scale, inverse = 1 / scale, zero = grid.zero;                        \
-    const float low = grid.low, high = grid.high;                                                 \
-    float sums[kLanes] = {};                                                                      \
-    std::size_t i = 0;                                                                            \
-    for (; i + kLanes <= size; i += kLanes) {                                                     \
-      for (std::size_t j = 0; j < kLanes; ++j) {                                                  \
-        const float x = values[i + j];                                                            \
-        const float d = x - (nearest(x * inverse + zero, low, high) - zero) * scale;              \
-        sums[j] += d * d WEIGHT(i + j);                                                           \
-      }                                                                                           \
-    }                                                                                             \
-    for (; i < size; ++i) {                                                                       \
-      const float d = values[i] - (nearest(values[i] * inverse + zero, low, high) - zero) * scale; \
-      sums[0] += d * d WEIGHT(i);                                                                 \
-    }                                                                                             \
-    return sum_of(sums);                                                                          \
-  }
-#define DSC_NO_WEIGHT(I)
-#define DSC_WEIGHT(I) *weights[I]
-#define DSC_NOTHING
-#define DSC_WEIGHTS const float *weights,
-DSC_SQUARED_ERROR(plain_squared_error, DSC_NOTHING, DSC_NO_WEIGHT)
-DSC_SQUARED_ERROR(weighted_squared_error, DSC_WEIGHTS, DSC_WEIGHT)
-
-#define DSC_LINE_SUMS(NAME, PARAMETER, WEIGHT)                                                        \
-  DSC_VECTORISED LineSums NAME(const float* values, PARAMETER std::size_t size, const Affine& grid) { \
-    const float inverse = 1 / grid.scale, zero = grid.zero, low = grid.low, high = grid.high;         \
-    float weight[kLanes] = {}, q1[kLanes] = {}, q2[kLanes] = {}, y1[kLanes] = {}, yq[kLanes] = {};    \
-    std::size_t i = 0;                                                                                \
-    for (; i + kLanes <= size; i += kLanes) {                                                         \
-      for (std::size_t j = 0; j < kLanes; ++j) {                                                      \
-        const float y = values[i + j], h = WEIGHT(i + j);                                             \
-        const float q = nearest(y * inverse + zero, low, high);                                       \
-        weight[j] += h;                                                                               \
-        q1[j] += h * q;                                                                               \
-        q2[j] += h * q * q;                                                                           \
-        y1[j] += h * y;                                                                               \
-        yq[j] += h * y * q;                                                                           \
-      }                                                                                               \
-    }                                                                                                 \
-    for (; i < size; ++i) {                                                                           \
-      const float y = values[i], h = WEIGHT(i);                                                       \
-      const float q = nearest(y * inverse + zero, low, high);                                         \
-      weight[0] += h;                                                                                 \
-      q1[0] += h * q;                                                                                 \
-      q2[0] += h * q * q;                                                                             \
-      y1[0] += h * y;                                                                                 \
-      yq[0] += h * y * q;                                                                             \
-    }                                                                                                 \
-    return {sum_of(weight), sum_of(q1), sum_of(q2), sum_of(y1), sum_of(yq)};                          \
-  }
-#define DSC_UNIT(I) 1.0F
-#define DSC_GIVEN(I) weights[I]
-DSC_LINE_SUMS(plain_line_sums, DSC_NOTHING, DSC_UNIT)
-DSC_LINE_SUMS(weighted_line_sums, DSC_WEIGHTS, DSC_GIVEN)
-
-#define DSC_HALF_QUADRATIC(NAME, PARAMETER, WEIGHT)                                                                                     \
-  DSC_VECTORISED LineSums NAME(const float* values, PARAMETER std::size_t size, const Affine& grid, float threshold, float& norm) {   \
-    const float scale = grid.scale, inverse = 1 / scale, zero = grid.zero, low = grid.low, high = grid.high;                           \
-    float weight[kLanes] = {}, q1[kLanes] = {}, q2[kLanes] = {}, y1[kLanes] = {}, yq[kLanes] = {}, norms[kLanes] = {};                 \
-    for (std::size_t i = 0; i < size; i += kLanes) {                                                                                   \
-      const std::size_t count = size - i < kLanes ? size - i : kLanes;                                                                 \
-      for (std::size_t j = 0; j < count; ++j) {                                                                                        \
-        const float x = values[i + j], h = WEIGHT(i + j);                                                                              \
-        const float q = nearest(x * inverse + zero, low, high);                                                                        \
-        const float error = (x * inverse + zero) - q;                                                                                  \
-        const float size_of_error = std::fabs(error) + 1e-8F;                                                                          \
-        const float falling = power(size_of_error);                                                                                    \
-        const float rest = size_of_error - threshold * falling;                                                                        \
-        const float shrunken = std::copysign(rest > 0 ? rest : 0, error);                                                              \
-        const float y = x - shrunken * scale;                                                                                          \
-        norms[j] += h * size_of_error * falling;                                                                                       \
-        weight[j] += h;                                                                                                                \
-        q1[j] += h * q;                                                                                                                \
-        q2[j] += h * q * q;                                                                                                            \
-        y1[j] += h * y;                                                                                                                \
-        yq[j] += h * y * q;                                                                                                            \
-      }                                                                                                                                \
-    }                                                                                                                                  \
-    norm = sum_of(norms);                                                                                                              \
-    return {sum_of(weight), sum_of(q1), sum_of(q2), sum_of(y1), sum_of(yq)};                                                           \
-  }
-DSC_HALF_QUADRATIC(plain_half_quadratic, DSC_NOTHING, DSC_UNIT)
-DSC_HALF_QUADRATIC(weighted_half_quadratic, DSC_WEIGHTS, DSC_GIVEN)
+// Both are cloned for the instruction sets; the choice between them is not.
+DSC_VECTORISED float plain_squared_error(const float* values, std::size_t size, const Affine& grid) { return squared_error_of(values, Ones(), size, grid); }
+DSC_VECTORISED float weighted_squared_error(const float* values, const float* weights, std::size_t size, const Affine& grid) {
+  return squared_error_of(values, weights, size, grid);
+}
+DSC_VECTORISED LineSums plain_line_sums(const float* values, std::size_t size, const Affine& grid) { return line_sums_of(values, Ones(), size, grid); }
+DSC_VECTORISED LineSums weighted_line_sums(const float* values, const float* weights, std::size_t size, const Affine& grid) {
+  return line_sums_of(values, weights, size, grid);
+}
+DSC_VECTORISED LineSums plain_half_quadratic(const float* values, std::size_t size, const Affine& grid, float threshold, float& norm) {
+  return half_quadratic_of(values, Ones(), size, grid, threshold, norm);
+}
+DSC_VECTORISED LineSums weighted_half_quadratic(const float* values, const float* weights, std::size_t size, const Affine& grid, float threshold, float& norm) {
+  return half_quadratic_of(values, weights, size, grid, threshold, norm);
+}
 
 float squared_error(const float* values, const float* weights, std::size_t size, const Affine& grid) {
   return weights ? weighted_squared_error(values, weights, size, grid) : plain_squared_error(values, size, grid);

@@ -5,12 +5,13 @@
 #include <cstdint>
 
 // One copy of each loop per instruction set, chosen when the program starts; -O2 alone leaves them scalar with GCC.
-// GCC clones no templates, so loops for several types are written by macros.
+// GCC clones no templates: a loop for several types is a DSC_LOOP, and each type's function, which is cloned, calls it.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define DSC_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
 #else
 #define DSC_VECTORISED
 #endif
+#define DSC_LOOP [[gnu::always_inline]] inline
 
 namespace dsc::kernels {
 

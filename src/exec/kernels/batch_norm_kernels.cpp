@@ -3,6 +3,12 @@
 #include "core/vectorised.h"
 
 namespace dsc::kernels {
+namespace {
+
+// NaN stays NaN.
+DSC_LOOP float clamp(float z, float low, float high) { return z < low ? low : high < z ? high : z; }
+
+}  // namespace
 
 DSC_VECTORISED void add_moments(const std::uint16_t* __restrict x, std::size_t size, std::size_t period, const float* __restrict shift,
                                 float* __restrict sum, float* __restrict square) {
@@ -16,9 +22,6 @@ DSC_VECTORISED void add_moments(const std::uint16_t* __restrict x, std::size_t s
   }
 }
 
-// A number that is not one stays so.
-#define DSC_CLAMP(z) ((z) < low ? low : high < (z) ? high : (z))
-
 DSC_VECTORISED void scale_and_add(const std::uint16_t* __restrict x, std::uint16_t* __restrict y, std::size_t size, std::size_t period,
                                   const float* __restrict scale, const float* __restrict offset, Range range) {
   const float low = range.low, high = range.high;
@@ -26,7 +29,7 @@ DSC_VECTORISED void scale_and_add(const std::uint16_t* __restrict x, std::uint16
     const std::size_t count = size - i < period ? size - i : period;
     for (std::size_t j = 0; j < count; ++j) {
       const float z = scale[j] * widen(x[i + j]) + offset[j];
-      y[i + j] = narrow(DSC_CLAMP(z));
+      y[i + j] = narrow(clamp(z, low, high));
     }
   }
 }
@@ -38,7 +41,7 @@ DSC_VECTORISED void scale_and_join(const std::uint16_t* __restrict x, const std:
     const std::size_t count = size - i < period ? size - i : period;
     for (std::size_t j = 0; j < count; ++j) {
       const float z = scale[j] * widen(x[i + j]) + offset[j] + widen(addend[i + j]);
-      y[i + j] = narrow(DSC_CLAMP(z));
+      y[i + j] = narrow(clamp(z, low, high));
     }
   }
 }

@@ -22,38 +22,60 @@ inline bool is_inside(float x, const Grid& grid) {
   return v >= grid.low && v <= grid.high;
 }
 
+template <class T>
+DSC_LOOP void min_max_of(const T* x, std::size_t size, float& minimum, float& maximum) {
+  float low[kLanes], high[kLanes];
+  for (std::size_t j = 0; j < kLanes; ++j) {
+    low[j] = std::numeric_limits<float>::infinity();
+    high[j] = -std::numeric_limits<float>::infinity();
+  }
+  std::size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      const float v = widen(x[i + j]);
+      low[j] = v < low[j] ? v : low[j];
+      high[j] = v > high[j] ? v : high[j];
+    }
+  }
+  for (; i < size; ++i) {
+    const float v = widen(x[i]);
+    low[0] = v < low[0] ? v : low[0];
+    high[0] = v > high[0] ? v : high[0];
+  }
+  for (std::size_t j = 1; j < kLanes; ++j) {
+    low[0] = low[j] < low[0] ? low[j] : low[0];
+    high[0] = high[j] > high[0] ? high[j] : high[0];
+  }
+  minimum = low[0];
+  maximum = high[0];
+}
+
+// Lanes of sums, so that the loop vectorises and the order of additions is fixed.
+template <class T>
+DSC_LOOP float step_gradient_of(const T* x, const T* dy, T* dx, std::size_t size, const Grid& grid) {
+  const Grid g = grid;
+  float sums[kLanes] = {};
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    const std::size_t lanes = size - i < kLanes ? size - i : kLanes;
+    for (std::size_t j = 0; j < lanes; ++j) {
+      const float v = widen(x[i + j]) * g.inverse, d = widen(dy[i + j]);
+      const float low = v < g.low ? g.low : v;
+      const float inside = low > g.high ? g.high : low;
+      const float whole = (inside + kRounder) - kRounder;
+      const bool passes = v >= g.low && v <= g.high;
+      dx[i + j] = passes ? dy[i + j] : T{0};
+      sums[j] += d * (passes ? whole - v : whole);
+    }
+  }
+  float sum = 0;
+  for (std::size_t j = 0; j < kLanes; ++j) sum += sums[j];
+  return sum;
+}
+
 }  // namespace
 
-// The bodies are written out for each type: GCC clones no templates.
-#define DSC_MIN_MAX(T)                                                                      \
-  DSC_VECTORISED void min_max(const T* x, std::size_t size, float& minimum, float& maximum) { \
-    float low[kLanes], high[kLanes];                                                        \
-    for (std::size_t j = 0; j < kLanes; ++j) {                                              \
-      low[j] = std::numeric_limits<float>::infinity();                                      \
-      high[j] = -std::numeric_limits<float>::infinity();                                    \
-    }                                                                                       \
-    std::size_t i = 0;                                                                      \
-    for (; i + kLanes <= size; i += kLanes) {                                               \
-      for (std::size_t j = 0; j < kLanes; ++j) {                                            \
-        const float v = widen(x[i + j]);                                                    \
-        low[j] = v < low[j] ? v : low[j];                                                   \
-        high[j] = v > high[j] ? v : high[j];                                                \
-      }                                                                                     \
-    }                                                                                       \
-    for (; i < size; ++i) {                                                                 \
-      const float v = widen(x[i]);                                                          \
-      low[0] = v < low[0] ? v : low[0];                                                     \
-      high[0] = v > high[0] ? v : high[0];                                                  \
-    }                                                                                       \
-    for (std::size_t j = 1; j < kLanes; ++j) {                                              \
-      low[0] = low[j] < low[0] ? low[j] : low[0];                                           \
-      high[0] = high[j] > high[0] ? high[j] : high[0];                                      \
-    }                                                                                       \
-    minimum = low[0];                                                                       \
-    maximum = high[0];                                                                      \
-  }
-DSC_MIN_MAX(float)
-DSC_MIN_MAX(std::uint16_t)
+DSC_VECTORISED void min_max(const float* x, std::size_t size, float& minimum, float& maximum) { min_max_of(x, size, minimum, maximum); }
+DSC_VECTORISED void min_max(const std::uint16_t* x, std::size_t size, float& minimum, float& maximum) { min_max_of(x, size, minimum, maximum); }
 
 DSC_VECTORISED void round_to_grid(const float* x, float* y, std::size_t size, const Grid& grid) {
   const Grid g = grid;
@@ -83,28 +105,11 @@ DSC_VECTORISED void blend(const std::uint16_t* x, const std::uint16_t* on_grid, 
   for (std::size_t i = 0; i < size; ++i) y[i] = narrow(widen(x[i]) + share * (widen(on_grid[i]) - widen(x[i])));
 }
 
-// Lanes of sums, so that the loop vectorises and the order of additions is fixed.
-#define DSC_STEP_GRADIENT(T)                                                                               \
-  DSC_VECTORISED float step_gradient(const T* x, const T* dy, T* dx, std::size_t size, const Grid& grid) { \
-    const Grid g = grid;                                                                                   \
-    float sums[kLanes] = {};                                                                               \
-    for (std::size_t i = 0; i < size; i += kLanes) {                                                       \
-      const std::size_t lanes = size - i < kLanes ? size - i : kLanes;                                     \
-      for (std::size_t j = 0; j < lanes; ++j) {                                                            \
-        const float v = widen(x[i + j]) * g.inverse, d = widen(dy[i + j]);                                 \
-        const float low = v < g.low ? g.low : v;                                                           \
-        const float inside = low > g.high ? g.high : low;                                                  \
-        const float whole = (inside + kRounder) - kRounder;                                                \
-        const bool passes = v >= g.low && v <= g.high;                                                     \
-        dx[i + j] = passes ? dy[i + j] : T{0};                                                             \
-        sums[j] += d * (passes ? whole - v : whole);                                                       \
-      }                                                                                                    \
-    }                                                                                                      \
-    float sum = 0;                                                                                         \
-    for (std::size_t j = 0; j < kLanes; ++j) sum += sums[j];                                               \
-    return sum;                                                                                            \
-  }
-DSC_STEP_GRADIENT(float)
-DSC_STEP_GRADIENT(std::uint16_t)
+DSC_VECTORISED float step_gradient(const float* x, const float* dy, float* dx, std::size_t size, const Grid& grid) {
+  return step_gradient_of(x, dy, dx, size, grid);
+}
+DSC_VECTORISED float step_gradient(const std::uint16_t* x, const std::uint16_t* dy, std::uint16_t* dx, std::size_t size, const Grid& grid) {
+  return step_gradient_of(x, dy, dx, size, grid);
+}
 
 }  // namespace dsc::kernels
