@@ -217,22 +217,30 @@ class GraphReader {
     }
   }
 
-  void read_node(Scope& scope, const Json& json, const std::string& target) {
-    std::vector<std::string> names;
-    std::vector<OutputSpec> outputs;
-    std::vector<int> structure;
-    std::vector<std::string> odd_outputs;
-    for (const auto& output : json.at("outputs")) {
+  struct NodeOutputs {
+    std::vector<std::string> names;  // of the values
+    std::vector<OutputSpec> specs;
+    std::vector<int> structure;      // -1: one value; else the length of a list
+    std::vector<std::string> odd;    // kinds that are not known
+  };
+  NodeOutputs node_outputs(Scope& scope, const Json& json) {
+    NodeOutputs made;
+    for (const auto& output : json) {
       const auto [kind, content] = only_member(output);
       if (kind == "as_tensors") {
-        structure.push_back(static_cast<int>(content.size()));
-        for (const auto& item : content) add_output(scope, {{"as_tensor", item}}, names, outputs);
-      } else if (add_output(scope, output, names, outputs)) {
-        structure.push_back(-1);
-      } else if (kind != "as_none" || json.at("outputs").size() > 1) {
-        odd_outputs.push_back(kind);
+        made.structure.push_back(static_cast<int>(content.size()));
+        for (const auto& item : content) add_output(scope, {{"as_tensor", item}}, made.names, made.specs);
+      } else if (add_output(scope, output, made.names, made.specs)) {
+        made.structure.push_back(-1);
+      } else if (kind != "as_none" || json.size() > 1) {
+        made.odd.push_back(kind);
       }
     }
+    return made;
+  }
+
+  void read_node(Scope& scope, const Json& json, const std::string& target) {
+    auto made = node_outputs(scope, json.at("outputs"));
     const bool is_known = is_operator(target);
     std::vector<NamedArgument> arguments;
     std::vector<std::string> odd_arguments;
@@ -250,14 +258,14 @@ class GraphReader {
       const auto kind = input.find("kind");
       arguments.push_back({std::move(name), std::move(*value), kind != input.end() && kind->is_number() && kind->get<int>() == 2});
     }
-    auto* node = graph_.insert(nullptr, std::string(short_target(target)), std::move(arguments), std::move(outputs), structure, node_name(json));
+    auto* node = graph_.insert(nullptr, std::string(short_target(target)), std::move(arguments), std::move(made.specs), made.structure, node_name(json));
     graph_.set_metadata(node, json.at("metadata").get<std::map<std::string, std::string>>());
     graph_.set_region(node, scope.region);
-    for (std::size_t i = 0; i < names.size(); ++i) scope.values[names[i]] = node->output(i);
+    for (std::size_t i = 0; i < made.names.size(); ++i) scope.values[made.names[i]] = node->output(i);
     if (!is_known)
       refuse(node, "operator `" + std::string(short_target(target)) + "`",
              "of control flow only torch.cond is taken, and no Python callables: export the model without this call");
-    for (const auto& kind : odd_outputs)
+    for (const auto& kind : made.odd)
       refuse(node, "`" + node->target() + "` returns a value of kind `" + kind + "`", "export the model without this call");
     for (const auto& what : odd_arguments) refuse(node, "`" + node->target() + "` has an argument " + what, "export the model without this call");
   }

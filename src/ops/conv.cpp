@@ -35,6 +35,25 @@ ConvShape shape_of(const Node& node) {
   return shape;
 }
 
+// The axis of the channels that come out of a grouped convolution. weight[O, I/G] (or, transposed, weight[I, O/G]): its first
+// dimension is (group, channel), its second the other side.
+Axis tie_groups(Ties& ties, const ConvShape& s, const Axis& in) {
+  Axes input_parts = ties.split(in, {s.groups, in.size / s.groups});
+  Axis first = ties.axis(s.weight, 0);
+  Axes weight_parts = ties.split(first, {s.groups, first.size / s.groups});
+  ties.tie(input_parts[0], weight_parts[0]);
+  if (s.has_variable_groups) ties.keep(input_parts[0], "a variable number of groups");
+  ties.remember(input_parts[0]);
+  if (!s.transposed) {
+    ties.tie(input_parts[1], ties.axis(s.weight, 1));
+    return first;
+  }
+  ties.tie(input_parts[1], weight_parts[1]);
+  Axis out = ties.merge({input_parts[0], ties.axis(s.weight, 1)});
+  ties.set_role(s.weight, 0, Role::produces);  // groups go with it
+  return out;
+}
+
 void tie_conv(Ties& ties, const Node& node) {
   ConvShape s = shape_of(node);
   const Value* output = node.output();
@@ -49,21 +68,7 @@ void tie_conv(Ties& ties, const Node& node) {
     ties.tie(in, ties.axis(s.weight, in_dim));
     out = ties.axis(s.weight, out_dim);
   } else {
-    // weight[O, I/G] (or, transposed, weight[I, O/G]): its first dimension is (group, channel), its second the other side.
-    Axes input_parts = ties.split(in, {s.groups, in.size / s.groups});
-    Axis first = ties.axis(s.weight, 0);
-    Axes weight_parts = ties.split(first, {s.groups, first.size / s.groups});
-    ties.tie(input_parts[0], weight_parts[0]);
-    if (s.has_variable_groups) ties.keep(input_parts[0], "a variable number of groups");
-    ties.remember(input_parts[0]);
-    if (s.transposed) {
-      ties.tie(input_parts[1], weight_parts[1]);
-      out = ties.merge({input_parts[0], ties.axis(s.weight, 1)});
-      ties.set_role(s.weight, 0, Role::produces);  // groups go with it
-    } else {
-      ties.tie(input_parts[1], ties.axis(s.weight, 1));
-      out = first;
-    }
+    out = tie_groups(ties, s, in);
   }
   if (s.bias) {
     ties.tie(ties.axis(s.bias, 0), out);

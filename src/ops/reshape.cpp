@@ -40,6 +40,24 @@ std::vector<Unit> intersection(std::span<const Unit> a, std::span<const Unit> b)
   return both;
 }
 
+// One label for each index of the open dimensions: what differs only in the others is tied.
+std::vector<Label> tie_along(UnitTable& units, const std::vector<Label>& labels, const std::vector<std::int64_t>& sizes, const std::vector<std::size_t>& open,
+                             std::size_t size, Reason reason) {
+  std::vector<Label> reduced(size, -1);
+  for (std::size_t k = 0; k < labels.size(); ++k) {
+    std::int64_t r = 0;
+    for (std::size_t part : open) r = r * sizes[part] + digit(static_cast<std::int64_t>(k), sizes, part);
+    Label& first = reduced[static_cast<std::size_t>(r)];
+    if (first == -1) {
+      first = labels[k];
+    } else if (first != labels[k]) {
+      units.tie(first, labels[k], reason);
+    }
+  }
+  for (Label& label : reduced) label = units.canonical(label);
+  return reduced;
+}
+
 // Units that all elements of a slice share: for each dimension and index. Empty when they do not make up every label.
 std::vector<std::vector<Label>> find_factors(UnitTable& units, const std::vector<Label>& labels,
                                              const std::vector<std::int64_t>& sizes) {
@@ -120,18 +138,7 @@ Axes Ties::split_labels(std::vector<Label> labels, const std::vector<std::int64_
     open.push_back(part);
     open_sizes.push_back(sizes[part]);
   }
-  std::vector<Label> reduced(static_cast<std::size_t>(product(open_sizes)), -1);
-  for (std::size_t k = 0; k < labels.size(); ++k) {
-    std::int64_t r = 0;
-    for (std::size_t part : open) r = r * sizes[part] + digit(static_cast<std::int64_t>(k), sizes, part);
-    Label& first = reduced[static_cast<std::size_t>(r)];
-    if (first == -1) {
-      first = labels[k];
-    } else if (first != labels[k]) {
-      units_.tie(first, labels[k], reason);
-    }
-  }
-  for (Label& label : reduced) label = units_.canonical(label);
+  std::vector<Label> reduced = tie_along(units_, labels, sizes, open, static_cast<std::size_t>(product(open_sizes)), reason);
   Axes result;
   for (std::int64_t size : sizes) result.push_back({size, nullptr, reason});
   if (open.empty()) {

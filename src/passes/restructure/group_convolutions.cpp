@@ -165,6 +165,28 @@ at::Tensor grouped_weight(const at::Tensor& weight, const std::vector<std::int64
   return at::cat(blocks, 0).contiguous();
 }
 
+// The convolution makes its channels in the order `outputs`; whoever reads them finds them where they were.
+void restore_order(Model& model, Node* node, const std::string& stem, std::int64_t dim, const std::vector<std::int64_t>& outputs) {
+  Graph& graph = model.graph;
+  Value* bias = node->find_value("bias");
+  const std::string bias_name = own_parameter(graph, bias);
+  std::vector<std::int64_t> back(outputs.size());
+  for (std::size_t k = 0; k < outputs.size(); ++k) back[static_cast<std::size_t>(outputs[k])] = static_cast<std::int64_t>(k);
+  if (bias) {
+    Value* permuted =
+        add_parameter(model, bias_name.empty() ? stem + ".bias" : bias_name,
+                      model.weights.get(graph.find_input(bias)->target).detach().index_select(0, at::tensor(outputs, at::kLong)), bias);
+    graph.set_argument(node, "bias", permuted);
+  }
+  std::vector<Node*> nodes = graph.nodes();
+  auto next = std::next(std::ranges::find(nodes, node));
+  Node* select = graph.insert(next == nodes.end() ? nullptr : *next, "aten.index_select.default",
+                              {{"self", node->output()}, {"dim", dim}, {"index", add_indices(model, stem + ".output_order", back)}}, {{"index_select", node->output()->type()}});
+  graph.copy_origin(select, node);
+  graph.replace_uses(node->output(), select->output());
+  graph.set_argument(select, "self", node->output());
+}
+
 double replace(Model& model, Node* node, const Options& options) {
   Graph& graph = model.graph;
   Value* value = node->find_value("weight");
@@ -186,25 +208,7 @@ double replace(Model& model, Node* node, const Options& options) {
                                 {{"self", node->find_value("input")}, {"dim", dim}, {"index", add_indices(model, stem + ".input_order", inputs)}});
     graph.set_argument(node, "input", sorted);
   }
-  Value* bias = node->find_value("bias");
-  const std::string bias_name = own_parameter(graph, bias);
-  if (!is_sorted_order(outputs)) {
-    std::vector<std::int64_t> back(outputs.size());
-    for (std::size_t k = 0; k < outputs.size(); ++k) back[static_cast<std::size_t>(outputs[k])] = static_cast<std::int64_t>(k);
-    if (bias) {
-      Value* permuted =
-          add_parameter(model, bias_name.empty() ? stem + ".bias" : bias_name,
-                        model.weights.get(graph.find_input(bias)->target).detach().index_select(0, at::tensor(outputs, at::kLong)), bias);
-      graph.set_argument(node, "bias", permuted);
-    }
-    std::vector<Node*> nodes = graph.nodes();
-    auto next = std::next(std::ranges::find(nodes, node));
-    Node* select = graph.insert(next == nodes.end() ? nullptr : *next, "aten.index_select.default",
-                                {{"self", node->output()}, {"dim", dim}, {"index", add_indices(model, stem + ".output_order", back)}}, {{"index_select", node->output()->type()}});
-    graph.copy_origin(select, node);
-    graph.replace_uses(node->output(), select->output());
-    graph.set_argument(select, "self", node->output());
-  }
+  if (!is_sorted_order(outputs)) restore_order(model, node, stem, dim, outputs);
   graph.set_argument(node, "groups", options.groups);
   return blocks.kept;
 }
