@@ -2,7 +2,8 @@
 //
 // A pass never prints, reads files, parses options, times itself or seeds a global generator; the runner does all that
 // around it, and PassContext offers the rest. JSON Pointers in its problems and errors lead into its options ("/losses/0").
-// Passes also come from shared libraries: see `dscompress_plugin` below.
+// Passes also come from shared libraries: see `dscompress_plugin` below. They cut by importances of their own with prune.h, and train with
+// losses of their own with train.h; what else the program is made of is not for them: no header of src is installed.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@
 
 namespace dsc {
 
-class Dataset;  // src/data/dataset.h
+class Dataset;  // src/data/dataset.h; opaque to plugins
 
 enum class Split : std::uint8_t { train, valid, eval, calibration };
 enum class Need : std::uint8_t { train_data, calibration_data, teacher, latency };
@@ -89,7 +90,7 @@ class PassContext {
  public:
   virtual ~PassContext() = default;
 
-  virtual std::uint64_t seed() const = 0;           // of this step; derive per-stage seeds with core/random.h
+  virtual std::uint64_t seed() const = 0;           // of this step; stages derive theirs from it (core/random.h; in a plugin, any function of it and the name)
   virtual const std::string& device() const = 0;    // "cpu", "cuda", "cuda:1"
   // Whether this is the rehearsal before a run: the pass changes the model as it would, but trains and measures nothing.
   virtual bool dry_run() const { return false; }

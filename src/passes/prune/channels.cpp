@@ -55,9 +55,9 @@ void recover(Model& model, const Options& options, const std::string& curve_pref
 }
 
 // The pass at work: what stays the same over its steps.
-class Pruning {
+class Cutting {
  public:
-  Pruning(const Model& model, const Options& options, PassContext& context)
+  Cutting(const Model& model, const Options& options, PassContext& context)
       : options_(options), context_(context), report_(model), base_(measure_base(model)) {
     if (options.of == Of::base) base_.cost = model_cost(context.base());
     if (options.reduce.latency) original_ = model.clone();
@@ -214,20 +214,19 @@ class Pruning {
   PassResult result_;
 };
 
-PassResult run(Model& model, const Options& options, PassContext& context) { return Pruning(model, options, context).run(model); }
+}  // namespace
 
-std::vector<Need> needs_of(const Options& options) {
+PassResult prune::prune_channels(Model& model, const Options& options, PassContext& context) { return Cutting(model, options, context).run(model); }
+
+std::vector<Need> prune::needs_of(const Options& options) {
   std::vector<Need> needs;
-  Importance importance = options.importance.importance;
   bool trains = options.finetune_each || options.distill_each || options.sparsify;
-  if (trains || options.recalibrate_batches > 0 || needs_gradients(importance)) needs.push_back(Need::train_data);
-  if (needs_activations(importance)) needs.push_back(Need::calibration_data);
+  if (trains || options.recalibrate_batches > 0 || needs_gradients(options.importance)) needs.push_back(Need::train_data);
+  if (needs_activations(options.importance)) needs.push_back(Need::calibration_data);
   if ((options.distill_each && has_teacher(options.distill_each->targets)) || (options.sparsify && has_teacher(options.sparsify->training.targets))) needs.push_back(Need::teacher);
   if (options.reduce.latency) needs.push_back(Need::latency);
   return needs;
 }
-
-}  // namespace
 
 PassInfo make_prune_channels() {
   return make_pass<Options>({.id = "prune",
@@ -236,7 +235,7 @@ PassInfo make_prune_channels() {
                              .needs_of = needs_of,
                              .check = check,
                              .sense = measure_sensitivity},
-                            run);
+                            prune_channels);
 }
 
 }  // namespace dsc

@@ -31,14 +31,24 @@ double Reduce::share() const {
 }
 
 void Options::fields(FieldVisitor& visit) {
+  target_fields(visit);
+  importance.fields(visit);
+  further_fields(visit);
+  visit.check(sparsify && importance.importance == Importance::random ? "sparsify does nothing for importance: random" : "");
+}
+
+void Options::fields_but_importance(FieldVisitor& visit) {
+  target_fields(visit);
+  further_fields(visit);
+}
+
+void Options::target_fields(FieldVisitor& visit) {
   visit("reduce", reduce, {.text = "How much goes, for example {macs: 0.5}.", .required = true});
   visit("of", of, {.text = "What `reduce` is a share of: the model as this step finds it, or the base that the run is compared with, so that earlier steps count."});
-  visit("importance", importance.importance, {.text = "What makes a channel matter."});
-  visit("combine", importance.combine, {.text = "How the scores of the layers that share a channel become one."});
-  visit("members", importance.members, {.text = "Layers that count: those that make the channel, or those that read it as well."});
+}
+
+void Options::further_fields(FieldVisitor& visit) {
   visit("normalize", importance.normalize, {.text = "What the scores of a group are divided by (or standardised with) to rank groups against each other."});
-  visit("importance_batches", importance.batches, {.text = "Batches of data for importances that need gradients or activations.", .minimum = 1});
-  visit("importance_batch", importance.batch, {.text = "Examples in each of those batches.", .minimum = 1});
   visit("scope", scope, {.text = "Channels ranked within their group, among groups of the same shape, all together, or by the accuracy they are measured to cost."});
   visit("sensitivity", sensitivity, {.text = "How accuracy is measured for scope: sensitivity."});
   visit("search", search, {.text = "Find how much each group loses by trying, on a part of the valid split; within a group the least important go, as ever."});
@@ -56,10 +66,13 @@ void Options::fields(FieldVisitor& visit) {
   visit("recalibrate_batches", recalibrate_batches, {.text = "Training batches to re-estimate batch-norm statistics with after each cut; 0: none.", .minimum = 0});
   visit("max_drop", max_drop, {.text = "Largest loss on the valid split, of top1 or the only metric; a step beyond it is undone and is the last.", .minimum = 0, .units = {"pp", "%"}});
   visit("allow_empty", allow_empty, {.text = "Accept patterns that match nothing and a cut of nothing."});
+  check_together(visit);
+}
+
+void Options::check_together(FieldVisitor& visit) const {
   visit.check(finetune_each && distill_each ? "finetune_each and distill_each exclude each other" : "");
   visit.check(of == Of::base && (reduce.channels || reduce.latency) ? "`of: base` goes with macs, parameters and bytes" : "");
   visit.check(kinds.empty() ? "`kinds` must name at least one kind" : "");
-  visit.check(sparsify && importance.importance == Importance::random ? "sparsify does nothing for importance: random" : "");
   visit.check(search && (reduce.channels || reduce.latency) ? "`search` goes with macs, parameters and bytes" : "");
   visit.check(search && steps > 1 ? "`search` decides on one cut: steps must be 1" : "");
   visit.check(search && sparsify ? "`search` and `sparsify` both choose what goes: take one of them" : "");

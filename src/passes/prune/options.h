@@ -51,7 +51,17 @@ struct Options {
   std::optional<Quantity> max_drop;
   bool allow_empty = false;
   void fields(FieldVisitor& visit);
+  void fields_but_importance(FieldVisitor& visit);  // of dscompress/prune.h
+
+ private:
+  void target_fields(FieldVisitor& visit);
+  void further_fields(FieldVisitor& visit);
+  void check_together(FieldVisitor& visit) const;
 };
+
+std::vector<Need> needs_of(const Options& options);
+// The pass. errors: recipe, data, numeric, cancelled.
+PassResult prune_channels(Model& model, const Options& options, PassContext& context);
 
 // The share of the whole cut that is done after step `step` of `steps` (counted from 1).
 double progress_after(Pace pace, std::int64_t step, std::int64_t steps);

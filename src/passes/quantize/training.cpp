@@ -101,7 +101,7 @@ void insert_observing_weight_quantizer(Model& model, const WeightQuantizer& quan
   };
   const bool of_rows = has_row_grids(quantizer, options);
   if (!of_rows || !quantizes_where_read(quantizer)) {
-    const std::int64_t axis = of_rows ? kRowGrids : options.per_channel ? quantizer.channel_axis : std::int64_t{kOneGrid};
+    const std::int64_t axis = of_rows ? std::int64_t{kRowGrids} : options.per_channel ? quantizer.channel_axis : std::int64_t{kOneGrid};
     return insert(model, quantizer.value, quantizer.uses, kFakeQuantWeight, arguments(axis));
   }
   for (const Use& use : quantizer.uses) {

@@ -165,6 +165,35 @@ std::vector<double> scores_of_group(const ChannelGroups& groups, const ChannelGr
   return scores;
 }
 
+// Measures what the definition is made of; the result gives the scores of one group after another.
+GroupScores measure(const Definition& definition, const Model& model, const ChannelGroups& groups, const ImportanceOptions& options, PassContext& context, std::uint64_t seed) {
+  switch (definition.source) {
+    case Source::nothing:
+      return [random = Random(derive_seed(seed, "prune.random"))](const Model&, const ChannelGroups&, const ChannelGroup& group) mutable {
+        std::vector<double> scores(group.units.size());
+        for (double& score : scores) score = random.uniform();
+        return scores;
+      };
+    case Source::activations:
+      return [activations = measure_activations(model, groups, options, context, seed)](const Model&, const ChannelGroups&, const ChannelGroup& group) {
+        std::vector<double> scores;
+        for (UnitId unit : group.units) scores.push_back(activations[static_cast<std::size_t>(unit)]);
+        return scores;
+      };
+    case Source::weights:
+      return [&definition, options](const Model& of, const ChannelGroups& all, const ChannelGroup& group) {
+        return scores_of_group(all, group, options, [&](const Member& member) { return index_scores(definition, of.weights.get(member.weight), member.dim); });
+      };
+    case Source::gradients:
+      return [&definition, options, saliencies = measure_saliencies(model, options, context, seed)](const Model&, const ChannelGroups& all, const ChannelGroup& group) {
+        return scores_of_group(all, group, options, [&](const Member& member) {
+          return saliency_by_index(saliencies.*definition.terms, member.weight, member.dim, static_cast<std::int64_t>(all.labels(member.axis).size()));
+        });
+      };
+  }
+  throw Error(ErrorCode::internal, "an importance of no known source");
+}
+
 }  // namespace
 
 std::span<const std::string_view> enum_names(Importance) {
@@ -188,39 +217,27 @@ std::span<const std::string_view> enum_names(Members) {
   return kNames;
 }
 
-bool needs_gradients(Importance importance) { return definition_of(importance).source == Source::gradients; }
-bool needs_activations(Importance importance) { return definition_of(importance).source == Source::activations; }
+void ImportanceOptions::fields(FieldVisitor& visit) {
+  visit("importance", importance, {.text = "What makes a channel matter."});
+  visit("combine", combine, {.text = "How the scores of the layers that share a channel become one."});
+  visit("members", members, {.text = "Layers that count: those that make the channel, or those that read it as well."});
+  visit("importance_batches", batches, {.text = "Batches of data for importances that need gradients or activations.", .minimum = 1});
+  visit("importance_batch", batch, {.text = "Examples in each of those batches.", .minimum = 1});
+}
+
+bool needs_gradients(const ImportanceOptions& options) { return !options.own && definition_of(options.importance).source == Source::gradients; }
+bool needs_activations(const ImportanceOptions& options) { return !options.own && definition_of(options.importance).source == Source::activations; }
 
 std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& given,
                                 PassContext& context, std::uint64_t seed) {
   ImportanceOptions options = given;
-  if (context.dry_run() && (needs_gradients(given.importance) || needs_activations(given.importance))) options.importance = Importance::l1;
+  if (context.dry_run() && (needs_gradients(given) || needs_activations(given))) options.importance = Importance::l1;
   const Definition& definition = definition_of(options.importance);
-  Saliencies saliencies;
-  if (definition.source == Source::gradients) saliencies = measure_saliencies(model, options, context, seed);
-  std::vector<double> activations;
-  if (definition.source == Source::activations) activations = measure_activations(model, groups, options, context, seed);
-  Random random(derive_seed(seed, "prune.random"));
-  IndexScores by_index = [&](const Member& member) {
-    if (definition.source == Source::weights) return index_scores(definition, model.weights.get(member.weight), member.dim);
-    return saliency_by_index(saliencies.*definition.terms, member.weight, member.dim, static_cast<std::int64_t>(groups.labels(member.axis).size()));
-  };
+  const GroupScores score = options.own ? options.own : measure(definition, model, groups, options, context, seed);
   std::vector<double> scores(groups.unit_count(), 0);
   for (const ChannelGroup& group : groups.groups()) {
-    std::vector<double> own;
-    switch (definition.source) {
-      case Source::nothing:
-        for (std::size_t i = 0; i < group.units.size(); ++i) own.push_back(random.uniform());
-        break;
-      case Source::activations:
-        for (UnitId unit : group.units) own.push_back(activations[static_cast<std::size_t>(unit)]);
-        break;
-      case Source::weights:
-      case Source::gradients:
-        own = scores_of_group(groups, group, options, by_index);
-        break;
-    }
-    if (definition.of_group) definition.of_group(own);
+    std::vector<double> own = score(model, groups, group);
+    if (definition.of_group && !options.own) definition.of_group(own);
     normalize(options.normalize, own);
     for (std::size_t i = 0; i < own.size(); ++i) scores[static_cast<std::size_t>(group.units[i])] = own[i];
   }

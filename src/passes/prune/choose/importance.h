@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,17 +29,22 @@ std::span<const std::string_view> enum_names(Normalize);
 enum class Members : std::uint8_t { producers, all };
 std::span<const std::string_view> enum_names(Members);
 
+// A score for each unit of a group, from elsewhere (dscompress/prune.h).
+using GroupScores = std::function<std::vector<double>(const Model& model, const ChannelGroups& groups, const ChannelGroup& group)>;
+
 struct ImportanceOptions {
+  GroupScores own;  // where there are any, `importance` says nothing
   Importance importance = Importance::l1;
   Combine combine = Combine::mean;
   Members members = Members::producers;
   Normalize normalize = Normalize::mean;
   std::int64_t batches = 10;  // of data, for those that need it
   std::int64_t batch = 64;
+  void fields(FieldVisitor& visit);
 };
 
-bool needs_gradients(Importance importance);    // and thus labelled training data
-bool needs_activations(Importance importance);  // and thus any data: calibration, or else training
+bool needs_gradients(const ImportanceOptions& options);    // and thus labelled training data
+bool needs_activations(const ImportanceOptions& options);  // and thus any data: calibration, or else training
 
 // One score for each unit, normalised within its group; larger matters more. In a rehearsal, importances that need data
 // are replaced by l1.
