@@ -2,22 +2,13 @@
 #include "dscompress/graph.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <iterator>
-#include <sstream>
 #include <string_view>
 #include <unordered_set>
 
 namespace dsc {
 namespace {
-
-constexpr std::string_view kFrame = "File \"", kGenerated = "<eval_with_key>";  // in stack traces
-
-constexpr std::array<std::string_view, 21> kScalarTypeNames = {
-    "u8",   "i8",      "i16",    "i32",        "i64",        "f16", "f32", "f64", "c32", "c64", "c128",
-    "bool", "bf16",    "f8e4m3fn", "f8e5m2",   "f8e4m3fnuz", "f8e5m2fnuz", "u16", "u32", "u64", "f8e8m0fnu"};
-constexpr std::array<std::int64_t, 21> kScalarTypeBytes = {1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 2, 1, 1, 1, 1, 2, 4, 8, 1};
 
 // Calls visit(value, element) for every value an argument refers to; elements count list positions.
 template <class Arg, class Visit>
@@ -47,82 +38,10 @@ std::pair<std::string, std::string> innermost_module(const std::string& stack) {
 
 }  // namespace
 
-std::string_view to_string(ScalarType type) { return kScalarTypeNames.at(static_cast<std::size_t>(type)); }
-
-std::optional<ScalarType> find_scalar_type(std::string_view name) {
-  const auto* found = std::find(kScalarTypeNames.begin(), kScalarTypeNames.end(), name);
-  if (found == kScalarTypeNames.end()) return std::nullopt;
-  return static_cast<ScalarType>(found - kScalarTypeNames.begin());
-}
-
-std::int64_t byte_size(ScalarType type) { return kScalarTypeBytes.at(static_cast<std::size_t>(type)); }
-
-bool is_floating(ScalarType type) {
-  switch (type) {
-    case ScalarType::f16: case ScalarType::f32: case ScalarType::f64: case ScalarType::bf16:
-    case ScalarType::f8e4m3fn: case ScalarType::f8e5m2: case ScalarType::f8e4m3fnuz: case ScalarType::f8e5m2fnuz:
-    case ScalarType::f8e8m0fnu:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::vector<Value*> values_of(const Argument& argument) {
   std::vector<Value*> values;
   for_each_value(argument, [&](Value* value, std::size_t) { values.push_back(value); });
   return values;
-}
-
-bool has_side_effect(const Node& node) {
-  const auto op = node.op();
-  const auto name = op.substr(op.rfind('.') + 1);
-  const bool in_place = name.ends_with("_") && !name.ends_with("__");
-  return in_place || name.starts_with("_assert") || name.starts_with("sym_constrain_range");
-}
-
-// --- Node ---
-
-std::string_view Node::op() const {
-  const std::string_view target = target_;
-  return std::count(target.begin(), target.end(), '.') >= 2 ? target.substr(0, target.rfind('.')) : target;
-}
-
-const Argument* Node::find_argument(std::string_view name) const {
-  for (const auto& argument : arguments_) {
-    if (argument.name == name) return &argument.value;
-  }
-  return nullptr;
-}
-
-Value* Node::find_value(std::string_view name) const {
-  const auto* argument = find_argument(name);
-  const auto* value = argument ? std::get_if<Value*>(argument) : nullptr;
-  return value ? *value : nullptr;
-}
-
-std::string Node::source_line() const {
-  const auto found = metadata_.find("stack_trace");
-  if (found == metadata_.end()) return {};
-  const auto& trace = found->second;
-  auto start = trace.rfind(kFrame);
-  if (start == std::string::npos) return {};
-  // The innermost line that a person wrote: frames of code that PyTorch generated (bodies of control flow) are passed over.
-  while (start > 0 && trace.compare(start + kFrame.size(), kGenerated.size(), kGenerated) == 0) {
-    const auto outer = trace.rfind(kFrame, start - 1);
-    if (outer == std::string::npos) break;
-    start = outer;
-  }
-  std::istringstream lines(trace.substr(start));
-  std::string head, code;
-  std::getline(lines, head);  // File "path/model.py", line 31, in forward
-  std::getline(lines, code);
-  const auto quote = head.find('"', 6), line = head.find("line "), in = head.find(", in ");
-  if (quote == std::string::npos || line == std::string::npos || in == std::string::npos) return head;
-  const auto path = head.substr(6, quote - 6);
-  const auto text = code.find_first_not_of(' ');
-  return path.substr(path.rfind('/') + 1) + ":" + head.substr(line + 5, in - line - 5) + " in " + head.substr(in + 5) +
-         (text == std::string::npos ? "" : ": " + code.substr(text));
 }
 
 // --- Graph: life ---

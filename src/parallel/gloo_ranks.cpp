@@ -1,6 +1,5 @@
 // The only file that knows c10d.
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/maximum.h>
@@ -17,6 +16,7 @@
 #include <utility>
 
 #include "core/interrupt.h"
+#include "parallel/buckets.h"
 #include "parallel/group.h"
 #include "parallel/local_address.h"
 #include "parallel/shared_exchange.h"
@@ -30,7 +30,6 @@ constexpr auto kJoinTimeout = 300s;       // for the others to start
 constexpr auto kTimeout = 6h;             // of one call; a rank that is gone is noticed at once, one that computes may take long
 constexpr auto kFailureWait = 2000ms;     // for the words of a rank that is gone
 constexpr auto kPoll = 50ms;
-constexpr std::int64_t kBucketBytes = std::int64_t{4} << 20;
 const std::string kFailure = "failure", kHeard = "heard", kGone = "gone";
 
 // Of "[file.cc:537] Read error: Connection reset by peer. This is typically caused by ..." what happened.
@@ -59,41 +58,6 @@ Error from_json(const std::string& text) {
   }
   problems.front().message = "rank " + std::to_string(json.at("rank").get<std::int64_t>()) + ": " + problems.front().message;
   return {static_cast<ErrorCode>(json.at("code").get<int>()), std::move(problems)};
-}
-
-// Tensors of one type, one after the other in one piece of memory.
-struct Bucket {
-  std::vector<at::Tensor> tensors;
-  std::int64_t bytes = 0;
-  at::Tensor memory;
-  c10::intrusive_ptr<c10d::Work> work;
-
-  void fill() {
-    const bool as_it_lies = tensors.size() == 1 && tensors[0].is_cpu() && tensors[0].is_contiguous();
-    std::vector<at::Tensor> flat;
-    for (const auto& tensor : tensors) flat.push_back(tensor.reshape({-1}));
-    memory = as_it_lies ? flat[0] : at::cat(flat).to(at::kCPU);
-  }
-  void empty() const {
-    if (tensors.size() == 1 && memory.is_alias_of(tensors[0])) return;
-    std::int64_t begin = 0;
-    for (const auto& tensor : tensors) {
-      tensor.copy_(memory.narrow(0, begin, tensor.numel()).view(tensor.sizes()));
-      begin += tensor.numel();
-    }
-  }
-};
-
-std::vector<Bucket> make_buckets(const std::vector<at::Tensor>& tensors) {
-  std::vector<Bucket> buckets;
-  for (const auto& tensor : tensors) {
-    const bool fits = !buckets.empty() && buckets.back().bytes + static_cast<std::int64_t>(tensor.nbytes()) <= kBucketBytes &&
-                      buckets.back().tensors[0].scalar_type() == tensor.scalar_type() && buckets.back().tensors[0].device() == tensor.device();
-    if (!fits) buckets.emplace_back();
-    buckets.back().tensors.push_back(tensor);
-    buckets.back().bytes += static_cast<std::int64_t>(tensor.nbytes());
-  }
-  return buckets;
 }
 
 // Type and sizes, so that a rank can receive what it does not know.
@@ -132,15 +96,16 @@ class GlooRanks final : public Ranks {
       if (!is_summed_in_memory(tensor)) others.push_back(tensor);
     }
     auto buckets = make_buckets(others);
+    std::vector<c10::intrusive_ptr<c10d::Work>> travelling;
     call([&] {
       for (auto& bucket : buckets) {  // one travels while the next is filled
         bucket.fill();
         std::vector<at::Tensor> list{bucket.memory};
-        bucket.work = group_->allreduce(list);
+        travelling.push_back(group_->allreduce(list));
       }
-      for (auto& bucket : buckets) {
-        bucket.work->wait();
-        bucket.empty();
+      for (std::size_t i = 0; i < buckets.size(); ++i) {
+        travelling[i]->wait();
+        buckets[i].empty();
       }
     });
   }
