@@ -53,7 +53,7 @@ def top1(folder, name, step, seed, options):
     if not (out / "report.json").exists() or json.loads((out / "report.json").read_text()).get("status") != "passed":
         recipe = folder / f"{out.name}.yaml"
         recipe.write_text(HEAD.format(models=os.environ["MODELS"], cifar=os.environ["CIFAR10"], network=options.network, step=step))
-        arguments = ["resume", out] if (out / "recipe.resolved.yaml").exists() else ["run", recipe, "-o", out, "--set", f"seed={seed}"]
+        arguments = ["resume", out] if (out / "recipe.resolved.yaml").exists() else ["run", recipe, "-o", out, "--cache", folder / "cache", "--set", f"seed={seed}"]
         subprocess.run([program, "-q", "--threads", str(options.threads), *arguments], check=True, stdout=subprocess.DEVNULL)
     steps = json.loads((out / "report.json").read_text())["steps"]
     print(f"{name}, seed {seed}: {steps[1]['metrics']['top1']:.4f} in {steps[1]['seconds']:.0f} s", file=sys.stderr, flush=True)
