@@ -40,7 +40,7 @@ void visit_words(FieldVisitor& visit, std::string_view name, std::vector<std::st
 constexpr std::array<std::string_view, 2> kEngines{"openvino", "libtorch"};
 constexpr std::array<std::string_view, 3> kPrecisions{"f32", "bf16", "f16"};
 constexpr std::array<std::string_view, 2> kPerformance{"latency", "throughput"};
-constexpr std::array<std::string_view, 4> kReportFormats{"markdown", "html", "junit", "prometheus"};
+constexpr std::array<std::string_view, 6> kReportFormats{"markdown", "html", "junit", "prometheus", "tensorboard", "csv"};
 
 bool has_duplicates(std::vector<std::string> list) {
   std::sort(list.begin(), list.end());
@@ -149,7 +149,8 @@ void GateConfig::fields(FieldVisitor& visit) {
 
 void ReportConfig::fields(FieldVisitor& visit) {
   visit("title", title, {.text = "Heading of the report; empty: the recipe's name."});
-  visit_words(visit, "formats", formats, kReportFormats, {.text = "Forms of the report besides report.json."});
+  visit_words(visit, "formats", formats, kReportFormats,
+              {.text = "Forms of the report besides report.json; tensorboard and csv: the curves, while they are made."});
   visit.check(has_duplicates(formats) ? "formats names one twice" : "");
 }
 

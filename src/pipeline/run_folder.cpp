@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "core/file.h"
 #include "core/log.h"
@@ -11,11 +12,28 @@
 #include "io/pt2.h"
 #include "ir/text.h"
 #include "pipeline/checkpoint.h"
+#include "pipeline/model_histograms.h"
 #include "report/prometheus.h"
+#include "report/tensorboard.h"
 
 namespace dsc {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// TensorBoard goes on reading where it was, in the file that it opened: what only got longer is appended. Anything else is what a
+// resumed run does not go on from.
+void write_events(const std::string& path, const std::string& events) {
+  make_folders(fs::path(path).parent_path().string());
+  const auto before = fs::exists(path) ? read_file(path) : std::string();
+  if (before.empty() || !events.starts_with(before)) return write_file_atomically(path, events);
+  std::ofstream out(path, std::ios::binary | std::ios::app);
+  out << std::string_view(events).substr(before.size()) << std::flush;
+  if (!out) throw Error(ErrorCode::io, "cannot write", {.file = path}, "is the disk full?");
+}
+
+}  // namespace
 
 void RunFolder::check_new(const std::string& path) {
   if (!fs::exists(path)) return;
@@ -69,7 +87,13 @@ void RunFolder::write_report(const Report& report) const {
   if (wants("junit")) write_file_atomically(file("junit.xml"), report_junit(report));
 }
 
-void RunFolder::write_step(const StepRecord& record, const Model& model) const {
+void RunFolder::write_progress(const Report& earlier, const StepRecord& in_progress) const {
+  if (!is_written_) return;
+  if (wants("csv")) write_file_atomically(file("curves.csv"), curves_csv(earlier, &in_progress));
+  if (wants("tensorboard")) write_events(file(events_file(in_progress)), curve_events(earlier, in_progress));
+}
+
+void RunFolder::write_step(const Report& earlier, const StepRecord& record, const Model& model) const {
   if (!is_written_) return;
   std::array<char, 32> number{};
   std::snprintf(number.data(), number.size(), "%02lld", static_cast<long long>(record.index));
@@ -79,6 +103,8 @@ void RunFolder::write_step(const StepRecord& record, const Model& model) const {
   only.steps.push_back(record);
   write_file_atomically(folder + "/step.json", report_json(only));
   write_file_atomically(folder + "/graph.txt", print_graph(model.graph, {.metadata = false}));
+  if (wants("csv")) write_file_atomically(file("curves.csv"), curves_csv(earlier, &record));
+  if (wants("tensorboard")) write_events(file(events_file(record)), step_events(earlier, record, model_histograms(model)));
 }
 
 void RunFolder::write_baseline(const Model& model) const {

@@ -1,7 +1,9 @@
-// The files of a run. Everything is written atomically.
+// The files of a run. All are written atomically, but for those of events, which grow in place.
 //
 //   recipe.resolved.yaml  report.json  report.md  report.html  junit.xml  metrics.prom  log.jsonl  model.*
-//   predictions.safetensors  steps/NN-name/...
+//   predictions.safetensors  steps/NN-name/...  curves.csv  tensorboard/events.out.tfevents.NNNN-name
+//
+// TensorBoard follows the files that it has opened.
 #pragma once
 
 #include <string>
@@ -15,7 +17,7 @@ namespace dsc {
 
 class RunFolder {
  public:
-  // formats: which reports to write besides report.json (markdown, html, junit).
+  // formats: which reports to write besides report.json (markdown, html, ...).
   explicit RunFolder(std::string path, std::vector<std::string> formats = {}) : path_(std::move(path)), formats_(std::move(formats)) {}
 
   // As one of several processes sees it that is not the first: what it is told to write is left to that one.
@@ -30,7 +32,9 @@ class RunFolder {
   void create(const std::string& resolved_recipe) const;
   void start_log() const;
   void write_report(const Report& report) const;
-  void write_step(const StepRecord& record, const Model& model) const;
+  // earlier: the steps before it.
+  void write_step(const Report& earlier, const StepRecord& record, const Model& model) const;
+  void write_progress(const Report& earlier, const StepRecord& in_progress) const;  // where `formats` asks for curves
   void write_baseline(const Model& model) const;
   void carry_tokenizer(const std::string& xml) const;  // to model.tokenizer.xml and .bin
   void remove_checkpoints() const;

@@ -53,6 +53,7 @@ class Run {
     if (folder_.is_written()) prepared_.resources.checkpoints = CheckpointPaths(folder_.path());
     prepared_.resources.ranks = &ranks_;
     prepared_.resources.base = &base_;
+    prepared_.resources.after_save = [this] { folder_.write_progress(state_.report, state_.record); };
   }
 
   void start() {
@@ -214,7 +215,7 @@ class Run {
       if (baseline_ > 0) base_ = model.clone();
       folder_.write_baseline(base_);
     }
-    folder_.write_step(record, model);
+    folder_.write_step(state_.report, record, model);
     log_step(record);
     state_.report.steps.push_back(record);
     state_.finished_steps = record.index;

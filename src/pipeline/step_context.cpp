@@ -87,13 +87,15 @@ void StepContext::note(std::string text) {
 void StepContext::curve(const CurvePoint& point) {
   auto& curves = state_.record.curves;
   auto found = std::find_if(curves.begin(), curves.end(), [&](const CurveRecord& curve) { return curve.name == point.curve; });
-  if (found == curves.end()) found = curves.insert(curves.end(), CurveRecord{point.curve, {}, {}});
+  if (found == curves.end()) found = curves.insert(curves.end(), CurveRecord{.name = point.curve, .epochs = {}, .values = {}});
   while (!found->epochs.empty() && found->epochs.back() >= point.epoch) {  // said again by a resumed step
     found->epochs.pop_back();
     found->values.pop_back();
+    found->seconds.pop_back();
   }
   found->epochs.push_back(point.epoch);
   found->values.push_back(point.value);
+  found->seconds.push_back(state_.step_time.seconds());
 }
 
 void StepContext::progress(std::string_view what, std::int64_t done, std::int64_t total) { progress_.update(what, done, total); }
@@ -121,6 +123,7 @@ std::string StepContext::stage(std::string_view name, Model& model, const std::f
 void StepContext::save(const Model& model, const SavedState& saved) {
   state_.saved = saved;
   if (!resources_.checkpoints.progress.empty()) write_checkpoint(resources_.checkpoints.progress, state_, model, resources_.fingerprints);
+  if (resources_.after_save) resources_.after_save();
 }
 
 std::optional<SavedState> StepContext::restore(Model& model) {

@@ -32,6 +32,7 @@ struct RunResources {
   // See PassContext::latencies_ms; empty: the recipe has no evaluate.latency.
   std::function<std::vector<double>(const std::vector<const Model*>&)> latencies_ms;
   CheckpointPaths checkpoints;
+  std::function<void()> after_save;  // a resumed run goes on from here
   Fingerprints fingerprints;
 
   // What a step with this `train_on` gets as `split`; null: nothing.

@@ -21,6 +21,7 @@ void CurveRecord::fields(FieldVisitor& visit) {
   visit("name", name, {.text = "What the curve shows, e.g. train_loss."});
   visit("epochs", epochs, {.text = "Positions of the points.", .unit = "epochs"});
   visit("values", values, {.text = "Values of the points."});
+  visit("seconds", seconds, {.text = "When each point was made, since the step began.", .unit = "s"});
 }
 
 void StepRecord::fields(FieldVisitor& visit) {

@@ -30,6 +30,7 @@ struct TableRecord {
 struct CurveRecord {
   std::string name;
   std::vector<double> epochs, values;
+  std::vector<double> seconds = {};  // since the step began; of reports of earlier versions there are none
   void fields(FieldVisitor& visit);
 };
 

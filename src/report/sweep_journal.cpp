@@ -1,12 +1,12 @@
 // optuna.journal: a sweep as Optuna's journal file, JSON lines that its JournalFileBackend and `optuna-dashboard FILE` read.
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "core/printed.h"
+#include "core/utc.h"
 #include "report/sweep_report.h"
 
 namespace dsc {
@@ -23,14 +23,8 @@ constexpr std::size_t kMostChoices = 8;  // more different numbers are a range
 
 // "2026-11-29T14:00:00Z" and so many seconds later, as Optuna writes times.
 std::string time_text(const std::string& start, double seconds) {
-  std::tm parts{};
-  if (!::strptime(start.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts)) return "1970-01-01T00:00:00.000000+00:00";
-  const std::time_t time = ::timegm(&parts) + static_cast<std::time_t>(std::floor(seconds));
-  std::tm later{};
-  ::gmtime_r(&time, &later);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &later);
-  return text + printed(".%06d+00:00", static_cast<int>(1e6 * (seconds - std::floor(seconds))));
+  const auto time = static_cast<std::int64_t>(unix_time(start).value_or(0) + std::floor(seconds));
+  return utc_time("%Y-%m-%dT%H:%M:%S", time) + printed(".%06d+00:00", static_cast<int>(1e6 * (seconds - std::floor(seconds))));
 }
 
 // A parameter as a distribution of Optuna's: values to choose from, or a range of numbers.

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/printed.h"
 #include "core/tree.h"
+#include "report/csv.h"
 #include "report/markdown_table.h"
 #include "report/report.h"
 
@@ -18,22 +19,6 @@ namespace dsc {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string cell = "\"";
-  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
-  return cell + "\"";
-}
-
-std::string csv_text(const Rows& rows) {
-  std::string text;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) text += (i ? "," : "") + csv_cell(row[i]);
-    text += "\n";
-  }
-  return text;
-}
 
 std::string joined(const std::vector<std::string>& parts, const char* between) {
   std::string text;

@@ -21,6 +21,7 @@
 #include "core/log.h"
 #include "core/printed.h"
 #include "report/sweep_report.h"
+#include "report/sweep_tensorboard.h"
 #include "sweep/sampler.h"
 #include "sweep/summary.h"
 
@@ -241,10 +242,21 @@ int drive(const Folder& folder, const DriveOptions& options) { return Driver(fol
 
 namespace {
 
+// Those of trials that ended stay as they are.
+void write_events(const Folder& folder, const SweepReport& report) {
+  for (const auto& [name, events] : sweep_events(report)) {
+    const auto path = folder.file(name);
+    if (fs::exists(path) && read_file(path) == events) continue;
+    make_folders(fs::path(path).parent_path().string());
+    write_file_atomically(path, events);
+  }
+}
+
 void write_tables(const Folder& folder, const SweepReport& report) {
   write_file_atomically(folder.file("trials.csv"), sweep_csv(report));
   write_file_atomically(folder.file("front.csv"), sweep_front_csv(report));
   write_file_atomically(folder.file("sweep.html"), sweep_html(report));
+  if (folder.read_settings().tensorboard) write_events(folder, report);
 }
 
 }  // namespace

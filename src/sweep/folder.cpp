@@ -61,10 +61,26 @@ void Folder::create() const {
 }
 
 void Folder::write_settings(const Settings& s) const {
-  ordered_json json{{"version", kVersion}, {"recipe", s.recipe}, {"name", s.name}, {"build", s.build}, {"started_at", s.started_at}, {"method", to_text(s.method)},
-                    {"parameters", s.parameters}, {"objectives", ordered_json::object()}, {"constraints", s.constraints}, {"choose_on", to_text(s.choose_on)}, {"seeds", s.seeds},
+  ordered_json json{{"version", kVersion},
+                    {"recipe", s.recipe},
+                    {"name", s.name},
+                    {"build", s.build},
+                    {"started_at", s.started_at},
+                    {"method", to_text(s.method)},
+                    {"parameters", s.parameters},
+                    {"objectives", ordered_json::object()},
+                    {"constraints", s.constraints},
+                    {"choose_on", to_text(s.choose_on)},
+                    {"seeds", s.seeds},
                     {"limits", {{"trials", s.limits.trials}, {"hours", s.limits.hours}, {"failures", s.limits.failures}}},
-                    {"workers", s.workers}, {"threads", s.threads}, {"cache", s.cache}, {"notes", s.notes}, {"vars_files", s.vars_files}, {"files", s.files}, {"overrides", ordered_json::array()}};
+                    {"workers", s.workers},
+                    {"threads", s.threads},
+                    {"cache", s.cache},
+                    {"tensorboard", s.tensorboard},
+                    {"notes", s.notes},
+                    {"vars_files", s.vars_files},
+                    {"files", s.files},
+                    {"overrides", ordered_json::array()}};
   json["stop_early"] = s.stop_early ? ordered_json{{"after", s.stop_early->after}, {"rule", to_text(s.stop_early->rule)}, {"trials", s.stop_early->trials}, {"metric", s.stop_metric}} : ordered_json();
   for (const auto& override : s.overrides) json["overrides"].push_back({override.path, override.value, override.origin});
   for (const auto& [figure, direction] : s.objectives) json["objectives"][figure] = to_text(direction);
@@ -89,6 +105,7 @@ Settings Folder::read_settings() const {
     s.workers = json.at("workers");
     s.threads = json.at("threads");
     s.cache = json.at("cache");
+    s.tensorboard = json.value("tensorboard", false);  // sweeps of earlier versions do not say
     s.notes = json.at("notes").get<std::vector<std::string>>();
     s.vars_files = json.at("vars_files").get<std::vector<std::string>>();
     s.files = json.at("files").get<std::map<std::string, std::string>>();

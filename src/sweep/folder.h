@@ -12,7 +12,7 @@
 //   front_eval.json       the front on data.eval, where trials were judged on data.valid
 //   reached/0007.json     where trials are stopped early: the metric at the step at which they are compared
 //   stop                  why no further trial is to be started
-//   trials.csv  front.csv  sweep.html  optuna.journal    made from all of this
+//   trials.csv  front.csv  sweep.html  optuna.journal  tensorboard/    made from all of this
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,7 @@ struct Settings {
   SweepLimits limits;
   std::int64_t workers = 1, threads = 1;  // threads: of each worker
   std::string cache;                      // folder of the step cache; empty: none
+  bool tensorboard = false;               // report.formats asks for its files
   std::vector<std::string> notes;
   // What samplers make further trials from: the recipe with all that was set from outside, and what its files were.
   std::vector<std::string> vars_files;

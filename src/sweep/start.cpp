@@ -179,6 +179,7 @@ Settings settings_of(const StartOptions& options, const SweepSection& section, c
   settings.workers = options.workers;
   settings.threads = options.threads > 0 ? options.threads : base.threads > 0 ? base.threads : std::max<std::int64_t>(1, available_cores() / std::max<std::int64_t>(1, options.workers));
   settings.cache = absolute_path(options.cache ? *options.cache : user_cache_folder());
+  settings.tensorboard = std::ranges::find(base.report.formats, "tensorboard") != base.report.formats.end();
   for (const auto& file : options.input.vars_files) settings.vars_files.push_back(absolute_path(file));
   settings.overrides = options.input.overrides;
   for (const auto& file : base.files) settings.files[file] = fingerprint_path(file);

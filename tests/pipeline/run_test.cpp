@@ -13,6 +13,7 @@
 #include "pipeline/run_folder.h"
 #include "pipeline/runner.h"
 #include "pipeline/tiny_recipe.h"
+#include "report/tensorboard.h"
 #include "support/error_of.h"
 
 namespace dsc {
@@ -154,6 +155,33 @@ TEST(Run, AResumedRunReportsTheTimeOfAllItsSessions) {
   EXPECT_GE(summary.report.seconds, 0.7);
   EXPECT_GE(summary.report.steps.at(2).seconds, 0.4) << "its first stage was done before";
   EXPECT_LT(summary.report.steps.at(2).seconds, summary.report.seconds - 0.29) << "not the time of the step before";
+}
+
+// Two points before the interruption are saved with the first of them alone, as a kill between two epochs leaves it.
+TEST(Run, AResumedStepGoesOnInItsEventsAndRepeatsNoPoint) {
+  bool fails = true;
+  const auto trains = pass_that("trains", [&](Model& model, PassContext& context) {
+    const auto saved = context.restore(model);
+    for (std::int64_t epoch = saved ? saved->position + 1 : 1; epoch <= 3; ++epoch) {
+      context.curve({"loss", static_cast<double>(epoch), 1.0 / static_cast<double>(epoch)});
+      if (epoch == 2 && std::exchange(fails, false)) throw Error(ErrorCode::cancelled, "interrupted");
+      SavedState state;
+      state.position = epoch;
+      context.save(model, state);
+    }
+  });
+  const TinyRecipe recipe("  - trains\n", {trains}, "evaluate: {metrics: [top1]}\nthreads: 1\nreport: {formats: [tensorboard, csv]}\n");
+  const auto out = recipe.file("out"), events = out + "/tensorboard/events.out.tfevents.0001-trains";
+  error_of([&] { run_recipe(recipe.load(), {.output_dir = out}); });
+  const auto before = test::slurp(events);
+  EXPECT_FALSE(before.empty()) << "curves are there while the step goes on";
+  EXPECT_TRUE(test::slurp(out + "/curves.csv").starts_with("step,name,curve,epoch,value,seconds\n1,trains,loss,1,1,"));
+  const auto report = resume_run(recipe.load("out/recipe.resolved.yaml"), out, {.output_dir = out}).report;
+  EXPECT_EQ(report.steps.at(1).curves.at(0).epochs, (std::vector<double>{1, 2, 3}));
+  const auto after = test::slurp(events);
+  EXPECT_TRUE(after.starts_with(before)) << "what readers have seen stays";
+  EXPECT_TRUE(after.starts_with(curve_events(report, report.steps.at(1)))) << "the points of the report, once each";
+  EXPECT_TRUE(contains(after, "steps/top1") && contains(after, "weights/")) << "and the model";
 }
 
 TEST(Run, ARefusedResumeLeavesTheReportAsItWas) {

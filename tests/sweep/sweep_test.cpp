@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 #include <thread>
 
@@ -64,6 +65,17 @@ TEST(Sweep, LeavesTrialsTablesAndAPage) {
   const auto shown = run_program("-q report --json " + sweep.file("out"));
   EXPECT_EQ(json::parse(shown.out).at("trials").size(), 4U) << shown.err;
   EXPECT_EQ(run_program("-q run " + sweep.file("recipe.yaml") + " -o " + sweep.file("single") + " --threads 1").status, 0) << "a single run does not mind the section";
+}
+
+TEST(Sweep, TensorBoardReadsItsTrials) {
+  const TinySweep sweep;
+  spit(sweep.file("recipe.yaml"), std::regex_replace(slurp(sweep.file("recipe.yaml")), std::regex("formats: \\[\\]"), "formats: [tensorboard]"));
+  ASSERT_EQ(sweep.sweep("out").status, 0);
+  for (const auto& trial : kTrials) EXPECT_TRUE(fs::exists(sweep.file("out/tensorboard/trial-" + trial + "/events.out.tfevents.trial"))) << trial;
+  const std::string python = fs::exists(DSC_SOURCE_DIR "/.venv/bin/python") ? DSC_SOURCE_DIR "/.venv/bin/python" : "python3";
+  if (run_shell(python + " -c 'import tensorboard'").status != 0) GTEST_SKIP() << "no tensorboard in Python: scripts/setup trackers";
+  const auto checked = run_shell(python + " " DSC_SOURCE_DIR "/scripts/check_events.py " + sweep.file("out"));
+  EXPECT_EQ(checked.status, 0) << checked.err;
 }
 
 TEST(Sweep, AGateTakesItsFront) {
