@@ -10,10 +10,13 @@
 #include "core/file.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "data/model_inputs.h"
+#include "deploy/openvino_engine.h"
 #include "eval/latency.h"
 #include "eval/metrics.h"
 #include "io/pt2.h"
 #include "pipeline/measure.h"
+#include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
 #include "pipeline/run_folder.h"
 #include "report/report.h"
@@ -23,23 +26,32 @@ namespace {
 
 struct EvalCommand {
   RecipeOptions recipe;
-  std::string run, engine = "libtorch", precision = "f32";
+  std::string run, model, engine, precision = "f32";  // engine: empty where none is named
 };
 
-// The recipe with the compressed model of a run in the place of its own.
-Recipe recipe_of_run(Recipe recipe, const std::string& run) {
+// The recipe with a file in the place of its model: the compressed one of a run, or any.
+Recipe recipe_for(Recipe recipe, const EvalCommand& command) {
+  if (command.run.empty() && command.model.empty()) return recipe;
   recipe.model = {};
-  recipe.model.path.path = absolute_path(run + "/model.pt2");
+  recipe.model.path.path = absolute_path(command.model.empty() ? command.run + "/model.pt2" : command.model);
   return recipe;
 }
 
-// What agreement and kl compare with, as in a run: the run's baseline, or else the recipe's model; in LibTorch, in f32.
+// What agreement and kl compare with, as in a run: the run's baseline, or else the recipe's own model; in LibTorch, in f32. Both get the
+// same inputs in the same order.
 class Reference {
  public:
-  Reference(const EvalCommand& command, const Recipe& recipe, const Model& model) {
-    if (!compares_with_base(recipe.evaluate.metrics)) return;
+  Reference(const EvalCommand& command, const Recipe& own, const Model& model) {
+    if (!compares_with_base(own.evaluate.metrics)) return;
     if (!command.run.empty()) baseline_ = read_pt2(RunFolder(absolute_path(command.run)).baseline_model());
-    engine_ = make_engine(baseline_ ? *baseline_ : model, {.engine = "libtorch", .device = recipe.device}, static_cast<int>(recipe.threads));
+    else if (!command.model.empty())
+      baseline_ = open_model(own.model.path.path, own.model.weights.path, own.model.inputs);
+    const auto wanted = names_of(model_inputs(model.graph));
+    if (baseline_ && names_of(model_inputs(baseline_->graph)) != wanted) {
+      throw Error(ErrorCode::usage, "agreement and kl compare models of the same inputs, and those of this one and of the recipe's differ",
+                  {.file = command.model}, "leave them out: --set evaluate.metrics=[top1]");
+    }
+    engine_ = make_engine(baseline_ ? *baseline_ : model, {.engine = "libtorch", .device = own.device}, static_cast<int>(own.threads));
   }
   Engine* engine() const { return engine_.get(); }
 
@@ -48,23 +60,31 @@ class Reference {
   std::unique_ptr<Engine> engine_;
 };
 
+std::unique_ptr<Engine> engine_for(const EvalCommand& command, const Recipe& recipe, const Model& model) {
+  const std::string file = is_openvino_file(recipe.model.path.path) ? recipe.model.path.path : "";
+  const std::string engine = !command.engine.empty() ? command.engine : file.empty() ? "libtorch" : "openvino";
+  const std::string device = engine == "openvino" ? "CPU" : recipe.device;
+  return make_engine(Candidate{.model = &model, .choice = {.engine = engine, .device = device, .precision = command.precision}, .file = file},
+                     static_cast<int>(recipe.threads));
+}
+
 int evaluate_recipe(const Session& session, const EvalCommand& command) {
-  auto recipe = load_recipe(command.recipe, session);
-  if (!command.run.empty()) recipe = recipe_of_run(std::move(recipe), command.run);
+  const auto own = load_recipe(command.recipe, session);
+  auto recipe = recipe_for(own, command);
   recipe.passes.steps.clear();
-  const auto prepared = prepare_run(recipe);
+  const auto& file = recipe.model.path.path;
+  const auto prepared = is_openvino_file(file) ? prepare_openvino_file(recipe, file) : prepare_run(recipe);
   for (const auto& note : prepared.resources.model_notes) log_warning(note);
   for (const auto& note : prepared.resources.data_notes) log_info(note);
   const auto& data = prepared.resources.data;
   const auto found = data.find(Split::eval);
   if (found == data.end()) throw Error(ErrorCode::data, "the recipe has no data.eval to evaluate on", {.file = recipe.path, .pointer = "/data"}, "add `eval:` under `data:`");
-  const std::string device = command.engine == "openvino" ? "CPU" : recipe.device;
-  const auto engine = make_engine(prepared.model, {.engine = command.engine, .device = device, .precision = command.precision}, static_cast<int>(recipe.threads));
+  const auto engine = engine_for(command, recipe, prepared.model);
   Progress progress("eval");
   EvaluateOptions options;
   options.metrics = recipe.evaluate.metrics;
   options.batch = recipe.evaluate.batch;
-  const Reference reference(command, recipe, prepared.model);
+  const Reference reference(command, own, prepared.model);
   options.reference = reference.engine();
   options.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();
@@ -88,13 +108,19 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
 
 void add_eval_command(CLI::App& app, Session& session) {
   auto command = std::make_shared<EvalCommand>();
-  auto* sub = app.add_subcommand("eval", "Evaluate a recipe's model without any pass, or a finished run's model");
+  auto* sub = app.add_subcommand("eval", "Evaluate a recipe's model without any pass, a finished run's model, or a file that is deployed");
   add_recipe_options(*sub, command->recipe);
-  sub->add_option("--run", command->run, "Evaluate the compressed model of this run folder instead")->type_name("DIR");
-  sub->add_option("--engine", command->engine, "libtorch or openvino")->check(CLI::IsMember({"libtorch", "openvino"}))->capture_default_str();
+  auto* run = sub->add_option("--run", command->run, "Evaluate the compressed model of this run folder instead")->type_name("DIR");
+  sub->add_option("--model", command->model, "Evaluate this file instead: .pt2, or .xml and .onnx, which OpenVINO runs")
+      ->type_name("FILE")
+      ->excludes(run);
+  sub->add_option("--engine", command->engine, "libtorch or openvino; default: the one that runs the file")
+      ->check(CLI::IsMember({"libtorch", "openvino"}));
   sub->add_option("--precision", command->precision, "f32, bf16 or f16: of what is not quantised")->capture_default_str();
   sub->add_flag("--json", session.json, "Print JSON");
-  sub->footer("Examples:\n  dscompress eval recipe.yaml\n  dscompress eval recipe.yaml --run out --engine openvino --json");
+  sub->footer(
+      "Examples:\n  dscompress eval recipe.yaml\n  dscompress eval recipe.yaml --run out --engine openvino --json\n"
+      "  dscompress eval recipe.yaml --model out/model.xml");
   sub->callback([&session, command] { session.run = [&session, command] { return evaluate_recipe(session, *command); }; });
 }
 

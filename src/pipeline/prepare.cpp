@@ -107,11 +107,10 @@ std::vector<DataSection> data_sections(const Recipe& recipe) {
   return sections;
 }
 
-PreparedRun prepare_run(const Recipe& recipe) {
-  PreparedRun run;
-  run.model = open_model(recipe.model.path.path, recipe.model.weights.path, recipe.model.inputs);
+namespace {
+
+void open_rest(const Recipe& recipe, PreparedRun& run) {
   auto& resources = run.resources;
-  resources.model_notes = bring_into_form(run.model, !recipe.passes.steps.empty());
   resources.metrics = recipe.evaluate.metrics;
   resources.evaluation_batch = recipe.evaluate.batch;
   resources.device = recipe.device;
@@ -124,6 +123,22 @@ PreparedRun prepare_run(const Recipe& recipe) {
     resources.latencies_ms = [&recipe](const std::vector<const Model*>& models) { return median_latencies(recipe, models); };
   }
   open_data(recipe, run.model, resources);
+}
+
+}  // namespace
+
+PreparedRun prepare_run(const Recipe& recipe) {
+  PreparedRun run;
+  run.model = open_model(recipe.model.path.path, recipe.model.weights.path, recipe.model.inputs);
+  run.resources.model_notes = bring_into_form(run.model, !recipe.passes.steps.empty());
+  open_rest(recipe, run);
+  return run;
+}
+
+PreparedRun prepare_openvino_file(const Recipe& recipe, const std::string& file) {
+  PreparedRun run;
+  run.model = read_openvino_inputs(file);
+  open_rest(recipe, run);
   return run;
 }
 

@@ -186,6 +186,25 @@ TEST(Eval, EqualsTheReportOfTheRun) {
   EXPECT_EQ(nlohmann::json::parse(result.out).at("metrics").at("top1"), report_of(run, "out").at("steps")[3].at("metrics").at("top1"));
 }
 
+// What is deployed is judged on the same examples as what it was made from.
+TEST(Eval, TakesTheFilesThatOpenVinoRuns) {
+  const TinyRun run(tiny_recipe_head() +
+                    "evaluate: {metrics: [top1, agreement]}\npasses:\n  - finetune: {epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n");
+  const auto exported = run_program("export " + run.file("model.pt2") + " --to " + run.file("net.xml"));
+  if (contains(exported.err, "no OpenVINO engine")) GTEST_SKIP() << "built without OpenVINO";
+  ASSERT_EQ(exported.status, 0) << exported.err;
+  const auto evaluate = [&](const std::string& more) { return run_program("-q eval " + run.file("recipe.yaml") + " --json --threads 1 " + more); };
+  const auto deployed = evaluate("--model " + run.file("net.xml"));
+  ASSERT_EQ(deployed.status, 0) << deployed.err;
+  const auto found = nlohmann::json::parse(deployed.out);
+  EXPECT_TRUE(contains(found.at("engine"), "openvino")) << found;
+  EXPECT_EQ(found.at("metrics").at("top1"), nlohmann::json::parse(evaluate("").out).at("metrics").at("top1"));
+  EXPECT_EQ(found.at("metrics").at("agreement"), 1) << "with the recipe's own model";
+  EXPECT_EQ(nlohmann::json::parse(evaluate("--model " + run.file("model.pt2")).out).at("metrics").at("agreement"), 1);
+  EXPECT_EQ(evaluate("--engine libtorch --model " + run.file("net.xml")).status, 2);
+  EXPECT_EQ(evaluate("--model " + run.file("none.xml")).status, 3);
+}
+
 TEST(Eval, ComparesARunsModelWithTheRunsBaseline) {
   const TinyRun run(tiny_recipe_head() + "evaluate: {metrics: [top1, agreement, kl], baseline: train}\npasses:\n"
                     "  - finetune: {name: train, epochs: 3, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n"
