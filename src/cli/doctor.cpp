@@ -13,9 +13,10 @@
 
 #include "cli/session.h"
 #include "core/log.h"
+#include "core/machine_limits.h"
 #include "deploy/openvino_engine.h"
-#include "exec/native_bf16.h"
 #include "exec/kernels/pointwise_convolution.h"
+#include "exec/native_bf16.h"
 #include "pipeline/version.h"
 
 namespace dsc {
@@ -57,6 +58,11 @@ nlohmann::ordered_json collect() {
   json["cpu_features"] = features;
   json["bf16"] = has_native_bf16("cpu") ? "native" : "emulated";
   json["processor_notes"] = processor_notes(features);
+  const auto limits = read_machine_limits();
+  json["kernel"] = limits.kernel;
+  json["huge_pages"] = limits.huge_pages.empty() ? "unknown" : limits.huge_pages;
+  if (limits.memory_limit_bytes) json["memory_limit_bytes"] = *limits.memory_limit_bytes;
+  json["machine_notes"] = notes_on(limits);
   json["cuda"] = at::globalContext().hasCUDA();
   json["openvino"] = openvino_available() ? openvino_version() : "not built in";
   json["openvino_devices"] = openvino_available() ? openvino_devices() : std::vector<std::string>{};
@@ -93,7 +99,7 @@ int doctor(const Session& session) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, Session& session) {
-  auto* command = app.add_subcommand("doctor", "Show versions, devices and what the processor offers");
+  auto* command = app.add_subcommand("doctor", "Show versions, devices, what the processor offers, and what would be slow or wrong here");
   command->add_flag("--json", session.json, "Print JSON");
   command->footer("Example:\n  dscompress doctor --json");
   command->callback([&session] { session.run = [&session] { return doctor(session); }; });

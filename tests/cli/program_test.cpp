@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "support/program.h"
 
@@ -111,6 +112,17 @@ TEST(Program, DoctorTellsVersions) {
 
 TEST(Program, InitWritesARecipeThatValidates) {
   const TempFolder folder;
+TEST(Program, DoctorTellsWhatCapsThreads) {
+  const auto notes_with = [](const std::string& environment) {
+    const auto result = run_shell("env -u OMP_NUM_THREADS " + environment + " " DSC_BINARY_DIR "/bin/dscompress doctor --json");
+    return nlohmann::json::parse(result.out).at("machine_notes").dump();
+  };
+  EXPECT_FALSE(contains(notes_with(""), "OMP_NUM_THREADS"));
+  const bool many = std::thread::hardware_concurrency() > 1;
+  EXPECT_EQ(contains(notes_with("OMP_NUM_THREADS=1"), "OMP_NUM_THREADS=1 caps threads"), many);
+  EXPECT_EQ(contains(notes_with("taskset -c 0"), "may run on 1 of"), many);
+}
+
   ASSERT_EQ(run_program("init " + folder.file("recipe.yaml")).status, 0);
   const auto result = run_program("validate --recipe-only " + folder.file("recipe.yaml"));
   EXPECT_EQ(result.status, 0) << result.err;
