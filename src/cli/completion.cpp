@@ -9,9 +9,9 @@
 namespace dsc {
 namespace {
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, const char* between = " ") {
   std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+  for (const auto& word : words) text += (text.empty() ? "" : between) + word;
   return text;
 }
 
@@ -68,13 +68,41 @@ void print_fish(const CLI::App& app) {
   for (const auto& flag : flags_of(app)) std::cout << "complete -c dscompress -l " << flag.substr(2) << '\n';
 }
 
+// Works in a folder of $fpath, where zsh runs the file as the function, and sourced.
+void print_zsh(const CLI::App& app) {
+  const auto commands = flags_by_command(app);
+  std::cout << "#compdef dscompress\n"
+               "# zsh completion; use: source <(dscompress completion zsh)\n"
+               "_dscompress() {\n"
+               "  local word command=\"\"\n"
+               "  for word in ${words[2,CURRENT-1]}; do\n"
+               "    case $word in "
+            << joined(names_of(commands), "|")
+            << ") command=$word; break ;; esac\n"
+               "  done\n"
+               "  local -a flags\n"
+               "  case $command in\n"
+               "    \"\") compadd -- "
+            << joined(names_of(commands)) << "; flags=(" << joined(flags_of(app)) << ") ;;\n";
+  for (const auto& [name, flags] : commands) std::cout << "    " << name << ") flags=(" << joined(flags) << ") ;;\n";
+  std::cout << "  esac\n"
+               "  if [[ $PREFIX == -* ]]; then compadd -a flags; elif [[ -n $command ]]; then _files; fi\n"
+               "}\n"
+               "if [[ ${funcstack[1]} == _dscompress ]]; then _dscompress; else\n"
+               "  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }\n"
+               "  compdef _dscompress dscompress\n"
+               "fi\n";
+}
+
 int print_completion(const CLI::App& app, const std::string& shell) {
   if (shell == "fish") {
     print_fish(app);
     return 0;
   }
-  if (shell == "zsh") std::cout << "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n";
-  print_bash(app);
+  if (shell == "zsh")
+    print_zsh(app);
+  else
+    print_bash(app);
   return 0;
 }
 

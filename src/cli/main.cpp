@@ -40,10 +40,12 @@ void add_global_options(CLI::App& app, Session& session) {
 }
 
 void add_commands(CLI::App& app, Session& session) {
-  for (const auto add : {add_run_command, add_resume_command, add_sweep_command, add_cache_command, add_validate_command, add_plan_command, add_eval_command, add_sense_command, add_inspect_command,
-                         add_compare_command, add_gate_command, add_nightly_command, add_serve_command, add_bench_command, add_export_command, add_generate_command, add_checkpoint_command, add_opt_command, add_reduce_command,
-                         add_passes_command, add_schema_command, add_init_command, add_report_command,
-                         add_doctor_command, add_completion_command}) {
+  for (const auto add :
+       {add_run_command,        add_resume_command, add_sweep_command,   add_cache_command,    add_validate_command,   add_plan_command,
+        add_eval_command,       add_sense_command,  add_inspect_command, add_compare_command,  add_gate_command,       add_nightly_command,
+        add_serve_command,      add_bench_command,  add_export_command,  add_generate_command, add_checkpoint_command, add_opt_command,
+        add_reduce_command,     add_passes_command, add_schema_command,  add_init_command,     add_report_command,     add_doctor_command,
+        add_completion_command, add_help_command}) {
     add(app, session);
   }
 }

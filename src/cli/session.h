@@ -47,6 +47,7 @@ void add_init_command(CLI::App& app, Session& session);
 void add_report_command(CLI::App& app, Session& session);
 void add_doctor_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);
+void add_help_command(CLI::App& app, Session& session);
 
 // --input, once for each input of a TorchScript model.
 void add_input_option(CLI::App& command, std::vector<std::string>& inputs);

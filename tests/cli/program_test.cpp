@@ -17,8 +17,8 @@ TEST(Program, VersionGoesToStdoutAndSucceeds) {
 }
 
 TEST(Program, EverySubcommandHasHelpWithAnExample) {
-  for (const auto* command : {"run", "resume", "validate", "plan", "eval", "sense", "compare", "gate", "inspect", "bench", "export", "opt", "reduce", "passes", "schema", "init", "report",
-                              "doctor", "completion"}) {
+  for (const auto* command : {"run",    "resume", "validate", "plan",   "eval",   "sense", "compare", "gate",   "inspect",    "bench",
+                              "export", "opt",    "reduce",   "passes", "schema", "init",  "report",  "doctor", "completion", "help"}) {
     const auto result = run_program(std::string(command) + " --help");
     EXPECT_EQ(result.status, 0) << command;
     EXPECT_TRUE(contains(result.out, "xample")) << command << ": " << result.out;
@@ -159,6 +159,68 @@ TEST(Program, LogJsonIsOneObjectALine) {
   EXPECT_EQ(result.status, 3);
   EXPECT_EQ(nlohmann::json::parse(result.err).at("level"), "error");
 }
+// In zsh and fish themselves where they are installed: what they offer for a command line.
+TEST(Program, FishCompletesCommandsAndTheirOptions) {
+  if (run_shell("fish --version").status != 0) GTEST_SKIP() << "no fish";
+  const auto offered = [](const std::string& line) {
+    return run_shell("fish --no-config -c 'source (" DSC_BINARY_DIR "/bin/dscompress completion fish | psub); complete -C \"" + line + "\"'").out;
+  };
+  EXPECT_TRUE(contains(offered("dscompress ben"), "bench"));
+  EXPECT_TRUE(contains(offered("dscompress bench --channels"), "--channels-last"));
+}
+
+TEST(Program, ZshTakesItsCompletionFromAFolder) {
+  if (run_shell("zsh --version").status != 0) GTEST_SKIP() << "no zsh";
+  const TempFolder folder;
+  spit(folder.file("_dscompress"), run_program("completion zsh").out);
+  // compadd and _files as the completion system defines them are not there outside of a terminal: these say what they are asked for.
+  const auto offered = [&](const std::string& words, const std::string& prefix) {
+    spit(folder.file("ask.zsh"), "fpath=(" + folder.path() +
+                                     " $fpath)\nautoload -Uz _dscompress\ncompadd() { if [[ $1 == -a ]]; then print -l -- ${(P)2}; else shift; print "
+                                     "-l -- $@; fi }\n_files() { print files }\n"
+                                     "words=(" +
+                                     words + ")\nCURRENT=$#words\nPREFIX=" + prefix + "\n_dscompress\n");
+    return "\n" + run_shell("zsh -f " + folder.file("ask.zsh")).out;
+  };
+  EXPECT_TRUE(contains(offered("dscompress ben", "ben"), "\nbench\n"));
+  EXPECT_TRUE(contains(offered("dscompress bench --channels", "--channels"), "\n--channels-last\n"));
+  EXPECT_FALSE(contains(offered("dscompress run --channels", "--channels"), "--channels-last"));
+  EXPECT_EQ(offered("dscompress run rec", "rec"), "\nfiles\n");
+}
+
+TEST(Program, EveryCommandHasAManualPage) {
+  const TempFolder folder;
+  ASSERT_EQ(run_program("help --man --to " + folder.file("man1")).status, 0);
+  std::size_t pages = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder.file("man1"))) {
+    const auto roff = slurp(file.path());
+    for (const auto* section :
+         {".TH DSCOMPRESS", ".SH NAME\ndscompress", ".SH SYNOPSIS\n", ".SH DESCRIPTION\n", ".SH EXIT STATUS\n", ".SH EXAMPLES\n"})
+      EXPECT_TRUE(contains(roff, section)) << file.path() << section;
+    ++pages;
+  }
+  const auto listed = run_program("completion bash").out;
+  const auto commands = listed.substr(listed.find("case \" ") + 7, listed.find(" \" in") - listed.find("case \" ") - 7);
+  EXPECT_EQ(pages, 2U + static_cast<std::size_t>(std::count(commands.begin(), commands.end(), ' '))) << commands;
+  const auto page = run_program("help run --man");
+  EXPECT_EQ(page.out, slurp(folder.file("man1/dscompress-run.1")));
+  EXPECT_TRUE(contains(page.out, "\\fB\\-\\-output\\-dir\\fR"));
+  if (run_shell("mandoc -T lint /dev/null").status > 3) GTEST_SKIP() << "no mandoc";
+  const auto linted = run_shell("mandoc -T lint -W warning " + folder.file("man1") + "/dscompress.1 " + folder.file("man1") + "/dscompress-run.1 " +
+                                folder.file("man1") + "/dscompress-cache.1");
+  EXPECT_EQ(linted.status, 0) << linted.out;
+}
+
+TEST(Program, HelpShowsWhatTheOptionShows) {
+  EXPECT_EQ(run_program("help bench").out, run_program("bench --help").out);
+  EXPECT_EQ(run_program("help").out, run_program("--help").out);
+  EXPECT_TRUE(contains(run_program("help cache list").out, "list"));
+  const auto unknown = run_program("help benhc");
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_TRUE(contains(unknown.err, "did you mean `bench`?")) << unknown.err;
+  EXPECT_EQ(run_program("help run --to somewhere").status, 2) << "--to is of --man";
+}
+
 
 }  // namespace
 }  // namespace dsc::test
