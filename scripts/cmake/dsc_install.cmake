@@ -4,7 +4,7 @@
 include(GNUInstallDirs)
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dscompress)
 set_target_properties(dscompress PROPERTIES INSTALL_RPATH "$ORIGIN:$ORIGIN/../../torch/lib:$ORIGIN/../../openvino/libs")
-set_target_properties(dscompress_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+set_target_properties(dscompress_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}:$ORIGIN/../../torch/lib")
 install(TARGETS dscompress LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS dscompress_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/dscompress DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

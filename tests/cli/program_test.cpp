@@ -78,6 +78,19 @@ TEST(Program, OpenVinoFilesAreInspectedAndTimed) {
   EXPECT_EQ(run_program("bench " + folder.file("none.xml")).status, 3);
 }
 
+// Another LibTorch in the place of the one that the program was built for: a library of that name which says so.
+TEST(Program, AnotherLibTorchIsNamedAtTheStart) {
+  const TempFolder folder;
+  spit(folder.file("torch.c"), "unsigned long aoti_torch_abi_version(void) { return 2ul << 56 | 5ul << 48 | 1ul << 40; }\n");
+  const auto fake = folder.file("libtorch_cpu.so");
+  const auto built = run_shell("cc -shared -fPIC -Wl,-soname,libtorch_cpu.so -o " + fake + " " + folder.file("torch.c"));
+  if (built.status != 0) GTEST_SKIP() << "no C compiler: " << built.err;
+  const auto result = run_shell("env LD_PRELOAD=" + fake + " " DSC_BINARY_DIR "/bin/dscompress doctor");
+  EXPECT_EQ(result.status, 3);
+  EXPECT_TRUE(contains(result.err, fake + " is LibTorch 2.5.1")) << result.err;
+  EXPECT_TRUE(contains(result.err, "built for LibTorch 2.")) << result.err;
+}
+
 TEST(Program, PassesListsTheBuiltInOnes) {
   const auto result = run_program("passes --json");
   ASSERT_EQ(result.status, 0) << result.err;
@@ -99,6 +112,17 @@ TEST(Program, SchemasAreValidJson) {
   }
 }
 
+TEST(Program, DoctorTellsWhatCapsThreads) {
+  const auto notes_with = [](const std::string& environment) {
+    const auto result = run_shell("env -u OMP_NUM_THREADS " + environment + " " DSC_BINARY_DIR "/bin/dscompress doctor --json");
+    return nlohmann::json::parse(result.out).at("machine_notes").dump();
+  };
+  EXPECT_FALSE(contains(notes_with(""), "OMP_NUM_THREADS"));
+  const bool many = std::thread::hardware_concurrency() > 1;
+  EXPECT_EQ(contains(notes_with("OMP_NUM_THREADS=1"), "OMP_NUM_THREADS=1 caps threads"), many);
+  EXPECT_EQ(contains(notes_with("taskset -c 0"), "may run on 1 of"), many);
+}
+
 TEST(Program, DoctorTellsVersions) {
   const auto result = run_program("doctor --json");
   ASSERT_EQ(result.status, 0) << result.err;
@@ -112,17 +136,6 @@ TEST(Program, DoctorTellsVersions) {
 
 TEST(Program, InitWritesARecipeThatValidates) {
   const TempFolder folder;
-TEST(Program, DoctorTellsWhatCapsThreads) {
-  const auto notes_with = [](const std::string& environment) {
-    const auto result = run_shell("env -u OMP_NUM_THREADS " + environment + " " DSC_BINARY_DIR "/bin/dscompress doctor --json");
-    return nlohmann::json::parse(result.out).at("machine_notes").dump();
-  };
-  EXPECT_FALSE(contains(notes_with(""), "OMP_NUM_THREADS"));
-  const bool many = std::thread::hardware_concurrency() > 1;
-  EXPECT_EQ(contains(notes_with("OMP_NUM_THREADS=1"), "OMP_NUM_THREADS=1 caps threads"), many);
-  EXPECT_EQ(contains(notes_with("taskset -c 0"), "may run on 1 of"), many);
-}
-
   ASSERT_EQ(run_program("init " + folder.file("recipe.yaml")).status, 0);
   const auto result = run_program("validate --recipe-only " + folder.file("recipe.yaml"));
   EXPECT_EQ(result.status, 0) << result.err;
@@ -146,19 +159,6 @@ TEST(Program, BashCompletesCommandsAndTheirOptions) {
   EXPECT_EQ(run_program("completion tcsh").status, 2);
 }
 
-TEST(Program, PluginThatIsNoneIsRefused) {
-  const TempFolder folder;
-  spit(folder.file("libnot.so"), "not a library");
-  const auto result = run_program("--plugin " + folder.file("libnot.so") + " passes");
-  EXPECT_EQ(result.status, 2);
-  EXPECT_TRUE(contains(result.err, "libnot.so")) << result.err;
-}
-
-TEST(Program, LogJsonIsOneObjectALine) {
-  const auto result = run_program("--log-json inspect no-such.pt2");
-  EXPECT_EQ(result.status, 3);
-  EXPECT_EQ(nlohmann::json::parse(result.err).at("level"), "error");
-}
 // In zsh and fish themselves where they are installed: what they offer for a command line.
 TEST(Program, FishCompletesCommandsAndTheirOptions) {
   if (run_shell("fish --version").status != 0) GTEST_SKIP() << "no fish";
@@ -221,6 +221,19 @@ TEST(Program, HelpShowsWhatTheOptionShows) {
   EXPECT_EQ(run_program("help run --to somewhere").status, 2) << "--to is of --man";
 }
 
+TEST(Program, PluginThatIsNoneIsRefused) {
+  const TempFolder folder;
+  spit(folder.file("libnot.so"), "not a library");
+  const auto result = run_program("--plugin " + folder.file("libnot.so") + " passes");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_TRUE(contains(result.err, "libnot.so")) << result.err;
+}
+
+TEST(Program, LogJsonIsOneObjectALine) {
+  const auto result = run_program("--log-json inspect no-such.pt2");
+  EXPECT_EQ(result.status, 3);
+  EXPECT_EQ(nlohmann::json::parse(result.err).at("level"), "error");
+}
 
 }  // namespace
 }  // namespace dsc::test
