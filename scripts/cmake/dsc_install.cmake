@@ -14,6 +14,12 @@ foreach(script export_model.py export_tokenizer.py export_onnx.py convert_weight
   install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress/scripts)
 endforeach()
 
+# Manual pages and completions are what the program itself prints.
+if(NOT CMAKE_CROSSCOMPILING)
+  install(CODE "set(program \"$<TARGET_FILE:dscompress_program>\")\nset(data \"${CMAKE_INSTALL_DATADIR}\")" COMPONENT dscompress)
+  install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_pages.cmake COMPONENT dscompress)
+endif()
+
 if(DSCOMPRESS_BUNDLE)
   get_filename_component(dsc_torch_libraries ${TORCH_INSTALL_PREFIX}/lib ABSOLUTE)
   install(DIRECTORY ${dsc_torch_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries
@@ -23,6 +29,12 @@ if(DSCOMPRESS_BUNDLE)
     install(DIRECTORY ${dsc_openvino_libraries}/ DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries FILES_MATCHING PATTERN "*.so*" PATTERN "cache.json")
     install(FILES ${DSC_TOKENIZERS_LIBRARY} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries)
   endif()
+  install(CODE "set(library \"$<TARGET_FILE:dscompress>\")\nset(destination \"${CMAKE_INSTALL_LIBDIR}\")" COMPONENT libraries)
+  install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_system_libraries.cmake COMPONENT libraries)
+  file(GLOB dsc_licences ${TORCH_INSTALL_PREFIX}/../torch-*.dist-info/licenses/LICENSE ${TORCH_INSTALL_PREFIX}/../torch-*.dist-info/licenses/NOTICE)
+  install(FILES ${dsc_licences} DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress/licences/torch COMPONENT libraries)
+  file(GLOB dsc_licences ${TORCH_INSTALL_PREFIX}/../openvino-*.dist-info/licenses/LICENSE)
+  install(FILES ${dsc_licences} DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress/licences/openvino COMPONENT libraries)
 endif()
 
 set(dsc_config "# Made by dscompress's build. Gives the target dscompress::dscompress for plugins and embedding programs.

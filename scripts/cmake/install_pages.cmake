@@ -1,0 +1,12 @@
+# Run at installation, with `program` and `data` (share): manual pages and completions, where shells and man look for them.
+get_filename_component(share "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${data}" ABSOLUTE)
+message(STATUS "Installing: ${share}/man/man1, completions")
+execute_process(COMMAND ${program} help --man --to ${share}/man/man1 COMMAND_ERROR_IS_FATAL ANY)
+foreach(pair bash=bash-completion/completions/dscompress zsh=zsh/site-functions/_dscompress fish=fish/vendor_completions.d/dscompress.fish)
+  string(REGEX MATCH "^([a-z]+)=(.*)$" unused ${pair})
+  set(shell ${CMAKE_MATCH_1})
+  set(file ${share}/${CMAKE_MATCH_2})
+  get_filename_component(folder ${file} DIRECTORY)
+  file(MAKE_DIRECTORY ${folder})
+  execute_process(COMMAND ${program} completion ${shell} OUTPUT_FILE ${file} COMMAND_ERROR_IS_FATAL ANY)
+endforeach()

@@ -1,0 +1,17 @@
+# Run by cpack on the staged tree. Ours is stripped, as the wheels' libraries already are; a .deb's program, manual pages and completions also
+# stand where Debian looks for them.
+set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
+set(tree ${root}${CPACK_PACKAGING_INSTALL_PREFIX})
+execute_process(COMMAND strip --strip-unneeded ${tree}/${CPACK_DSCOMPRESS_LIBDIR}/libdscompress.so ${tree}/bin/dscompress COMMAND_ERROR_IS_FATAL ANY)
+if(NOT CPACK_GENERATOR STREQUAL "DEB")
+  return()
+endif()
+file(MAKE_DIRECTORY ${root}/usr/bin ${root}/usr/share/doc/dscompress)
+file(CREATE_LINK ../lib/dscompress/bin/dscompress ${root}/usr/bin/dscompress SYMBOLIC)
+foreach(folder man bash-completion zsh fish)
+  file(RENAME ${tree}/share/${folder} ${root}/usr/share/${folder})
+endforeach()
+file(RENAME ${root}/usr/share/zsh/site-functions ${root}/usr/share/zsh/vendor-completions)
+file(GLOB pages ${root}/usr/share/man/man1/*.1)
+execute_process(COMMAND gzip -9 --no-name ${pages} COMMAND_ERROR_IS_FATAL ANY)
+file(COPY_FILE ${CPACK_RESOURCE_FILE_LICENSE} ${root}/usr/share/doc/dscompress/copyright)
