@@ -2,6 +2,7 @@
 
 #include <ATen/ops/clone.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <c10/core/Storage.h>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,8 @@ std::vector<std::int64_t> read_integers(const OrderedJson& list) {
   for (const auto& number : list) numbers.push_back(number.at("as_int").get<std::int64_t>());
   return numbers;
 }
+
+constexpr std::uint64_t kMappedFrom = 1 << 20;  // bytes: a page for each small tensor would cost more than reading it
 
 class PayloadReader {
  public:
@@ -92,11 +95,19 @@ class PayloadReader {
   c10::Storage storage(const std::string& path, const ZipEntry& entry) {
     auto found = storages_.find(path);
     if (found == storages_.end()) {
-      auto bytes = at::empty({static_cast<std::int64_t>(entry.size)}, at::TensorOptions().dtype(at::kByte));
-      archive_.read(entry, bytes.mutable_data_ptr());
-      found = storages_.emplace(path, bytes.storage()).first;
+      found = storages_.emplace(path, bytes_of(entry).storage()).first;
     }
     return found->second;
+  }
+
+  at::Tensor bytes_of(const ZipEntry& entry) const {
+    const std::vector<std::int64_t> sizes{static_cast<std::int64_t>(entry.size)};
+    if (auto mapped = entry.size >= kMappedFrom ? archive_.map(entry) : nullptr) {
+      return at::from_blob(mapped.get(), sizes, [mapped](void*) {}, at::TensorOptions().dtype(at::kByte));
+    }
+    auto bytes = at::empty(sizes, at::TensorOptions().dtype(at::kByte));
+    archive_.read(entry, bytes.mutable_data_ptr());
+    return bytes;
   }
 
   const ZipArchive& archive_;

@@ -23,7 +23,8 @@ struct Payload {
 std::optional<std::uint64_t> elements_spanned(const std::vector<std::int64_t>& sizes, const std::vector<std::int64_t>& strides, std::int64_t offset);
 
 // All tensors of one folder ("data/weights/") in the order of its configuration. Names with the same bytes, sizes and
-// strides are one tensor; tensors over the same bytes share storage. Each payload is read once, straight into its storage.
+// strides are one tensor; tensors over the same bytes share storage. Each payload is read once, straight into its storage; large
+// ones stay in the file, mapped (core/mapped_file.h).
 // errors: model_file (damaged, sizes beyond the payload), unsupported (pickled payloads and custom objects, all of them).
 std::vector<Payload> read_payloads(const ZipArchive& archive, std::string_view folder, std::string_view config_entry);
 

@@ -2,20 +2,16 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <set>
 
 #include "core/file.h"
+#include "core/mapped_file.h"
 #include "dscompress/error.h"
 #include "io/output_file.h"
 #include "io/safetensors_header.h"
@@ -53,35 +49,6 @@ at::ScalarType type_of(std::string_view dtype) {
   }
   throw Error(ErrorCode::internal, "no type for " + std::string(dtype));
 }
-
-// The file in memory, read on demand. Pages that are written to (training) become private copies.
-class MappedFile {
- public:
-  explicit MappedFile(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) throw Error(ErrorCode::io, std::string("cannot open the file: ") + std::strerror(errno), {.file = path});
-    struct stat status{};
-    const bool is_file = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-    size_ = is_file ? static_cast<std::size_t>(status.st_size) : 0;
-    if (size_ > 0) address_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
-    const int error = errno;
-    ::close(file);
-    if (!is_file) throw Error(ErrorCode::model_file, "not a regular file", {.file = path});
-    if (address_ == MAP_FAILED) throw Error(ErrorCode::resource, std::string("cannot map the file: ") + std::strerror(error), {.file = path});
-  }
-  ~MappedFile() {
-    if (address_) ::munmap(address_, size_);
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-
-  char* data() const { return static_cast<char*>(address_); }
-  std::size_t size() const { return size_; }
-
- private:
-  void* address_ = nullptr;
-  std::size_t size_ = 0;
-};
 
 // The file's tensors, sharing one map of it.
 class Reader {

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/mapped_file.h"
 #include "dscompress/error.h"
 
 namespace dsc {
@@ -26,6 +27,7 @@ constexpr std::size_t kEndSize = 22, kEnd64Size = 56, kEnd64LocatorSize = 20, kC
 constexpr std::uint16_t kDeflated = 8;
 constexpr std::uint64_t kMostExpansion = 1032;  // of deflate
 constexpr std::size_t kLongestComment = 65535;
+constexpr std::uintptr_t kAlignment = 64;  // of a tensor's memory, and of PyTorch's records
 
 template <class T>
 T field(const char* data, std::size_t offset) {
@@ -214,6 +216,17 @@ void ZipArchive::check_crc(const ZipEntry& entry, const void* data) const {
 void ZipArchive::read(const ZipEntry& entry, void* to) const {
   read_at(data_offset(entry), to, static_cast<std::size_t>(entry.size));
   check_crc(entry, to);
+}
+
+std::shared_ptr<void> ZipArchive::map(const ZipEntry& entry) const {
+  if (file_ < 0) return nullptr;
+  if (!mapped_) mapped_ = std::make_shared<MappedFile>(path_);
+  const std::uint64_t offset = data_offset(entry);
+  if (offset > mapped_->size() || entry.size > mapped_->size() - offset) fail(offset, "the archive ends too early for entry `" + entry.name + "`");
+  char* data = mapped_->data() + offset;
+  if (reinterpret_cast<std::uintptr_t>(data) % kAlignment != 0) return nullptr;
+  check_crc(entry, data);
+  return {mapped_, data};
 }
 
 std::string ZipArchive::read_content(const ZipEntry& entry) const {

@@ -6,12 +6,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace dsc {
+
+class MappedFile;
 
 struct ZipEntry {
   std::string name;  // without the archive's root folder: "models/model.json"
@@ -39,6 +42,8 @@ class ZipArchive {
   // errors, of both: model_file (damaged, truncated), io.
   void read(const ZipEntry& entry, void* to) const;  // writes entry.size bytes; precondition: from get
   std::string read_text(std::string_view name) const;
+  // The entry where it lies in the file, mapped (core/mapped_file.h); null: not aligned for tensors, or the archive is in memory.
+  std::shared_ptr<void> map(const ZipEntry& entry) const;
   // Of any entry, deflated or not. errors: model_file (damaged, truncated, compressed otherwise), io.
   std::string read_content(const ZipEntry& entry) const;
 
@@ -52,6 +57,7 @@ class ZipArchive {
 
   std::string path_;
   int file_ = -1;
+  mutable std::shared_ptr<MappedFile> mapped_;  // made when the first entry is
   std::string bytes_;  // without a file
   std::uint64_t file_size_ = 0;
   std::vector<ZipEntry> entries_;

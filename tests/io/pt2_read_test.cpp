@@ -1,6 +1,6 @@
 #include "io/pt2.h"
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -171,6 +171,28 @@ TEST(ReadPt2, ReadsRealModels) {
     EXPECT_GT(model.graph.node_count(), 100u);
     EXPECT_GT(parameter_count(model), 200'000);
   }
+}
+
+// Tensors beyond a megabyte stay in the file; what is written to is a copy, and damage is found all the same.
+TEST(ReadPt2, MapsLargeTensors) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/large.pt2";
+  Model model = read_pt2(fixture("tiny.pt2"));
+  const at::Tensor large = at::arange(1 << 19, at::kFloat);
+  model.weights.set("large", large);
+  model.graph.add_input(InputKind::parameter, "p_large", "large", TensorType{.sizes = {{1 << 19, {}}}});
+  write_pt2(model, path);
+  {
+    const Model read = read_pt2(path);
+    EXPECT_TRUE(read.weights.get("large").equal(large));
+    read.weights.get("large").add_(1);
+  }
+  EXPECT_TRUE(read_pt2(path).weights.get("large").equal(large));
+  std::string bytes = bytes_of(path);
+  const std::string_view payload(static_cast<const char*>(large.const_data_ptr()), 4096);
+  bytes[bytes.find(payload) + 2048] ^= 1;
+  write_bytes(path, bytes);
+  EXPECT_EQ(error_of([&] { read_pt2(path); }).code(), ErrorCode::model_file);
 }
 
 }  // namespace
