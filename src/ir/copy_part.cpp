@@ -41,7 +41,7 @@ Node* copy_node(Graph& copy, const Node& node, Values& values, Node* before = nu
 }  // namespace
 
 Graph copy_part(const Graph& graph, const std::function<bool(const GraphInput&)>& has_input, const std::function<bool(const Node&)>& has_node,
-                const std::vector<GraphOutput>& outputs) {
+                const std::vector<GraphOutput>& outputs, const std::vector<Value*>& taken) {
   Graph copy;
   Values values;
   std::unordered_map<const Region*, const Region*> regions{{nullptr, nullptr}};
@@ -53,6 +53,7 @@ Graph copy_part(const Graph& graph, const std::function<bool(const GraphInput&)>
   for (const GraphInput& input : graph.inputs()) {
     if (has_input(input)) copy_input(copy, input, values);
   }
+  for (const Value* value : taken) values[value] = copy.add_input(InputKind::user, value->name(), value->name(), value->type());
   for (const Node* node : graph.nodes()) {
     if (has_node(*node)) copy.set_region(copy_node(copy, *node, values), regions.at(node->region()));
   }

@@ -9,9 +9,10 @@
 namespace dsc {
 
 // The inputs and nodes for which the functions say so, in their order and under their names, and these outputs, whose values
-// are the original's. What a part's nodes and outputs use must be in the part.
+// are the original's. What a part's nodes and outputs use must be in the part, or in `taken`: values that become user inputs,
+// behind the others.
 Graph copy_part(const Graph& graph, const std::function<bool(const GraphInput&)>& has_input, const std::function<bool(const Node&)>& has_node,
-                const std::vector<GraphOutput>& outputs);
+                const std::vector<GraphOutput>& outputs, const std::vector<Value*>& taken = {});
 
 // Inserts the nodes of `part` before `before`, under names that are free. Its inputs, in order, are `operands`.
 // returns: its outputs.
