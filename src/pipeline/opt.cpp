@@ -15,6 +15,7 @@
 #include "exec/executor.h"
 #include "io/safetensors.h"
 #include "ir/fingerprint.h"
+#include "ir/shared_copy.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "pipeline/open_model.h"
@@ -90,7 +91,7 @@ PassResult run_alone(const PassStep& step, Model& model, RunResources& resources
   if (step.info->check) {
     if (auto problems = step.info->check(model, step.options.get()); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   }
-  const Model base = model.clone();
+  const Model base = shared_copy(model);
   resources.base = &base;
   RunState state;
   ResumePoint resume;

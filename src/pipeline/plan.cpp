@@ -9,6 +9,7 @@
 #include "deploy/artifact.h"
 #include "deploy/cached_decoder.h"
 #include "exec/foreign_error.h"
+#include "ir/shared_copy.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
 #include "pipeline/measure.h"
@@ -141,7 +142,7 @@ PlanStep rehearse(const Recipe& recipe, std::size_t index, PreparedRun& run) {
 
 Plan make_plan(const Recipe& recipe) {
   auto run = prepare_run(recipe);
-  Model base = run.model.clone();
+  Model base = shared_copy(run.model);
   run.resources.base = &base;
   Plan plan;
   plan.notes = run.resources.model_notes;
@@ -153,7 +154,7 @@ Plan make_plan(const Recipe& recipe) {
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
     plan.steps.push_back(rehearse(recipe, i, run));
-    if (static_cast<std::int64_t>(i) + 1 == baseline_index(recipe)) base = run.model.clone();
+    if (static_cast<std::int64_t>(i) + 1 == baseline_index(recipe)) base = shared_copy(run.model);
     BatchReader reader;
     step.info->fields(step.options.get(), reader);
     // Weights, gradients, two moments, and every activation kept for the backward pass.

@@ -13,6 +13,7 @@
 #include "exec/foreign_error.h"
 #include "io/pt2.h"
 #include "ir/fingerprint.h"
+#include "ir/shared_copy.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
 #include "pipeline/deployment.h"
@@ -80,7 +81,7 @@ class Run {
       report.notes.push_back(note);
     }
     carry_tokenizer();
-    base_ = prepared_.model.clone();
+    base_ = shared_copy(prepared_.model);
     state_.record = {.index = 0, .name = "base"};
     state_.step_time = Elapsed();
     reach_state(0, [] {});
@@ -212,7 +213,7 @@ class Run {
     const auto& model = prepared_.model;
     if (prepared_.resources.data.contains(Split::eval)) keep_predictions(record.index, std::move(evaluation));
     if (record.index == baseline_) {
-      if (baseline_ > 0) base_ = model.clone();
+      if (baseline_ > 0) base_ = shared_copy(model);
       folder_.write_baseline(base_);
     }
     folder_.write_step(state_.report, record, model);

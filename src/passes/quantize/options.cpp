@@ -1,6 +1,7 @@
 #include "passes/quantize/options.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/names.h"
@@ -136,6 +137,14 @@ void LayerRule::fields(FieldVisitor& visit) {
 void CalibrationOptions::fields(FieldVisitor& visit) {
   visit("samples", samples, {.text = "Examples that set the ranges.", .minimum = 1});
   visit("batch", batch, {.text = "Examples a batch.", .minimum = 1});
+  visit("memory", memory, {.text = "Of roundings and scalings that look at what layers read, block by block: so much of what samples are between two blocks, and so "
+                                   "much of new weights, is held in memory; the rest lies in a file in the cache folder.",
+                           .minimum = 0, .units = {"B", "kB", "MB", "GB"}});
+}
+
+std::int64_t memory_bytes(const CalibrationOptions& options) {
+  const std::map<std::string, double> factors = {{"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}};
+  return static_cast<std::int64_t>(options.memory.value * factors.at(options.memory.unit));
 }
 
 void Progressive::fields(FieldVisitor& visit) {

@@ -89,8 +89,10 @@ struct LayerRule {
 struct CalibrationOptions {
   std::int64_t samples = 300;
   std::int64_t batch = 50;
+  Quantity memory = {4, "GB"};
   void fields(FieldVisitor& visit);
 };
+std::int64_t memory_bytes(const CalibrationOptions& options);
 
 // Shares of a training: the first part in full precision, then the quantised share grows to one.
 struct Progressive {

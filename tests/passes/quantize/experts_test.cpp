@@ -11,6 +11,8 @@
 #include "ops/quantization.h"
 #include "ops/tiny_experts.h"
 #include "passes/quantize/trained_network.h"
+#include "passes/quantize/weights/rounding.h"
+#include "passes/quantize/weights/weight_grid.h"
 
 namespace dsc {
 namespace {
@@ -199,6 +201,68 @@ TEST_F(QuantizeExperts, MatricesThatNoLayerReadsAreNamed) {
   ASSERT_EQ(notes.size(), 1U);
   EXPECT_NE(notes[0].find("50.0 % of the bytes"), std::string::npos) << notes[0];
   EXPECT_NE(notes[0].find("odd.weight"), std::string::npos) << notes[0];
+}
+
+// --- looking at what each expert reads ---
+
+// By expert, the rows that plain loops send there, and what its down projection reads of them.
+struct Routed {
+  std::vector<std::vector<at::Tensor>> inputs = std::vector<std::vector<at::Tensor>>(8), hidden = inputs;
+};
+
+Routed routed(const Model& model, const at::Tensor& x, const at::Tensor& gate_up) {
+  std::vector<Row> router;
+  for (std::int64_t e = 0; e < 8; ++e) router.push_back(row_of(model.weights.get("mlp.gate.weight")[e]));
+  Routed rows;
+  for (std::int64_t t = 0; t < x.size(0); ++t) {
+    for (const auto& [expert, share] : route(router, row_of(x[t]))) {
+      const at::Tensor both = gate_up[static_cast<std::int64_t>(expert)].to(at::kDouble).matmul(x[t].to(at::kDouble)), gate = both.narrow(0, 0, 6);
+      rows.inputs[expert].push_back(x[t].to(at::kDouble));
+      rows.hidden[expert].push_back(gate * gate.sigmoid() * both.narrow(0, 6, 6));
+    }
+  }
+  return rows;
+}
+
+// The distance of the outputs of one expert's layer, over its own rows.
+double output_distance(const at::Tensor& a, const at::Tensor& b, const std::vector<at::Tensor>& rows) {
+  return rows.empty() ? 0 : at::stack(rows).matmul((a - b).to(at::kDouble).t()).square().sum().item<double>();
+}
+
+TEST_F(QuantizeExperts, GptqRoundsEachExpertForTheRowsThatItGets) {
+  const Model model = tiny_experts();
+  const at::Tensor x = example_inputs(model, 200, 5).at(0);
+  const std::string form = "{mode: weight_only, weights: {bits: 3}, skip: [mlp.gate], calibration: {samples: 200, batch: 50}";
+  const auto rounded = [&](const std::string& options) {
+    Model copy = model.clone();
+    test::MemoryDataset data(x, {});
+    FakeContext context{copy, {.train = &data}};
+    quantize(form + options + "}").run(copy, context);
+    return copy;
+  };
+  const Model nearest = rounded(""), gptq = rounded(", rounding: gptq");
+  const auto grid_of = [](const at::Tensor& stack, std::int64_t expert) {
+    const auto grid = quantize::choose_weight_grid(stack[expert], 0, {.bits = 3});
+    return quantize::grid_of_matrix(grid, stack.size(1), stack.size(2));
+  };
+  // The second stack sees what the first, rounded, makes.
+  const Routed rows = routed(model, x, gptq.weights.get("mlp.experts.gate_up_proj"));
+  for (const auto& [name, read] : {std::pair{"mlp.experts.gate_up_proj", rows.inputs}, std::pair{"mlp.experts.down_proj", rows.hidden}}) {
+    const at::Tensor whole = model.weights.get(name), found = gptq.weights.get(name);
+    double error = 0, error_nearest = 0;
+    for (std::int64_t e = 0; e < 8; ++e) {
+      const auto& own = read[static_cast<std::size_t>(e)];
+      const auto grid = grid_of(whole, e);
+      const at::Tensor matrix = whole[e].to(at::kDouble), near = quantize::round_to_matrix_grid(matrix, grid);
+      const at::Tensor gram = own.empty() ? at::zeros({matrix.size(1), matrix.size(1)}, at::kDouble) : at::stack(own).t().matmul(at::stack(own));
+      const at::Tensor wanted = quantize::gptq_round(matrix, gram, grid, 0.01);
+      EXPECT_LT(((found[e].to(at::kDouble) - wanted).abs() > 1e-6).sum().item<std::int64_t>(), 2) << name << e;  // a tie may fall either way in f32
+      error += output_distance(found[e], whole[e], own);
+      error_nearest += output_distance(near, whole[e], own);
+    }
+    EXPECT_LT(error, error_nearest) << name;
+  }
+  EXPECT_EQ(quantized_weights(nearest).size(), 2U);
 }
 
 }  // namespace

@@ -101,7 +101,8 @@ TEST(InputMoments, AreThoseOfTheRowsThatLayersMultiply) {
   for (Node* node : model.graph.nodes()) {
     if (find_quant_layer(model.graph, node)) layers.push_back(node);
   }
-  const auto moments = find_input_moments(model, layers, {.samples = 16, .batch = 5}, context);
+  SampleWalk walk(model, uncut(model.graph), {.samples = 16, .batch = 5}, context);
+  const auto moments = find_input_moments(model, layers, walk, Advance::no);
   ASSERT_EQ(moments.size(), layers.size());
   for (Node* node : layers) {
     const auto layer = *find_quant_layer(model.graph, node);

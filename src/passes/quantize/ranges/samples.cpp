@@ -20,6 +20,7 @@ Samples::Samples(const CalibrationOptions& options, PassContext& context)
 
 void Samples::for_each(const std::function<void(const std::vector<at::Tensor>& inputs)>& body) {
   const auto batch = static_cast<std::size_t>(batch_);
+  std::int64_t done = 0;
   for (std::size_t begin = 0; begin < indices_.size(); begin += batch) {
     const std::size_t size = std::min(batch, indices_.size() - begin);
     context_.check_cancelled();
@@ -31,8 +32,8 @@ void Samples::for_each(const std::function<void(const std::vector<at::Tensor>& i
       if (cause) throw Error(ErrorCode::data, "calibration: " + cause->message, {}, cause->hint);
       throw;
     }
-    done_ += static_cast<std::int64_t>(size);
-    context_.progress("calibration", done_, static_cast<std::int64_t>(indices_.size()));
+    done += static_cast<std::int64_t>(size);
+    context_.progress("calibration", done, static_cast<std::int64_t>(indices_.size()));
   }
 }
 

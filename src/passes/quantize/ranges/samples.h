@@ -23,7 +23,7 @@ class Samples {
  private:
   PassContext& context_;
   Dataset& dataset_;
-  std::int64_t batch_, done_ = 0;
+  std::int64_t batch_;
   std::vector<std::int64_t> indices_;
 };
 

@@ -1,14 +1,12 @@
 #include "passes/quantize/weights/layer_inputs.h"
 
-#include <ATen/ops/im2col.h>
-#include <ATen/ops/maximum.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/Functions.h>
 
-#include <unordered_map>
+#include <algorithm>
+#include <utility>
 
-#include "exec/executor.h"
 #include "ops/arguments.h"
-#include "passes/quantize/ranges/samples.h"
+#include "ops/experts.h"
 
 namespace dsc::quantize {
 namespace {
@@ -31,9 +29,119 @@ std::vector<std::int64_t> pair_of(const Node& node, std::string_view name, std::
   return list;
 }
 
+// Over the rows of each group: [G, rows, K].
+struct RowSums {
+  explicit RowSums(const at::Tensor& rows)
+      : gram(rows.transpose(1, 2).bmm(rows).to(at::kCPU, at::kDouble)), sum(rows.sum(1).to(at::kCPU, at::kDouble)),
+        magnitude(rows.abs().sum(1).to(at::kCPU, at::kDouble)), largest(rows.abs().amax(1).to(at::kCPU, at::kDouble)) {}
+  at::Tensor gram, sum, magnitude, largest;
+};
+
+// Collects moments while a network runs.
+class MomentSums {
+ public:
+  explicit MomentSums(const Model& model) : model_(model) {}
+
+  void watch(Node* node) {
+    const auto layer = find_quant_layer(model_.graph, node);
+    if (!layer || !layer->weight() || !weight_matrix(*layer, weight_of(*layer))) return;
+    const Value* input = find_layer_input(model_.graph, *layer);
+    if (!input) return;
+    const auto experts = layer->kind == QuantKind::experts ? find_expert_layer(model_.graph, node) : std::nullopt;
+    readers_.push_back({*layer, input, experts ? experts->experts : nullptr, {}, {}});
+    for (const Value* value : {input, readers_.back().experts}) {
+      if (value && std::ranges::find(values_, value) == values_.end()) values_.push_back(value);
+    }
+  }
+
+  const std::vector<const Value*>& values() const { return values_; }
+
+  void see(const Value& value, const at::Tensor& tensor) {
+    for (Reader& reader : readers_) {
+      if (reader.input == &value) reader.rows = tensor.to(at::kFloat);
+      if (reader.experts == &value) reader.ids = tensor.reshape({-1});
+      if (!reader.rows.defined() || (reader.experts && !reader.ids.defined())) continue;
+      if (reader.experts) add_experts(reader);
+      else add(reader);
+      reader.rows = at::Tensor();
+      reader.ids = at::Tensor();
+    }
+  }
+
+  std::map<std::string, InputMoments> means() {
+    for (auto& [name, m] : moments_) {
+      const double share = 1.0 / static_cast<double>(m.rows);
+      m.gram = m.gram * share;
+      m.mean = m.mean * share;
+      m.magnitude = m.magnitude * share;
+    }
+    return std::move(moments_);
+  }
+
+ private:
+  struct Reader {
+    QuantLayer layer;
+    const Value* input = nullptr;
+    const Value* experts = nullptr;  // which expert each row goes to
+    at::Tensor rows, ids;            // of the run
+  };
+
+  const at::Tensor& weight_of(const QuantLayer& layer) const { return model_.weights.get(model_.graph.find_input(value_of(*layer.weight()))->target); }
+
+  void add(const Reader& reader) {
+    const at::Tensor rows = input_rows(reader.layer, reader.rows, weight_of(reader.layer));
+    const RowSums sums(rows);
+    InputMoments& m = moments_[reader.layer.node->name()];
+    const bool first = m.rows == 0;
+    m.gram = first ? sums.gram : m.gram + sums.gram;
+    m.mean = first ? sums.sum : m.mean + sums.sum;
+    m.magnitude = first ? sums.magnitude : m.magnitude + sums.magnitude;
+    m.largest = first ? sums.largest : at::maximum(m.largest, sums.largest);
+    m.rows += rows.size(1);
+  }
+
+  void add_experts(const Reader& reader) {
+    const std::int64_t experts = weight_of(reader.layer).size(0), width = weight_of(reader.layer).size(2);
+    const at::Tensor rows = reader.rows.reshape({-1, width});
+    InputMoments& m = moments_[reader.layer.node->name()];
+    if (m.rows == 0) {
+      m.gram = at::zeros({experts, width, width}, at::kDouble);
+      m.mean = at::zeros({experts, width}, at::kDouble);
+      m.magnitude = m.mean.clone();
+      m.largest = m.mean.clone();
+    }
+    for (std::int64_t expert = 0; expert < experts; ++expert) {
+      const at::Tensor own = rows.index_select(0, (reader.ids == expert).nonzero().flatten());
+      if (own.size(0) == 0) continue;
+      const RowSums sums(own.unsqueeze(0));
+      m.gram[expert].add_(sums.gram[0]);
+      m.mean[expert].add_(sums.sum[0]);
+      m.magnitude[expert].add_(sums.magnitude[0]);
+      m.largest[expert].copy_(at::maximum(m.largest[expert], sums.largest[0]));
+    }
+    m.rows += rows.size(0);
+  }
+
+  const Model& model_;
+  std::vector<Reader> readers_;
+  std::vector<const Value*> values_;
+  std::map<std::string, InputMoments> moments_;
+};
+
 }  // namespace
 
+const Value* find_layer_input(const Graph& graph, const QuantLayer& layer) {
+  if (layer.kind == QuantKind::experts) {
+    const auto experts = find_expert_layer(graph, layer.node);
+    return experts && experts->outputs_first ? experts->input : nullptr;
+  }
+  if (layer.activations.empty()) return nullptr;
+  const Use use = layer.activations.front().use;
+  return value_of(use);
+}
+
 std::optional<at::Tensor> weight_matrix(const QuantLayer& layer, const at::Tensor& weight) {
+  if (layer.kind == QuantKind::experts && weight.dim() == 3) return weight;
   if (layer.kind == QuantKind::linear && weight.dim() == 2) return (layer.channel_axis == 0 ? weight : weight.t()).unsqueeze(0);
   if (!has_patches(layer, weight)) return std::nullopt;
   const std::int64_t groups = groups_of(layer);
@@ -56,47 +164,13 @@ at::Tensor input_rows(const QuantLayer& layer, const at::Tensor& input, const at
   return patches.view({patches.size(0), groups, patches.size(1) / groups, patches.size(2)}).permute({1, 0, 3, 2}).reshape({groups, -1, patches.size(1) / groups});
 }
 
-std::map<std::string, InputMoments> find_input_moments(const Model& model, const std::vector<Node*>& layers, const CalibrationOptions& options,
-                                                       PassContext& context) {
-  std::unordered_map<const Value*, std::vector<QuantLayer>> readers;
-  std::map<std::string, InputMoments> moments;
-  std::vector<const Value*> values;
-  const auto weight_of = [&](const QuantLayer& layer) -> const at::Tensor& {
-    return model.weights.get(model.graph.find_input(value_of(*layer.weight()))->target);
-  };
-  for (Node* node : layers) {
-    const auto layer = find_quant_layer(model.graph, node);
-    if (!layer || !layer->weight() || layer->activations.empty() || !weight_matrix(*layer, weight_of(*layer))) continue;
-    const Use use = layer->activations.front().use;
-    const Value* value = value_of(use);
-    auto& list = readers[value];
-    if (list.empty()) values.push_back(value);
-    list.push_back(*layer);
-  }
-  Executor executor(model, {.device = context.device()});
-  const auto add = [&](const Value& value, const at::Tensor& input) {
-    for (const QuantLayer& layer : readers.at(&value)) {
-      const at::Tensor rows = input_rows(layer, input.detach().to(at::kFloat), weight_of(layer));
-      InputMoments& m = moments[layer.node->name()];
-      const at::Tensor gram = rows.transpose(1, 2).bmm(rows).to(at::kCPU, at::kDouble), sum = rows.sum(1).to(at::kCPU, at::kDouble);
-      const at::Tensor size = rows.abs(), magnitude = size.sum(1).to(at::kCPU, at::kDouble), largest = size.amax(1).to(at::kCPU, at::kDouble);
-      const bool first = m.rows == 0;
-      m.gram = first ? gram : m.gram + gram;
-      m.mean = first ? sum : m.mean + sum;
-      m.magnitude = first ? magnitude : m.magnitude + magnitude;
-      m.largest = first ? largest : at::maximum(m.largest, largest);
-      m.rows += rows.size(1);
-    }
-  };
-  Samples samples(options, context);
-  samples.for_each([&](const std::vector<at::Tensor>& inputs) { executor.run(inputs, values, add); });
-  for (auto& [name, m] : moments) {
-    const double share = 1.0 / static_cast<double>(m.rows);
-    m.gram = m.gram * share;
-    m.mean = m.mean * share;
-    m.magnitude = m.magnitude * share;
-  }
-  return moments;
+std::map<std::string, InputMoments> find_input_moments(const Model& model, const std::vector<Node*>& layers, SampleWalk& walk, Advance advance) {
+  MomentSums sums(model);
+  for (Node* node : layers) sums.watch(node);
+  const auto see = [&](const Value& value, const at::Tensor& tensor) { sums.see(value, tensor.detach()); };
+  if (advance == Advance::yes) walk.advance(sums.values(), see);
+  else walk.run(sums.values(), see);
+  return sums.means();
 }
 
 }  // namespace dsc::quantize

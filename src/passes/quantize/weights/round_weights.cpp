@@ -6,8 +6,8 @@
 
 #include "ops/arguments.h"
 #include "ops/pair_sums.h"
-#include "passes/quantize/weights/layer_inputs.h"
 #include "passes/quantize/rewrite.h"
+#include "passes/quantize/weights/layer_inputs.h"
 #include "passes/quantize/weights/rounding.h"
 #include "passes/quantize/weights/weight_grid.h"
 
@@ -16,45 +16,60 @@ namespace {
 
 class Rounder {
  public:
-  Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const std::vector<WeightGrid>& grids)
-      : model_(model), placement_(placement), options_(options), context_(context), grids_(grids) {}
+  Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const std::vector<WeightGrid>& grids, Stretches stretches)
+      : model_(model), placement_(placement), options_(options), context_(context), grids_(grids),
+        walk_(model, std::move(stretches), options.calibration, context), store_(context.cache_folder(), memory_bytes(options.calibration)) {}
 
   // gptq: layers that read the same value together, in execution order, each with the inputs that the layers before it
-  // make now. The others: all at once.
+  // make now. The others: all of a stretch at once, each with the inputs that the layers before it made.
   void run() {
-    for (const std::vector<std::size_t>& together : options_.rounding == Rounding::gptq ? by_input() : all()) {
-      std::vector<Node*> layers;
-      for (const std::size_t i : together) layers.push_back(placement_.weights[i].layer);
-      const auto moments = find_input_moments(model_, layers, options_.calibration, context_);
-      for (const std::size_t i : together) {
-        const auto found = moments.find(placement_.weights[i].layer->name());
-        if (found == moments.end()) continue;  // no second moments for this kind of layer: nearest
-        context_.check_cancelled();
-        round(placement_.weights[i], grids_[i], found->second);
+    const auto parts = by_stretch();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const bool is_last = i + 1 == parts.size();
+      if (options_.rounding != Rounding::gptq) {
+        round_together(parts[i], is_last ? Advance::no : Advance::yes);
+        continue;
       }
+      for (const std::vector<std::size_t>& together : by_input(parts[i])) round_together(together, Advance::no);
+      if (!is_last) walk_.advance({}, {});
     }
   }
 
  private:
-  std::vector<std::vector<std::size_t>> all() const {
-    std::vector<std::size_t> list;
-    for (std::size_t i = 0; i < placement_.weights.size(); ++i) list.push_back(i);
-    return {list};
+  // Indices of the placement's weights for each stretch up to the last that has any.
+  std::vector<std::vector<std::size_t>> by_stretch() const {
+    std::vector<std::vector<std::size_t>> parts;
+    for (std::size_t i = 0; i < placement_.weights.size(); ++i) {
+      const std::size_t place = walk_.place_of(*placement_.weights[i].layer);
+      if (place >= parts.size()) parts.resize(place + 1);
+      parts[place].push_back(i);
+    }
+    return parts;
   }
 
-  std::vector<std::vector<std::size_t>> by_input() const {
+  std::vector<std::vector<std::size_t>> by_input(const std::vector<std::size_t>& part) const {
     std::vector<std::vector<std::size_t>> lists;
     std::unordered_map<const Value*, std::size_t> seen;
-    for (std::size_t i = 0; i < placement_.weights.size(); ++i) {
-      const auto layer = find_quant_layer(model_.graph, placement_.weights[i].layer);
-      if (layer->activations.empty()) continue;  // nothing to minimise an error over
-      const Use use = layer->activations.front().use;
-      const Value* value = value_of(use);
+    for (const std::size_t i : part) {
+      const Value* value = find_layer_input(model_.graph, *find_quant_layer(model_.graph, placement_.weights[i].layer));
+      if (!value) continue;  // nothing to minimise an error over
       const auto [entry, added] = seen.emplace(value, lists.size());
       if (added) lists.emplace_back();
       lists[entry->second].push_back(i);
     }
     return lists;
+  }
+
+  void round_together(const std::vector<std::size_t>& together, Advance advance) {
+    std::vector<Node*> layers;
+    for (const std::size_t i : together) layers.push_back(placement_.weights[i].layer);
+    const auto moments = find_input_moments(model_, layers, walk_, advance);
+    for (const std::size_t i : together) {
+      const auto found = moments.find(placement_.weights[i].layer->name());
+      if (found == moments.end()) continue;  // no second moments for this kind of layer: nearest
+      context_.check_cancelled();
+      round(placement_.weights[i], grids_[i], found->second);
+    }
   }
 
   void round(const WeightQuantizer& quantizer, const WeightGrid& grid, const InputMoments& moments) {
@@ -71,7 +86,8 @@ class Rounder {
     const at::Tensor quantized = at::stack(rounded);
     if (options_.rounding != Rounding::nearest) {
       const at::Tensor on_grid = weight_from_matrix(layer, quantized, weight);
-      model_.weights.set(quantizer.name, quantizer.paired_axis && quant_bits(grid.range) == 8 ? with_limited_pairs(on_grid, grid, *quantizer.paired_axis) : on_grid);
+      const bool is_limited = quantizer.paired_axis && quant_bits(grid.range) == 8;
+      model_.weights.set(quantizer.name, store_.keep(is_limited ? with_limited_pairs(on_grid, grid, *quantizer.paired_axis) : on_grid));
     }
     if (options_.bias_correction && quantizer.uses.size() == 1) {
       correct_bias(layer, (matrix - quantized).matmul(moments.mean.unsqueeze(-1)).flatten());
@@ -113,18 +129,20 @@ class Rounder {
   const Options& options_;
   PassContext& context_;
   const std::vector<WeightGrid>& grids_;
+  SampleWalk walk_;
+  TensorStore store_;  // of new weights
 };
 
 }  // namespace
 
 std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
-                                      PassContext& context) {
+                                      PassContext& context, const CutGraph& cut) {
   std::vector<WeightGrid> grids;
   for (const WeightQuantizer& quantizer : placement.weights) {
     const WeightOptions& own = precision_of(precisions, *quantizer.layer).weights;
     grids.push_back(choose_layer_grid(quantizer.kind, model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
   }
-  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids).run();
+  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids, cut(model.graph)).run();
   return grids;
 }
 

@@ -5,6 +5,7 @@
 
 #include "dscompress/model.h"
 #include "dscompress/pass.h"
+#include "ops/stretches.h"
 #include "passes/quantize/choose/precisions.h"
 
 namespace dsc::quantize {
@@ -17,6 +18,6 @@ namespace dsc::quantize {
 //   source: Xiao et al. 2023, SmoothQuant, arXiv:2211.10438, equation 4.
 // awq: weights of large activations grow, f = mean|x|^a, the exponent searched for the least output error.
 //   source: Lin et al. 2024, AWQ, arXiv:2306.00978, equations 4 and 5.
-std::int64_t move_scales(Model& model, const Precisions& precisions, const Options& options, PassContext& context);
+std::int64_t move_scales(Model& model, const Precisions& precisions, const Options& options, PassContext& context, const CutGraph& cut = cut_at_blocks);
 
 }  // namespace dsc::quantize
