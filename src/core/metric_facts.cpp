@@ -35,7 +35,10 @@ constexpr std::array kMetrics{
     MetricFacts{.name = "spearman"},
     MetricFacts{.name = "exact_match", .is_share = true},
     MetricFacts{.name = "answer_f1", .is_share = true},
+    MetricFacts{.name = "choice_acc", .is_share = true},
+    MetricFacts{.name = "choice_acc_norm", .is_share = true},
     MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},
+    MetricFacts{.name = "continuation_agreement", .is_share = true, .compares_with_base = true},
     MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},
     MetricFacts{.name = "output_error", .smaller_is_better = true, .in_recipes = false},
 };

@@ -1,4 +1,4 @@
-// What predicted spans of a context are compared with: question answering as SQuAD has it.
+// What answers are compared with: predicted spans of a context (question answering as SQuAD has it), or choices of which one is right.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,15 @@ class AnswerKey {
   };
   std::vector<Context> contexts;
   std::vector<Question> questions;
-  std::vector<Window> windows;  // one an example
+  std::vector<Window> windows;  // one an example; of multiple choice: none
+
+  // One example of multiple choice: a question with one of its choices.
+  struct Choice {
+    std::size_t question = 0;  // of the data set
+    bool is_right = false;
+    std::int64_t characters = 0;
+  };
+  std::vector<Choice> choices;  // one an example, a question's side by side; of spans: none
 
   // The context's text from one position of the sequence to another, both inside the window.
   std::string text(const Window& window, std::int64_t start, std::int64_t end) const {

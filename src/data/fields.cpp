@@ -8,7 +8,7 @@
 namespace dsc {
 
 std::span<const std::string_view> enum_names(DataFormat) {
-  static constexpr std::array<std::string_view, 8> kNames{"cifar10", "cifar100", "mnist", "image_folder", "tensors", "text", "squad", "lm"};
+  static constexpr std::array<std::string_view, 9> kNames{"cifar10", "cifar100", "mnist", "image_folder", "tensors", "text", "squad", "lm", "multiple_choice"};
   return kNames;
 }
 

@@ -40,6 +40,7 @@ std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::opti
     case DataFormat::text: return open_text(split);
     case DataFormat::squad: return open_squad(split);
     case DataFormat::lm: return open_lm(split);
+    case DataFormat::multiple_choice: return open_multiple_choice(split);
   }
   throw Error(ErrorCode::internal, "unknown data format");
 }

@@ -74,10 +74,11 @@ enum class DataFormat : std::uint8_t {
   tensors,       // .safetensors, .npy, or a folder of .npy columns
   text,          // .tsv, .csv, .jsonl, .txt: sentences or pairs, with classes or numbers
   squad,         // SQuAD's JSON: questions, contexts, answers
-  lm             // plain text in blocks
+  lm,            // plain text in blocks
+  multiple_choice  // .jsonl: questions, each with choices that a language model finds more or less likely
 };
 std::span<const std::string_view> enum_names(DataFormat);
-inline bool holds_text(DataFormat format) { return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm; }
+inline bool holds_text(DataFormat format) { return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm || format == DataFormat::multiple_choice; }
 
 struct SplitConfig {
   DataFormat format = DataFormat::cifar10;
@@ -96,7 +97,7 @@ struct SplitConfig {
   // attention_mask and token_type_ids, for models that call them otherwise; empty: by the model's names.
   std::vector<std::string> inputs;
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
-  TextConfig text;                  // text, squad, lm; its `classes` also image_folder
+  TextConfig text;                  // text, squad, lm, multiple_choice; its `classes` also image_folder
   std::int64_t limit = 0;           // no recipe key: at most so many of the examples, at even distances; 0: all
   void fields(FieldVisitor& visit);
 };

@@ -27,9 +27,9 @@ void TextConfig::fields(FieldVisitor& visit) {
   visit("columns", columns, {.text = "text: names of the columns; without a header \"1\", \"2\", ..."});
   visit("table", table, {.text = "text: how rows are written; by_name: from .tsv, .csv, .jsonl, .txt."});
   visit("header", header, {.text = "text: whether the first row of .tsv and .csv names the columns."});
-  visit("tokenizer", tokenizer, {.text = "text, squad, lm: NAME.tokenizer.xml from scripts/export_tokenizer.py; empty: the one beside the model."});
-  visit("max_length", max_length, {.text = "text, squad, lm: longer sequences are cut.", .unit = "tokens", .minimum = 2, .maximum = 1048576});
-  visit("padding", padding, {.text = "text, squad: batches are filled up to their longest example, or to max_length."});
+  visit("tokenizer", tokenizer, {.text = "text, squad, lm, multiple_choice: NAME.tokenizer.xml from scripts/export_tokenizer.py; empty: the one beside the model."});
+  visit("max_length", max_length, {.text = "text, squad, lm, multiple_choice: longer sequences are cut; those of multiple_choice at their beginning.", .unit = "tokens", .minimum = 2, .maximum = 1048576});
+  visit("padding", padding, {.text = "text, squad, multiple_choice: batches are filled up to their longest example, or to max_length."});
   visit("classes", classes, {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers. image_folder: the class folders in the order of "
                                      "their numbers; empty: those of data.train in alphabetical order."});
   visit("regression", regression, {.text = "text: labels are real numbers to be predicted."});
@@ -47,7 +47,7 @@ void TextConfig::fields(FieldVisitor& visit) {
          .maximum = 1048576});
   visit("variants", variants, {.text = "text: augmented copies of each example, beside the example itself.", .minimum = 1, .maximum = 1000});
   visit("variants_seed", variants_seed, {.text = "text: seed of the augmented copies.", .minimum = 0});
-  visit("cache", cache, {.text = "text, squad, lm: folder that keeps token ids, by content; empty: none."});
+  visit("cache", cache, {.text = "text, squad, lm, multiple_choice: folder that keeps token ids, by content; empty: none."});
   const std::set<std::string> names(classes.begin(), classes.end());
   visit.check(names.size() < classes.size() ? "classes names one twice" : "");
   visit.check(regression && !classes.empty() ? "regression has no classes: leave one of the two out" : "");

@@ -56,5 +56,6 @@ class CutCount {
 std::unique_ptr<Dataset> open_text(const SplitConfig& split);
 std::unique_ptr<Dataset> open_squad(const SplitConfig& split);
 std::unique_ptr<Dataset> open_lm(const SplitConfig& split);
+std::unique_ptr<Dataset> open_multiple_choice(const SplitConfig& split);
 
 }  // namespace dsc

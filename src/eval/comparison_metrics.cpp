@@ -1,10 +1,15 @@
 // How close a model's predictions are to the base model's.
-#include <ATen/ops/argmax.h>
-#include <ATen/ops/log_softmax.h>
+#include <ATen/Functions.h>
+#include <ATen/TensorIndexing.h>
 
+#include <algorithm>
+#include <vector>
+
+#include "data/matching_output.h"
 #include "dscompress/error.h"
 #include "eval/mean_metric.h"
 #include "eval/rows.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -49,10 +54,59 @@ class Divergence final : public MeanMetric {
   }
 };
 
+// Share of equal tokens where both models continue the first half of each text, each on its own, by the most likely token: up to 32
+// tokens, no further than the text is long. Texts are run again for every token, filled up on the right, which a causal model does not see.
+class Continuations final : public MeanMetric {
+ public:
+  explicit Continuations(const Dataset& dataset) {
+    const auto& names = dataset.info().input_names;
+    const auto place = [&](const char* name) { return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin()); };
+    ids_ = place("input_ids");
+    mask_ = place("attention_mask");
+    has_mask_ = mask_ < names.size();
+    if (ids_ == names.size()) throw Error(ErrorCode::data, "continuation_agreement is for language models, and the data has no input_ids", {}, "use data of format lm");
+  }
+
+ private:
+  static constexpr std::int64_t kTokens = 32;
+
+  RowScores score(const Prediction& prediction) const override {
+    const auto examples = static_cast<std::int64_t>(prediction.batch.indices.size());
+    const at::Tensor& ids = prediction.batch.inputs.at(ids_);
+    const at::Tensor lengths = has_mask_ ? prediction.batch.inputs.at(mask_).to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1), at::kLong);
+    const at::Tensor starts = at::div(lengths, 2, "floor").clamp_min(1);
+    const at::Tensor steps = at::arange(kTokens).unsqueeze(0) + starts.unsqueeze(1), counted = steps < lengths.unsqueeze(1);  // [N, tokens]
+    const at::Tensor places = steps.clamp_max(ids.size(1) - 1);
+    const at::Tensor mine = continued(*prediction.engine, prediction.batch, places, counted), theirs = continued(*prediction.reference_engine, prediction.batch, places, counted);
+    return masked((mine == theirs).to(at::kDouble).narrow(0, 0, examples).flatten(), counted.narrow(0, 0, examples).flatten());
+  }
+
+  // [N, tokens]: what the model writes at `places`.
+  at::Tensor continued(Engine& engine, const Batch& batch, const at::Tensor& places, const at::Tensor& counted) const {
+    std::vector<at::Tensor> inputs = batch.inputs;
+    at::Tensor ids = inputs[ids_].clone();
+    inputs[ids_] = ids;
+    const at::Tensor rows = at::arange(ids.size(0));
+    for (std::int64_t step = 0; step < kTokens && counted.select(1, step).any().item<bool>(); ++step) {
+      const at::Tensor column = places.select(1, step);
+      const at::Tensor output = matching_output(engine.run(inputs), batch.target).to(at::kCPU);
+      if (output.dim() != 3) throw Error(ErrorCode::data, "continuation_agreement needs scores of tokens [N, T, vocabulary]; found " + describe_sizes(output));
+      const at::Tensor token = output.index({rows, column - 1}).argmax(1), kept = ids.index({rows, column});
+      ids.index_put_({rows, column}, at::where(counted.select(1, step), token.to(ids.scalar_type()), kept));
+    }
+    return ids.gather(1, places);
+  }
+
+  std::size_t ids_ = 0, mask_ = 0;
+  bool has_mask_ = false;
+};
+
+std::unique_ptr<Metric> make_continuations(const Dataset& dataset) { return std::make_unique<Continuations>(dataset); }
+
 }  // namespace
 
 std::span<const MetricKind> comparison_metrics() {
-  static constexpr MetricKind kKinds[] = {{"agreement", make_metric_of<Agreement>}, {"kl", make_metric_of<Divergence>}};
+  static constexpr MetricKind kKinds[] = {{"agreement", make_metric_of<Agreement>}, {"kl", make_metric_of<Divergence>}, {"continuation_agreement", make_continuations}};
   return kKinds;
 }
 

@@ -10,6 +10,7 @@
 
 #include "data/dataset.h"
 #include "eval/outcomes.h"
+#include "exec/engine.h"
 
 namespace dsc {
 
@@ -17,6 +18,8 @@ struct Prediction {
   at::Tensor output;     // f32 on the CPU
   const Batch& batch;
   at::Tensor reference;  // the same of the base model; undefined unless the metric compares with it
+  Engine* engine = nullptr;            // what made the output, for metrics that ask it for more
+  Engine* reference_engine = nullptr;  // the base model; null unless a metric compares with it
 };
 
 class Metric {
@@ -46,8 +49,8 @@ std::span<const MetricKind> calibration_metrics();  // ece brier
 std::span<const MetricKind> loss_metrics();        // loss perplexity
 std::span<const MetricKind> regression_metrics();  // mse mae r2 pearson spearman
 std::span<const MetricKind> sequence_metrics();    // dtw
-std::span<const MetricKind> answer_metrics();      // exact_match answer_f1
-std::span<const MetricKind> comparison_metrics();  // agreement kl
+std::span<const MetricKind> answer_metrics();      // exact_match answer_f1 choice_acc choice_acc_norm
+std::span<const MetricKind> comparison_metrics();  // agreement kl continuation_agreement
 
 // The mean of the examples' values, which most metrics are; the outcomes must outlive it.
 Figure mean_figure(const Outcomes& outcomes);

@@ -119,7 +119,7 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
     const auto outputs = run_round(engine, round, dataset.info(), ranks);
     const auto references = comparing ? run_round(*options.reference, round, dataset.info(), ranks) : std::vector<at::Tensor>(round.size());
     for (std::size_t i = 0; i < round.size(); ++i) {
-      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i]});
+      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference});
       if (ids) ids->add(round[i]);
       done += round[i].inputs.empty() ? 0 : round[i].inputs.front().size(0) - round[i].filler;
     }
