@@ -9,6 +9,8 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/printed.h"
+#include "deploy/generation_folder.h"
+#include "deploy/language_model.h"
 #include "eval/training_bench.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
@@ -25,6 +27,7 @@ struct BenchOptions {
   std::int64_t warmup = 5, iterations = 50;
   double min_seconds = 1, max_seconds = 20;
   bool layers = false, require_device = false;
+  std::int64_t generate = 0;  // tokens; 0: runs are timed
 };
 
 struct TrainOptions {
@@ -134,6 +137,35 @@ int bench_train(const Session& session, const BenchOptions& bench, const TrainOp
   return 0;
 }
 
+// Folders for generation, or their .xml files, in turn.
+int bench_generation(const Session& session, const BenchOptions& options) {
+  constexpr std::int64_t kPrompt = 32;
+  std::list<LanguageModel> opened;
+  std::vector<LanguageModel*> all;
+  for (const auto& path : options.models) all.push_back(&opened.emplace_back(generation_file(path), OpenVinoOptions{.device = options.target, .threads = static_cast<int>(session.threads)}));
+  GenerationTiming timing{.prompt = options.open_size > 0 ? options.open_size : kPrompt, .tokens = options.generate};
+  Progress progress("bench");
+  timing.progress = [&](std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update("texts", done, total);
+  };
+  const auto speeds = time_generation(all, timing);
+  auto list = nlohmann::ordered_json::array();
+  std::vector<std::vector<std::string>> rows = {{"model", "engine", "prompt", "tokens", "first token ms", "tokens/s", "spread", "rounds"}};
+  for (std::size_t i = 0; i < speeds.size(); ++i) {
+    const auto& s = speeds[i];
+    const auto path = std::filesystem::path(options.models[i]).lexically_normal();
+    const std::string label = path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+    rows.push_back({label, s.engine, std::to_string(s.prompt), std::to_string(s.tokens), printed("%.1f", s.first_token_ms), printed("%.1f", s.tokens_per_second),
+                    printed("%.0f %%", 100 * s.spread), std::to_string(s.rounds)});
+    list.push_back({{"model", label}, {"engine", s.engine}, {"prompt", s.prompt}, {"tokens", s.tokens}, {"rounds", s.rounds}, {"first_token_ms", s.first_token_ms},
+                    {"tokens_per_second", s.tokens_per_second}, {"spread", s.spread}});
+  }
+  if (session.json) std::cout << nlohmann::ordered_json{{"generation", list}, {"peak_memory_bytes", peak_memory_bytes()}}.dump(2) << '\n';
+  else std::cout << format_table(rows);
+  return 0;
+}
+
 int bench(const Session& session, const BenchOptions& options) {
   std::list<Model> models;
   for (const auto& path : options.models) models.push_back(open_one(path, options));
@@ -183,15 +215,25 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_option("--steps", training->steps, "Of --train: counted steps at least")->check(CLI::Range(1, 1000000))->capture_default_str()->needs(train);
   command->add_flag("--bf16", training->bf16, "Of --train: bf16 autocast")->needs(train);
   command->add_flag("--channels-last", training->channels_last, "Of --train: NHWC memory")->needs(train);
+  auto* generate = command->add_option("--generate", options->generate, "Generate so many tokens with language models (folders written by export --stateful) instead: first-token "
+                                                                        "latency behind prompts of --size tokens (32), then tokens/s")
+                       ->check(CLI::Range(2, 1 << 20))
+                       ->type_name("N")
+                       ->excludes(train);
+  for (const char* name : {"--engine", "--precision", "--batch", "--performance", "--require-device", "--layers"}) generate->excludes(command->get_option(name));
   command->add_flag("--json", session.json, "Print JSON");
   command->footer("Examples:\n  dscompress bench base.pt2 small.pt2 --engine openvino,libtorch --batch 1,64\n"
                   "  dscompress bench small.pt2 --layers --json\n"
                   "  dscompress bench base.pt2 out/model.xml other_tool.xml\n"
                   "  dscompress bench small.pt2 --target AUTO:GPU,CPU --require-device\n"
                   "  dscompress bench bert.pt2 --batch 8 --size 128\n"
+                  "  dscompress bench llama/ llama-int4/ --generate 128 --size 64\n"
                   "  dscompress bench resnet56.pt2 --train --batch 128 --bf16 --channels-last");
   command->callback([&session, options, training] {
-    session.run = [&session, options, training] { return training->enabled ? bench_train(session, *options, *training) : bench(session, *options); };
+    session.run = [&session, options, training] {
+      if (options->generate > 0) return bench_generation(session, *options);
+      return training->enabled ? bench_train(session, *options, *training) : bench(session, *options);
+    };
   });
 }
 

@@ -15,6 +15,21 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::vector<std::int64_t> made_up_prompt(LanguageModel& model, std::int64_t length) {
+  model.forget();
+  const std::int64_t vocabulary = model.next({0}).numel();
+  Random random(1);
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < length; ++i) ids.push_back(random.below(vocabulary));
+  return ids;
+}
+
 }  // namespace
 
 std::int64_t choose_token(const at::Tensor& scores, const Sampling& sampling, Random& random) {
@@ -51,6 +66,31 @@ Generated generate(LanguageModel& model, const std::vector<std::int64_t>& prompt
   }
   if (made.tokens.size() > 1) made.later_seconds = seconds_since(start) - made.first_seconds;
   return made;
+}
+
+std::vector<GenerationSpeed> time_generation(const std::vector<LanguageModel*>& models, const GenerationTiming& timing) {
+  std::vector<std::vector<double>> first(models.size()), later(models.size());
+  std::vector<std::vector<std::int64_t>> prompts;
+  for (LanguageModel* model : models) prompts.push_back(made_up_prompt(*model, timing.prompt));
+  const auto total = static_cast<std::int64_t>(models.size()) * (timing.rounds + 1);
+  std::int64_t done = 0;
+  for (std::int64_t round = 0; round <= timing.rounds; ++round) {
+    for (std::size_t i = 0; i < models.size(); ++i) {
+      const Generated made = generate(*models[i], prompts[i], timing.tokens, {});
+      if (timing.progress) timing.progress(++done, total);
+      if (round == 0) continue;
+      first[i].push_back(1e3 * made.first_seconds);
+      later[i].push_back(made.tokens_per_second());
+    }
+  }
+  std::vector<GenerationSpeed> speeds;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    GenerationSpeed speed{models[i]->engine(), timing.prompt, timing.tokens, timing.rounds, median(first[i]), median(later[i])};
+    const auto [least, most] = std::minmax_element(later[i].begin(), later[i].end());
+    speed.spread = speed.tokens_per_second > 0 ? (*most - *least) / speed.tokens_per_second : 0;
+    speeds.push_back(std::move(speed));
+  }
+  return speeds;
 }
 
 }  // namespace dsc

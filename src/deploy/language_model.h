@@ -53,4 +53,23 @@ struct Generated {
 Generated generate(LanguageModel& model, const std::vector<std::int64_t>& prompt, std::int64_t most, const std::vector<std::int64_t>& ends,
                    const Sampling& sampling = {}, const std::function<void(std::int64_t token)>& each = {});
 
+// How fast models generate.
+struct GenerationTiming {
+  std::int64_t prompt = 32, tokens = 128;  // of each text
+  std::int64_t rounds = 5;
+  std::function<void(std::int64_t done, std::int64_t total)> progress;  // may throw cancelled
+};
+
+struct GenerationSpeed {
+  std::string engine;
+  std::int64_t prompt = 0, tokens = 0, rounds = 0;
+  double first_token_ms = 0;     // median of the rounds
+  double tokens_per_second = 0;  // median of the rounds, behind the first token
+  double spread = 0;             // of tokens_per_second: (most - least) / median
+};
+
+// Each model in turn, round by round, so that other work falls on all of them; a round before the first does not count. Prompts are
+// seeded random tokens, the same for models of one vocabulary; the end of a text is passed over. errors: unsupported, data.
+std::vector<GenerationSpeed> time_generation(const std::vector<LanguageModel*>& models, const GenerationTiming& timing);
+
 }  // namespace dsc

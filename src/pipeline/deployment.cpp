@@ -5,6 +5,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "deploy/generation_folder.h"
+#include "deploy/language_model.h"
 #include "eval/metrics.h"
 #include "pipeline/measure.h"
 
@@ -34,14 +35,34 @@ void write_files(const Recipe& recipe, const Model& model, const Model& base, co
   }
 }
 
-// The language model that keeps keys and values, and what the base needs in that form.
-void write_generation(const OpenVinoDeploy& config, const Model& model, const Model& base, const RunFolder& folder, Report& report) {
+void time_texts(const Recipe& recipe, const std::string& compressed, const std::string& base, Report& report) {
+  const OpenVinoOptions options{.threads = latency_threads(recipe)};
+  LanguageModel own(compressed, options), other(base, options);
+  GenerationTiming timing{.tokens = 32, .rounds = 3};  // with prompts of as many: hardly a model reads fewer than 64
+  Progress progress("generation");
+  timing.progress = [&](std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update("texts", done, total);
+  };
+  const auto speeds = time_generation({&other, &own}, timing);
+  report.generation.clear();
+  for (std::size_t i = 0; i < speeds.size(); ++i) {
+    const auto& s = speeds[i];
+    report.generation.push_back({i == 0 ? "base" : "compressed", s.engine, s.prompt, s.tokens, s.rounds, s.first_token_ms, s.tokens_per_second, s.spread});
+  }
+}
+
+// The language model that keeps keys and values; what the base needs in that form, and how fast both generate.
+void write_generation(const Recipe& recipe, const Model& model, const Model& base, const RunFolder& folder, Report& report) {
+  const OpenVinoDeploy& config = *recipe.deploy.openvino;
   if (!config.stateful) return;
   log_info("writing generation/" + std::string(kGenerationModel));
   auto record = to_record(write_generation_folder(model, folder.file("generation"), config.tokenizer.path));
   record.path = "generation/" + record.path;
   const auto beside = folder.file(".base-generation");
-  record.base_size_bytes = write_generation_folder(base, beside, {}).size_bytes;
+  const auto base_artifact = write_generation_folder(base, beside, {});
+  record.base_size_bytes = base_artifact.size_bytes;
+  time_texts(recipe, folder.file(record.path), base_artifact.path, report);
   fs::remove_all(beside);
   report.files.push_back(std::move(record));
 }
@@ -100,7 +121,7 @@ void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, con
   report.deployed.clear();
   write_files(recipe, run.model, base, folder, report);
   if (recipe.deploy.openvino) {
-    write_generation(*recipe.deploy.openvino, run.model, base, folder, report);
+    write_generation(recipe, run.model, base, folder, report);
     evaluate_deployed(recipe, run, base, report, predictions);
     if (!predictions.examples.empty()) write_predictions(folder.file(kPredictionsFile), predictions);
   }

@@ -72,6 +72,20 @@ void write_steps(std::ostream& out, const Report& report) {
   out << '\n';
 }
 
+void write_generation(std::ostream& out, const Report& report) {
+  if (report.generation.empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  std::vector<Bar> bars;
+  for (const auto& r : report.generation) {
+    rows.push_back({r.model, r.engine, std::to_string(r.prompt), std::to_string(r.tokens), printed("%.1f", r.first_token_ms), printed("%.1f", r.tokens_per_second),
+                    printed("%.0f %%", 100 * r.spread)});
+    bars.push_back({r.model + ", " + r.engine, r.tokens_per_second, printed("%.1f tokens/s", r.tokens_per_second)});
+  }
+  out << "<h2>Generation</h2>\n";
+  write_table(out, {"model", "engine", "prompt", "tokens", "first token ms", "tokens/s", "spread"}, rows);
+  out << bar_chart("Tokens a second behind the first", bars);
+}
+
 void write_deployment(std::ostream& out, const Report& report) {
   if (!report.deployed.empty()) out << "<h2>Deployed</h2>\n";
   for (const auto& record : report.deployed) {
@@ -79,6 +93,7 @@ void write_deployment(std::ostream& out, const Report& report) {
     for (const auto& [metric, value] : record.metrics) out << escape_xml(metric) << ' ' << format_metric(metric, value) << "; ";
     out << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels.</p>\n";
   }
+  write_generation(out, report);
   if (report.latency.empty()) return;
   out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_xml(report.machine) << ", " << report.threads << (report.threads == 1 ? " thread" : " threads") << ".</p>\n";
   std::vector<std::vector<std::string>> rows;

@@ -70,6 +70,17 @@ void write_latency(std::ostream& out, const Report& report) {
   write_table(out, {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "per s", "faster", "runs"}, rows);
 }
 
+void write_generation(std::ostream& out, const Report& report) {
+  if (report.generation.empty()) return;
+  out << "## Generation\n\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& record : report.generation) {
+    rows.push_back({record.model, record.engine, std::to_string(record.prompt), std::to_string(record.tokens), printed("%.1f", record.first_token_ms),
+                    printed("%.1f", record.tokens_per_second), printed("%.0f %%", 100 * record.spread), std::to_string(record.rounds)});
+  }
+  write_table(out, {"model", "engine", "prompt", "tokens", "first token ms", "tokens/s", "spread", "rounds"}, rows);
+}
+
 void write_details(std::ostream& out, const Report& report) {
   for (const auto& step : report.steps) {
     if (step.notes.empty() && step.statistics.empty() && step.tables.empty()) continue;
@@ -101,6 +112,7 @@ std::string report_markdown(const Report& report) {
   }
   write_deployed(out, report);
   write_latency(out, report);
+  write_generation(out, report);
   if (!report.gates.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& gate : report.gates) rows.push_back({gate.passed ? "passed" : "**failed**", gate.metric, gate.rule, gate.message});

@@ -62,6 +62,17 @@ void DeployedRecord::fields(FieldVisitor& visit) {
   visit("layers_by_device", layers_by_device, {.text = "Executed layers on each device."});
 }
 
+void GenerationRecord::fields(FieldVisitor& visit) {
+  visit("model", model, {.text = "base or compressed."});
+  visit("engine", engine, {.text = "Engine, device and precision."});
+  visit("prompt", prompt, {.text = "Length of the prompts.", .unit = "tokens"});
+  visit("tokens", tokens, {.text = "Length of the texts generated.", .unit = "tokens"});
+  visit("rounds", rounds, {.text = "Texts that count."});
+  visit("first_token_ms", first_token_ms, {.text = "Time until the first token: the median.", .unit = "ms"});
+  visit("tokens_per_second", tokens_per_second, {.text = "Tokens a second behind the first: the median."});
+  visit("spread", spread, {.text = "Of tokens_per_second: (most - least) / median.", .unit = "fraction"});
+}
+
 void FileRecord::fields(FieldVisitor& visit) {
   visit("path", path, {.text = "File, relative to the run folder."});
   visit("format", format, {.text = "pt2, safetensors, openvino or onnx."});
@@ -110,6 +121,7 @@ void Report::fields(FieldVisitor& visit) {
   visit("steps", steps, {.text = "The base and every pass."});
   visit("deployed", deployed, {.text = "The final model in its deployed form."});
   visit("latency", latency, {.text = "Latencies, all measured interleaved in this run."});
+  visit("generation", generation, {.text = "How fast a language model that keeps keys and values generates, base and compressed in turn."});
   visit("files", files, {.text = "Files written."});
   visit("gates", gates, {.text = "Results of the gates."});
   visit("overrides", overrides, {.text = "What was set from outside the recipe file."});

@@ -63,6 +63,17 @@ struct LatencyRecord {
   void fields(FieldVisitor& visit);
 };
 
+// A language model that keeps keys and values, as it generates text.
+struct GenerationRecord {
+  std::string model;    // "base" or "compressed"
+  std::string engine;
+  std::int64_t prompt = 0, tokens = 0, rounds = 0;
+  double first_token_ms = 0;
+  double tokens_per_second = 0;  // behind the first
+  double spread = 0;             // of it: (most - least) / median
+  void fields(FieldVisitor& visit);
+};
+
 // The compressed model as it is deployed: run by another engine than the one it was trained with.
 struct DeployedRecord {
   std::string engine;
@@ -124,6 +135,7 @@ struct Report {
   std::vector<StepRecord> steps;
   std::vector<DeployedRecord> deployed;
   std::vector<LatencyRecord> latency;
+  std::vector<GenerationRecord> generation;
   std::vector<FileRecord> files;
   std::vector<GateRecord> gates;
   std::vector<OverrideRecord> overrides;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/file.h"
 #include "deploy/language_models.h"
 #include "support/program.h"
 
@@ -47,6 +48,38 @@ TEST_F(Generate, WritesTheTokensOfPyTorchAndHowFast) {
   };
   EXPECT_EQ(drawn("3"), drawn("3"));
   EXPECT_NE(drawn("3"), drawn("4"));
+}
+
+TEST_F(Generate, IsTimedModelByModel) {
+  const auto model = make("--pass 'fuse: {allow_empty: true}'");
+  ASSERT_EQ(run_program("-q export " + model + " --to " + folder_.file("out") + " --stateful").status, 0);
+  const auto result = run_program("-q --threads 1 bench " + folder_.file("out") + "/ " + folder_.file("out/openvino_model.xml") + " --generate 8 --size 5 --json");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto rows = nlohmann::json::parse(result.out)["generation"];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["model"], "out");
+  EXPECT_EQ(rows[1]["model"], "openvino_model.xml");
+  for (const auto& row : rows) {
+    EXPECT_EQ(row["tokens"], 8);
+    EXPECT_EQ(row["prompt"], 5);
+    EXPECT_GT(row["first_token_ms"].get<double>(), 0);
+    EXPECT_GT(row["tokens_per_second"].get<double>(), 0);
+  }
+  EXPECT_EQ(run_program("-q bench " + model + " --generate 8").status, 2);  // a .pt2 keeps no keys and values
+  EXPECT_EQ(run_program("-q bench " + folder_.file("out") + " --generate 8 --layers").status, 2);
+}
+
+TEST_F(Generate, ARunsReportSaysHowFast) {
+  write_file_atomically(folder_.file("recipe.yaml"), "version: 1\nmodel: {path: " + make("--pass 'fuse: {allow_empty: true}'") +
+                                                         "}\npasses: [{quantize: {mode: weight_only, weights: {bits: 4, group_size: 8}}}]\ndeploy: {openvino: {stateful: true}}\n");
+  const auto result = run_program("-q --threads 1 run " + folder_.file("recipe.yaml") + " -o " + folder_.file("run"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto rows = nlohmann::json::parse(slurp(folder_.file("run/report.json")))["generation"];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["model"], "base");
+  EXPECT_EQ(rows[1]["model"], "compressed");
+  EXPECT_GT(rows[1]["tokens_per_second"].get<double>(), 0);
+  EXPECT_TRUE(contains(slurp(folder_.file("run/report.md")), "## Generation"));
 }
 
 TEST_F(Generate, WeightsOfFourBitsKeepTheirBits) {

@@ -32,6 +32,7 @@ Report sample() {
   report.latency = {{"base", "libtorch f32", 1, 50, 10, 11, 12, 9, 0.1, 100},
                     {"compressed", "libtorch f32", 1, 50, 8, 9, 10, 7, 0.1, 125},
                     {"compressed", "openvino CPU f32", 1, 50, 2, 3, 4, 1.5, 0.1, 500}};
+  report.generation = {{"base", "openvino CPU f32", 32, 64, 3, 100, 20, 0.1}, {"compressed", "openvino CPU i4+f32", 32, 64, 3, 50, 45.5, 0.1}};
   report.gates = {{"top1", "max_drop 1pp", 2.0, 1.0, false, "top1 fell by 2 points, 1 allowed"}, {"agreement", "min 0.9", {}, 0.9, false, "agreement was not measured"}};
   report.files = {{"model.pt2", "pt2", 500, 4000, "read back"}};
   report.overrides = {{"seed", "3", "--seed"}};
@@ -76,6 +77,12 @@ TEST(Report, MarkdownHoldsStepsGatesAndEscapesCells) {
   for (const auto* part : {"## Steps", "| 2 prune |", "90.00 %", "8.00x", "**failed**", "conv\\|1", "one group is pinned", "`seed` = `3`"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }
+}
+
+TEST(Report, ShowsHowFastTextIsGenerated) {
+  const auto text = report_markdown(sample());
+  EXPECT_NE(text.find("| compressed | openvino CPU i4+f32 | 32 | 64 | 50.0 | 45.5 |"), std::string::npos) << text;
+  EXPECT_NE(report_html(sample()).find("45.5 tokens/s"), std::string::npos);
 }
 
 TEST(Report, HtmlEscapesTextAndNeedsNoNetwork) {
