@@ -9,4 +9,7 @@ namespace dsc {
 // environment already sets the allocator (GLIBC_TUNABLES, MALLOC_*). May be called often.
 void keep_freed_memory();
 
+// What is kept goes back to the kernel now: between two parts of a work whose memory must be no more than one of them needs.
+void return_freed_memory();
+
 }  // namespace dsc

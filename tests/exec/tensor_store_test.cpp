@@ -37,7 +37,7 @@ TEST(TensorStore, OutlivesItselfInWhatItGave) {
     first = store.keep(at::arange(5000));
     second = store.keep(at::arange(5000) * 2);
     store.release(first);
-    first = {};
+    first = at::Tensor();
   }
   EXPECT_TRUE(second.equal(at::arange(5000) * 2));
   second.add_(1);  // a copy of its own

@@ -4,6 +4,7 @@
 
 #include <unordered_map>
 
+#include "exec/allocator.h"
 #include "ops/arguments.h"
 #include "ops/pair_sums.h"
 #include "passes/quantize/rewrite.h"
@@ -69,6 +70,7 @@ class Rounder {
       if (found == moments.end()) continue;  // no second moments for this kind of layer: nearest
       context_.check_cancelled();
       round(placement_.weights[i], grids_[i], found->second);
+      return_freed_memory();
     }
   }
 
@@ -142,6 +144,7 @@ std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placem
     const WeightOptions& own = precision_of(precisions, *quantizer.layer).weights;
     grids.push_back(choose_layer_grid(quantizer.kind, model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
   }
+  return_freed_memory();
   if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids, cut(model.graph)).run();
   return grids;
 }

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "exec/allocator.h"
 #include "exec/tensor_store.h"
 #include "ops/channel_scale.h"
 #include "passes/quantize/weights/layer_inputs.h"
@@ -126,6 +127,7 @@ class ScaleWalk {
         if (end_of(path) == at) move(path, moved);
       }
       for (const std::string& name : moved) model_.weights.set(name, store_.keep(model_.weights.get(name)));
+      return_freed_memory();
       std::erase_if(moments_, [&](const auto& entry) { return !is_wanted_after(at, entry.first); });
     }
   }
