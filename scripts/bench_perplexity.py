@@ -41,7 +41,7 @@ def divides(checkpoint, group):
 
 class Bench:
     def __init__(self, options, folder):
-        self.options, self.folder = options, pathlib.Path(folder)
+        self.options, self.folder = options, pathlib.Path(folder).resolve()
         self.model, self.checkpoint = pathlib.Path(options.model).resolve(), pathlib.Path(options.checkpoint).resolve()
         self.tokenizer = options.tokenizer or self.model.with_suffix(".tokenizer.xml")
         self.results = pathlib.Path(options.results)
