@@ -9,7 +9,7 @@
 #include "core/metric_facts.h"
 #include "core/tree.h"
 #include "report/html_page.h"
-#include "report/svg.h"
+#include "report/charts.h"
 
 namespace dsc {
 namespace {
@@ -101,7 +101,7 @@ std::string loop_html(const Loop& loop, const std::vector<Decision>& rows) {
     table.push_back(std::move(cells));
   }
   out << "<h2>Nights</h2>\n";
-  html::write_table(out, columns, table);
+  html::write_table(out, "Nights", columns, table);
   out << html::kEnd;
   return std::move(out).str();
 }

@@ -11,7 +11,7 @@
 #include "report/html_page.h"
 #include "report/markdown_table.h"
 #include "report/report.h"
-#include "report/svg.h"
+#include "report/charts.h"
 
 namespace dsc {
 namespace {
@@ -174,7 +174,7 @@ std::string comparison_html(const RunComparison& comparison) {
   out << "</div>\n";
   for (const auto& table : comparison_tables(comparison)) {
     out << "<h2>" << escape_xml(table.title) << "</h2>\n";
-    html::write_table(out, table.columns, table.rows);
+    html::write_table(out, table.title, table.columns, table.rows);
   }
   for (const auto& figures : {comparison.metrics, comparison.figures}) {
     for (const auto& figure : figures) {

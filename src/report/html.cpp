@@ -1,15 +1,13 @@
 // report.html: one file that opens offline.
 #include <algorithm>
-#include <cstdlib>
 #include <sstream>
 #include <string_view>
 
 #include "core/log.h"
-#include "core/metric_facts.h"
 #include "core/printed.h"
 #include "report/html_page.h"
+#include "report/html_sections.h"
 #include "report/report.h"
-#include "report/svg.h"
 
 namespace dsc {
 namespace {
@@ -34,44 +32,6 @@ void write_cards(std::ostream& out, const Report& report) {
   out << "</div>\n";
 }
 
-// Accuracies end at 1.
-Bounds bounds_of(const std::string& metric) { return is_share(metric) ? Bounds{0, 1} : Bounds{}; }
-
-void write_steps(std::ostream& out, const Report& report) {
-  out << "<h2>Steps</h2>\n";
-  const auto& base = baseline_step(report);
-  std::vector<std::string> columns = {"step", "time"};
-  for (const auto& [metric, unused] : base.metrics) columns.push_back(metric);
-  for (const auto* column : {"MACs", "parameters", "size"}) columns.emplace_back(column);
-  std::vector<std::vector<std::string>> rows;
-  std::vector<Bar> sizes, macs;
-  for (const auto& step : report.steps) {
-    const auto label = std::to_string(step.index) + " " + step.name;
-    std::vector<std::string> row = {label, format_duration(step.seconds)};
-    for (const auto& [metric, unused] : base.metrics) {
-      const auto found = step.metrics.find(metric);
-      row.push_back(found == step.metrics.end() ? "-" : format_metric(metric, found->second));
-    }
-    const auto bytes = static_cast<double>(step.size_bytes);
-    row.insert(row.end(), {format_count(step.macs), format_count(static_cast<double>(step.parameters)), format_bytes(bytes)});
-    rows.push_back(std::move(row));
-    sizes.push_back({label, bytes, format_bytes(bytes)});
-    macs.push_back({label, step.macs, format_count(step.macs)});
-  }
-  write_table(out, columns, rows);
-  out << bar_chart("Size after each step", sizes) << bar_chart("MACs after each step", macs);
-  const bool is_large = base.size_bytes >= 1000000;
-  for (const auto& [metric, unused] : base.metrics) {
-    std::vector<Dot> dots;
-    for (const auto& step : report.steps) {
-      const auto found = step.metrics.find(metric);
-      if (step.index >= base.index && found != step.metrics.end()) dots.push_back({step.name, static_cast<double>(step.size_bytes) / (is_large ? 1e6 : 1e3), found->second});
-    }
-    out << path_chart(metric + " against size", is_large ? "size, MB" : "size, kB", metric, dots, bounds_of(metric));
-  }
-  out << '\n';
-}
-
 void write_generation(std::ostream& out, const Report& report) {
   if (report.generation.empty()) return;
   std::vector<std::vector<std::string>> rows;
@@ -81,13 +41,13 @@ void write_generation(std::ostream& out, const Report& report) {
                     printed("%.0f %%", 100 * r.spread)});
     bars.push_back({r.model + ", " + r.engine, r.tokens_per_second, printed("%.1f tokens/s", r.tokens_per_second)});
   }
-  out << "<h2>Generation</h2>\n";
-  write_table(out, {"model", "engine", "prompt", "tokens", "first token ms", "tokens/s", "spread"}, rows);
+  out << "<h2 id=\"generation\">Generation</h2>\n";
+  write_table(out, "Generation", {"model", "engine", "prompt", "tokens", "first token ms", "tokens/s", "spread"}, rows);
   out << bar_chart("Tokens a second behind the first", bars);
 }
 
 void write_deployment(std::ostream& out, const Report& report) {
-  if (!report.deployed.empty()) out << "<h2>Deployed</h2>\n";
+  if (!report.deployed.empty()) out << "<h2 id=\"deployed\">Deployed</h2>\n";
   for (const auto& record : report.deployed) {
     out << "<p><b>" << escape_xml(record.engine) << "</b>: ";
     for (const auto& [metric, value] : record.metrics) out << escape_xml(metric) << ' ' << format_metric(metric, value) << "; ";
@@ -95,7 +55,7 @@ void write_deployment(std::ostream& out, const Report& report) {
   }
   write_generation(out, report);
   if (report.latency.empty()) return;
-  out << "<h2>Latency</h2>\n<p>Engines timed in turn in this run: " << escape_xml(report.machine) << ", " << report.threads << (report.threads == 1 ? " thread" : " threads") << ".</p>\n";
+  out << "<h2 id=\"latency\">Latency</h2>\n<p>Engines timed in turn in this run: " << escape_xml(report.machine) << ", " << report.threads << (report.threads == 1 ? " thread" : " threads") << ".</p>\n";
   std::vector<std::vector<std::string>> rows;
   std::map<std::int64_t, std::vector<Bar>> bars;
   for (const auto& r : report.latency) {
@@ -103,79 +63,47 @@ void write_deployment(std::ostream& out, const Report& report) {
                     printed("%.0f %%", 100 * r.spread), printed("%.0f", r.throughput_per_s)});
     bars[r.batch].push_back({r.model + ", " + r.engine, r.p50_ms, printed("%.3f ms", r.p50_ms)});
   }
-  write_table(out, {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "examples/s"}, rows);
+  write_table(out, "Latency", {"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "spread", "examples/s"}, rows);
   for (const auto& [batch, chart] : bars) out << bar_chart("Median latency, batch " + std::to_string(batch), chart);
 }
 
-void write_gates_and_files(std::ostream& out, const Report& report) {
+void write_gates(std::ostream& out, const Report& report) {
   if (!report.gates.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& gate : report.gates) rows.push_back({gate.passed ? "passed" : "FAILED", gate.metric, gate.rule, gate.message});
-    out << "<h2>Gates</h2>\n";
-    write_table(out, {"", "metric", "rule", "measured"}, rows);
+    out << "<h2 id=\"gates\">Gates</h2>\n";
+    write_table(out, "Gates", {"", "metric", "rule", "measured"}, rows);
   }
+}
+
+void write_files(std::ostream& out, const Report& report) {
   if (!report.files.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& file : report.files) {
       const auto bytes = static_cast<double>(file.size_bytes), base = static_cast<double>(file.base_size_bytes);
       rows.push_back({file.path, file.format, format_bytes(bytes), base > 0 ? printed("%.2fx", base / bytes) : "-", file.check});
     }
-    out << "<h2>Files</h2>\n";
-    write_table(out, {"file", "format", "size", "smaller than the base's", "check"}, rows);
+    out << "<h2 id=\"files\">Files</h2>\n";
+    write_table(out, "Files", {"file", "format", "size", "smaller than the base's", "check"}, rows);
   }
   if (!report.overrides.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& entry : report.overrides) rows.push_back({entry.path, entry.value, entry.origin});
-    out << "<h2>Overrides</h2>\n";
-    write_table(out, {"path", "value", "from"}, rows);
+    out << "<h2 id=\"overrides\">Overrides</h2>\n";
+    write_table(out, "Overrides", {"path", "value", "from"}, rows);
   }
 }
 
-// Curves with the same ending share a chart: train_loss of two stages, say.
-void write_curves(std::ostream& out, const StepRecord& step) {
-  std::map<std::string, std::vector<Series>> charts;
-  for (const auto& curve : step.curves) {
-    const auto slash = curve.name.rfind('/');
-    charts[slash == std::string::npos ? curve.name : curve.name.substr(slash + 1)].push_back({curve.name, curve.epochs, curve.values});
+// Links to the sections, of which there are many: those with an id.
+std::string navigation(const std::string& body) {
+  std::string html = "<nav aria-label=\"Sections\"><ul>";
+  const std::string_view mark = "<h2 id=\"";
+  for (std::size_t at = body.find(mark); at != std::string::npos; at = body.find(mark, at)) {
+    at += mark.size();
+    const auto quote = body.find('"', at), end = body.find("</h2>", quote);
+    html += "<li><a href=\"#" + body.substr(at, quote - at) + "\">" + body.substr(quote + 2, end - quote - 2) + "</a></li>";
   }
-  constexpr std::string_view kValid = "valid_";
-  for (const auto& [name, series] : charts) {
-    out << line_chart(name, "epoch", series, bounds_of(name.starts_with(kValid) ? name.substr(kValid.size()) : name));
-  }
-}
-
-// A table with columns `X` and `X after` also shows, row by row, how much of X is left.
-void write_what_is_left(std::ostream& out, const TableRecord& table) {
-  for (std::size_t before = 0; before < table.columns.size(); ++before) {
-    const auto found = std::find(table.columns.begin(), table.columns.end(), table.columns[before] + " after");
-    if (found == table.columns.end()) continue;
-    const auto after = static_cast<std::size_t>(found - table.columns.begin());
-    std::vector<Bar> bars;
-    for (const auto& row : table.rows) {
-      const double from = std::atof(row.at(before).c_str()), to = std::atof(row.at(after).c_str());
-      if (from > 0) bars.push_back({row.front(), to / from, row.at(after) + " of " + row.at(before)});
-    }
-    if (!bars.empty()) out << bar_chart(table.columns[before] + " left", bars);
-  }
-}
-
-void write_details(std::ostream& out, const Report& report) {
-  for (const auto& step : report.steps) {
-    if (step.notes.empty() && step.statistics.empty() && step.tables.empty() && step.curves.empty()) continue;
-    out << "<h2>Step " << step.index << ": " << escape_xml(step.name) << "</h2>\n<ul>";
-    for (const auto& statistic : step.statistics) {
-      out << "<li>" << escape_xml(statistic.name) << ": " << printed("%.6g", statistic.value) << ' ' << escape_xml(statistic.unit) << "</li>";
-    }
-    for (const auto& note : step.notes) out << "<li>" << escape_xml(note) << "</li>";
-    out << "</ul>\n";
-    write_curves(out, step);
-    for (const auto& table : step.tables) {
-      out << "<details><summary>" << escape_xml(table.name) << " (" << table.rows.size() << " rows)</summary>";
-      write_table(out, table.columns, table.rows);
-      write_what_is_left(out, table);
-      out << "</details>\n";
-    }
-  }
+  return html + "</ul></nav>\n";
 }
 
 }  // namespace
@@ -187,16 +115,19 @@ std::string report_html(const Report& report) {
       << escape_xml(report.recipe) << ", seed " << report.seed << ", dscompress " << escape_xml(report.tool_version) << ", started "
       << escape_xml(report.started_at) << ", " << format_duration(report.seconds) << ".</p>\n";
   if (!report.error.empty()) out << "<pre>" << escape_xml(report.error) << "</pre>\n";
-  if (!report.steps.empty()) {
-    write_cards(out, report);
-    write_steps(out, report);
-  }
-  write_deployment(out, report);
-  write_gates_and_files(out, report);
-  if (!report.notes.empty()) out << "<h2>Notes</h2>\n";
-  for (const auto& note : report.notes) out << "<p>" << escape_xml(note) << "</p>\n";
-  write_details(out, report);
-  out << html::kEnd;
+  if (!report.steps.empty()) write_cards(out, report);
+  std::ostringstream sections;
+  write_gates(sections, report);
+  html::write_steps(sections, report);
+  write_deployment(sections, report);
+  html::write_layers(sections, report);
+  html::write_examples(sections, report);
+  write_files(sections, report);
+  if (!report.notes.empty()) sections << "<h2 id=\"notes\">Notes</h2>\n";
+  for (const auto& note : report.notes) sections << "<p>" << escape_xml(note) << "</p>\n";
+  html::write_details(sections, report);
+  const auto body = std::move(sections).str();
+  out << navigation(body) << body << html::kEnd;
   return std::move(out).str();
 }
 

@@ -2,7 +2,7 @@
 #include <sstream>
 
 #include "report/report.h"
-#include "report/svg.h"
+#include "report/charts.h"
 
 namespace dsc {
 std::string report_junit(const Report& report) {

@@ -38,6 +38,7 @@ void StepRecord::fields(FieldVisitor& visit) {
   visit("notes", notes, {.text = "Findings reported by the pass."});
   visit("tables", tables, {.text = "Tables reported by the pass."});
   visit("curves", curves, {.text = "Training curves."});
+  visit("latency", latency, {.text = "The step's model beside the base; absent: not timed."});
 }
 
 void LatencyRecord::fields(FieldVisitor& visit) {
@@ -60,6 +61,8 @@ void DeployedRecord::fields(FieldVisitor& visit) {
   visit("layers_int8", layers_int8, {.text = "How many of them run in 8-bit integer kernels."});
   visit("layers_not_int8", layers_not_int8, {.text = "Names of those that do not."});
   visit("layers_by_device", layers_by_device, {.text = "Executed layers on each device."});
+  visit("timed_batch", timed_batch, {.text = "Examples per run with which `layers` were timed; 0: they were not."});
+  visit("layers", layers, {.text = "Executed layers that took time."});
 }
 
 void GenerationRecord::fields(FieldVisitor& visit) {
@@ -124,6 +127,9 @@ void Report::fields(FieldVisitor& visit) {
   visit("generation", generation, {.text = "How fast a language model that keeps keys and values generates, base and compressed in turn."});
   visit("files", files, {.text = "Files written."});
   visit("gates", gates, {.text = "Results of the gates."});
+  visit("layers", layers, {.text = "Layers with weights, before and after."});
+  visit("classes", classes, {.text = "Which classes were taken for which; absent: the model does not choose one class for each example."});
+  visit("examples", examples, {.text = "Examples that went most wrong."});
   visit("overrides", overrides, {.text = "What was set from outside the recipe file."});
   visit("predictions", predictions, {.text = "What became of each example; absent: nothing was evaluated."});
   visit("peak_memory_bytes", peak_memory_bytes, {.text = "Resident memory of the run's process at its largest; of the last part if it was resumed.", .unit = "bytes"});

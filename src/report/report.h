@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dscompress/fields.h"
+#include "report/detail_records.h"
 
 namespace dsc {
 
@@ -49,6 +50,7 @@ struct StepRecord {
   std::vector<std::string> notes;
   std::vector<TableRecord> tables;
   std::vector<CurveRecord> curves;
+  std::optional<StepLatencyRecord> latency;  // none: not timed, or before the baseline
   void fields(FieldVisitor& visit);
 };
 
@@ -81,6 +83,8 @@ struct DeployedRecord {
   std::int64_t layers_total = 0, layers_int8 = 0;   // convolutions, linears and matrix products
   std::vector<std::string> layers_not_int8;
   std::map<std::string, std::int64_t> layers_by_device;  // of all executed layers
+  std::int64_t timed_batch = 0;                          // of `layers`; 0: they were not timed
+  std::vector<ExecutedLayerRecord> layers;
   void fields(FieldVisitor& visit);
 };
 
@@ -138,6 +142,9 @@ struct Report {
   std::vector<GenerationRecord> generation;
   std::vector<FileRecord> files;
   std::vector<GateRecord> gates;
+  std::vector<LayerRecord> layers;        // with weights, in the base's order
+  std::optional<ClassesRecord> classes;   // of models that choose one class for each example
+  std::vector<ExampleRecord> examples;    // that went most wrong
   std::vector<OverrideRecord> overrides;
   std::optional<PredictionsRecord> predictions;
   std::int64_t peak_memory_bytes = 0;  // resident, of the run's process

@@ -9,7 +9,7 @@
 #include "core/log.h"
 #include "core/printed.h"
 #include "report/html_page.h"
-#include "report/svg.h"
+#include "report/charts.h"
 #include "report/sweep_report.h"
 
 namespace dsc {
@@ -177,7 +177,7 @@ void write_trials(std::ostream& out, const SweepReport& report, const std::vecto
   }
   out << ".</p>\n";
   const auto rows = sweep_table(report, shown);
-  html::write_table(out, rows.front(), {rows.begin() + 1, rows.end()});
+  html::write_table(out, "Trials", rows.front(), {rows.begin() + 1, rows.end()});
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "dscompress/error.h"
-#include "report/svg.h"
+#include "report/charts.h"
 
 namespace dsc {
 namespace {
@@ -118,7 +118,11 @@ TEST(Report, ReportOfAFailedRunNeedsNoSteps) {
 TEST(Charts, SurviveEmptyConstantAndNonFiniteData) {
   EXPECT_EQ(line_chart("t", "x", {}), "");
   EXPECT_EQ(bar_chart("t", {}), "");
-  EXPECT_EQ(path_chart("t", "x", "y", {{"one", 1, 1}}), "");
+  EXPECT_EQ(scatter_chart("t", "x", "y", {}), "");
+  EXPECT_EQ(waterfall_chart("t", {{"base", 1, "1"}}, true, false), "");
+  EXPECT_EQ(span_chart("t", {}), "");
+  EXPECT_EQ(histogram_chart({.title = "t"}), "");
+  EXPECT_EQ(roofline_chart("t", {"f32"}, {{1, 1, "", 0}}), "");
   EXPECT_NE(line_chart("t", "x", {{"flat", {0, 1}, {2, 2}}}), "");
   const auto chart = line_chart("t", "x", {{"gap", {0, 1, 2}, {1, std::numeric_limits<double>::quiet_NaN(), 3}}});
   EXPECT_EQ(chart.find("nan"), std::string::npos);
@@ -136,7 +140,7 @@ TEST(Charts, MarksAreJoinedOnlyWhereTheyAreALine) {
   EXPECT_EQ(dots.find("<polyline"), std::string::npos);
   EXPECT_NE(dots.find("<title>kept: &lt;worse&gt;</title></circle>"), std::string::npos);
   const auto limit = line_chart("t", "x", {{.name = "at most", .x = {1, 5}, .y = {2, 2}, .mark = Mark::dashes}});
-  EXPECT_NE(limit.find("stroke-dasharray"), std::string::npos);
+  EXPECT_NE(limit.find("class=\"s0 dashes\""), std::string::npos);
   EXPECT_EQ(limit.find("<circle"), std::string::npos);
 }
 
@@ -155,12 +159,85 @@ TEST(Report, AxesOfAccuraciesEndAtOne) {
   report.steps[1].metrics = {{"top1", 1.0}};
   report.steps[2].metrics = {{"top1", 1.0}};
   const auto text = report_html(report);
-  EXPECT_NE(text.find(">1</text>"), std::string::npos);
-  for (const auto* beyond : {">1.05</text>", ">1.1</text>", ">1.02</text>", ">1.01</text>"}) EXPECT_EQ(text.find(beyond), std::string::npos) << beyond;
+  EXPECT_NE(text.find(">100</text>"), std::string::npos);
+  for (const auto* beyond : {">105</text>", ">110</text>", ">102</text>", ">101</text>"}) EXPECT_EQ(text.find(beyond), std::string::npos) << beyond;
+}
+
+// Each bar begins where the one before ended; green where the figure became better.
+TEST(Charts, AWaterfallGoesFromStepToStep) {
+  const auto chart = waterfall_chart("size", {{"base", 100, "100 B"}, {"prune", 50, "50 B"}, {"repair", 50, "50 B"}, {"widen", 75, "75 B"}}, false, true);
+  const auto bar = [&](const std::string& classes) {
+    const auto at = chart.find("<rect class=\"" + classes + "\" x=\"");
+    const auto number = [&](const std::string& name) { return std::stod(chart.substr(chart.find(name + "=\"", at) + name.size() + 2)); };
+    return std::pair{number(" x"), number(" x") + number("width")};
+  };
+  const auto base = bar("f7"), better = bar("good"), worse = bar("bad");
+  const double half = (base.first + base.second) / 2, three_quarters = (half + base.second) / 2;
+  EXPECT_NEAR(better.first, half, 0.2);
+  EXPECT_NEAR(better.second, base.second, 0.2);
+  EXPECT_NEAR(worse.first, half, 0.2);
+  EXPECT_NEAR(worse.second, three_quarters, 0.2);
+  EXPECT_NE(chart.find("aria-label=\"size: base 100 B; prune 50 B; repair 50 B; widen 75 B\""), std::string::npos) << "what is drawn is also said";
+}
+
+TEST(Charts, TheFrontHoldsWhatNoOtherPointBeats) {
+  std::vector<Point> points{{.x = 1, .y = 0.5}, {.x = 2, .y = 0.4}, {.x = 2, .y = 0.9}, {.x = 3, .y = 0.9}, {.x = 1, .y = 0.5}};
+  const auto front = [&] {
+    std::vector<bool> on;
+    for (const auto& point : points) on.push_back(point.on_front);
+    return on;
+  };
+  mark_front(points, true);
+  EXPECT_EQ(front(), (std::vector<bool>{true, false, true, false, true})) << "equal points do not beat each other";
+  mark_front(points, false);
+  EXPECT_EQ(front(), (std::vector<bool>{true, true, false, false, true}));
+}
+
+TEST(Report, HtmlShowsWhatEachStepChangedSinceTheBaseline) {
+  auto report = sample();
+  report.steps[1].latency = {"openvino CPU f32", 1, 2.0, 2.0};
+  report.steps[2].latency = {"openvino CPU f32", 1, 0.5, 2.0};
+  const auto text = report_html(report);
+  for (const auto* part : {"88.00 % (-2.00)", "500 B (-88 %)", "2.00 k (-60 %)", "0.500 ms (-75 %)", "top1 against size", "top1 against latency"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(text.find("0 base 10.00 %"), std::string::npos) << "what was before the baseline is not compared";
+}
+
+TEST(Report, HtmlSaysWhichClassesAndExamplesWentWrong) {
+  auto report = sample();
+  report.classes = ClassesRecord{.names = {"cat", "dog"}, .base = {{5, 1}, {0, 6}}, .compressed = {{4, 2}, {0, 6}}, .confused = {{0, 1, 1, 2}}};
+  report.examples = {{.of = "turned wrong", .index = 7, .label = "cat", .base = "cat", .compressed = "dog", .base_loss = 0.5, .compressed_loss = 3, .text = "<a cat>", .picture = ""}};
+  const auto text = report_html(report);
+  for (const auto* part : {"<td class=\"miss\" style=\"--v:1.00\">2</td>", "<td class=\"hit\" style=\"--v:0.83\">5</td>", "Turned wrong by compression", "&lt;a cat&gt;", "dog (loss 3.00)"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(text.find("Worst of the base"), std::string::npos) << "there are none";
+}
+
+TEST(Report, HtmlShowsLayersBeforeAndAfter) {
+  auto report = sample();
+  report.layers = {{.name = "conv1", .type = "conv2d", .channels_before = 16, .channels = 12, .macs_before = 1000, .macs = 750, .parameters_before = 144, .parameters = 108, .weight_bits = 8, .low = -1, .high = 2, .histogram = {1, 5, 2}},
+                   {.name = "conv2", .type = "conv2d", .channels_before = 8, .channels = 0, .macs_before = 500, .parameters_before = 72}};
+  report.deployed = {{.engine = "openvino CPU int8+f32", .timed_batch = 4, .layers = {{"conv1", "Convolution", "u8", "brgconv", 0.5, 4e6, 2e5}, {"fc", "FullyConnected", "f32", "gemm", 0.25, 1e6, 1e5}}}};
+  const auto text = report_html(report);
+  for (const auto* part : {"16 → 12", "gone", "values of quantised weights (1 layers)", "What takes the time", "0.500 ms, 67 %", "Roofline", "8 GMAC/s", "0.4 GB/s"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+}
+
+// A screen reader says which row and column a figure is of, and what a drawing shows.
+TEST(Report, HtmlNamesItsTablesAndDrawings) {
+  const auto text = report_html(sample());
+  EXPECT_NE(text.find("<th scope=\"row\">2 prune</th>"), std::string::npos);
+  EXPECT_NE(text.find("<html lang=\"en\">"), std::string::npos);
+  for (std::size_t at = text.find("<svg viewBox"); at != std::string::npos; at = text.find("<svg viewBox", at + 1)) {
+    EXPECT_NE(text.substr(at, text.find('>', at) - at).find("aria-label=\""), std::string::npos) << text.substr(at, 80);
+  }
 }
 
 TEST(Charts, LabelsOfDotsThatLieTogetherDoNotCoverEachOther) {
-  const auto chart = path_chart("t", "x", "y", {{"first", 1, 1}, {"second", 1, 1}, {"third", 1.01, 1}, {"far", 9, 2}});
+  const auto chart = scatter_chart("t", "x", "y", {{.x = 1, .y = 1, .label = "first"}, {.x = 1, .y = 1, .label = "second"}, {.x = 1.01, .y = 1, .label = "third"}, {.x = 9, .y = 2, .label = "far"}});
   const auto height_of = [&](const std::string& label) {
     const auto end = chart.find(">" + label + "<"), begin = chart.rfind(" y=\"", end);
     return std::stod(chart.substr(begin + 4));

@@ -104,7 +104,7 @@ TEST(SweepFiles, SayWhatWasFound) {
   EXPECT_EQ(json.at("trials")[2].at("status"), "failed");
 }
 
-// An axis for each parameter and objective, lowest value at the bottom (y 226), highest at the top (y 34).
+// An axis for each parameter and objective, lowest value at the bottom (y 206), highest at the top (y 24).
 TEST(SweepFiles, ParallelCoordinatesJoinTheValuesOfATrial) {
   SweepReport report{.name = "s", .parameters = {"cut", "how"}, .objectives = {{"size", false}}};
   const auto trial = [](int number, const char* cut, const char* how, double size) {
@@ -112,9 +112,9 @@ TEST(SweepFiles, ParallelCoordinatesJoinTheValuesOfATrial) {
   };
   report.trials = {trial(1, "0.2", "b", 100), trial(2, "0.6", "a", 300), trial(3, "0.4", "", 200)};
   const auto html = sweep_html(report);
-  EXPECT_NE(html.find("<path d=\"M48.0 226.0L280.0 34.0L512.0 226.0\"><title>trial 1"), std::string::npos);
-  EXPECT_NE(html.find("<path d=\"M48.0 34.0L280.0 226.0L512.0 34.0\"><title>trial 2"), std::string::npos);
-  EXPECT_NE(html.find("<path d=\"M48.0 130.0M512.0 130.0\"><title>trial 3"), std::string::npos) << "a trial without a value has a gap";
+  EXPECT_NE(html.find("<path d=\"M12.0 206.0L184.0 24.0L356.0 206.0\"><title>trial 1"), std::string::npos);
+  EXPECT_NE(html.find("<path d=\"M12.0 24.0L184.0 206.0L356.0 24.0\"><title>trial 2"), std::string::npos);
+  EXPECT_NE(html.find("<path d=\"M12.0 115.0M356.0 115.0\"><title>trial 3"), std::string::npos) << "a trial without a value has a gap";
 }
 
 // The lines that Optuna 5's JournalStorage replays; tests/sweep/sampler_test.cpp has Optuna read such a file.
