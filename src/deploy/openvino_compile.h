@@ -13,7 +13,7 @@ class Model;
 namespace dsc {
 
 // Whose model may keep state from one run to the next.
-class StatefulEngine : public Engine {
+class StatefulEngine : public TimingEngine {
  public:
   virtual void forget() = 0;  // starts anew
 };

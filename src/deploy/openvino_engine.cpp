@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <openvino/openvino.hpp>
@@ -58,6 +59,7 @@ ov::AnyMap properties_of(const OpenVinoOptions& options) {
   const auto mode = options.performance == "latency" ? ov::hint::PerformanceMode::LATENCY : ov::hint::PerformanceMode::THROUGHPUT;
   ov::AnyMap properties{ov::hint::performance_mode(mode), ov::hint::inference_precision(precisions().at(options.precision))};
   if (options.threads > 0) properties.insert(ov::inference_num_threads(options.threads));
+  if (options.time_layers) properties.insert(ov::enable_profiling(true));
   return properties;
 }
 
@@ -133,10 +135,22 @@ class OpenVinoEngine final : public StatefulEngine {
         const auto& facts = node->get_rt_info();
         const std::string own_device = text_of(facts, "affinity");
         const std::string names = graph_names(text_of(facts, "originalLayersNames"));
-        reports.push_back({names.empty() ? node->get_friendly_name() : names, text_of(facts, "layerType"),
-                           text_of(facts, "runtimePrecision"), text_of(facts, "primitiveType"), own_device.empty() ? devices : own_device});
+        reports.push_back({names.empty() ? node->get_friendly_name() : names, text_of(facts, "layerType"), text_of(facts, "runtimePrecision"),
+                           text_of(facts, "primitiveType"), own_device.empty() ? devices : own_device});
       }
       return reports;
+    });
+  }
+
+  std::vector<double> layer_times_ms() const override {
+    return translating([&] {
+      std::map<std::string, double> times;  // by the name in the runtime model
+      for (const auto& info : request_.get_profiling_info()) {
+        if (info.status == ov::ProfilingInfo::Status::EXECUTED) times[info.node_name] = std::chrono::duration<double, std::milli>(info.real_time).count();
+      }
+      std::vector<double> in_order;
+      for (const auto& node : compiled_.get_runtime_model()->get_ordered_ops()) in_order.push_back(times[node->get_friendly_name()]);
+      return in_order;
     });
   }
 
@@ -215,6 +229,12 @@ std::vector<std::string> openvino_devices() {
 
 std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoOptions& options) {
   check_options(options);
+  return compile_openvino(convert_to_openvino(model), options);
+}
+
+std::unique_ptr<TimingEngine> make_timing_engine(const Model& model, OpenVinoOptions options) {
+  check_options(options);
+  options.time_layers = true;
   return compile_openvino(convert_to_openvino(model), options);
 }
 

@@ -21,6 +21,7 @@ struct OpenVinoOptions {
   std::string precision = "f32";        // of what is not quantised: f32, bf16, f16
   int threads = 0;                      // 0: OpenVINO's choice
   std::string performance = "latency";  // latency, throughput
+  bool time_layers = false;             // as make_timing_engine
   // Sizes of each user input, -1 for any; empty: as the graph declares. Fixed sizes can be faster than symbolic ones.
   std::vector<std::vector<std::int64_t>> shapes = {};
 };
@@ -38,6 +39,13 @@ std::vector<std::string> openvino_devices();  // "CPU", "GPU.0", ...
 // errors: unsupported (every operator that cannot be converted, with node and source line; a device that is not there, or is
 // required and not used), usage (option values).
 std::unique_ptr<Engine> make_openvino_engine(const Model& model, const OpenVinoOptions& options = {});
+
+// The same, measuring as it runs, which slows small layers.
+class TimingEngine : public Engine {
+ public:
+  virtual std::vector<double> layer_times_ms() const = 0;  // in the last run, of what `layers` lists; 0: it did not run
+};
+std::unique_ptr<TimingEngine> make_timing_engine(const Model& model, OpenVinoOptions options);
 
 // Whether a file is one that OpenVINO reads itself: IR (.xml with its .bin beside it) or ONNX.
 bool is_openvino_file(const std::string& path);

@@ -17,6 +17,7 @@ bool openvino_available() { return false; }
 std::string openvino_version() { refuse(); }
 std::vector<std::string> openvino_devices() { return {}; }
 std::unique_ptr<Engine> make_openvino_engine(const Model&, const OpenVinoOptions&) { refuse(); }
+std::unique_ptr<TimingEngine> make_timing_engine(const Model&, OpenVinoOptions) { refuse(); }
 bool is_openvino_file(const std::string&) { return false; }
 Model read_openvino_inputs(const std::string&) { refuse(); }
 OpenVinoPorts read_openvino_ports(const std::string&) { refuse(); }

@@ -12,6 +12,7 @@
 #include "data/bad_values.h"
 #include "data/matching_output.h"
 #include "dscompress/error.h"
+#include "eval/class_choices.h"
 #include "eval/metric.h"
 #include "eval/rows.h"
 #include "ir/describe.h"
@@ -101,7 +102,13 @@ std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& roun
 
 using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>>;
 
-NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateOptions& options, ExampleIds* ids) {
+// What is kept of single examples, whatever the metrics.
+struct KeptExamples {
+  ExampleIds ids;
+  ClassChoices choices;
+};
+
+NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateOptions& options, KeptExamples* kept) {
   const at::NoGradGuard no_grad;
   NamedMetrics metrics;
   for (const auto& name : options.metrics) metrics.emplace_back(name, metric_kind(name).make(dataset));
@@ -120,7 +127,10 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
     const auto references = comparing ? run_round(*options.reference, round, dataset.info(), ranks) : std::vector<at::Tensor>(round.size());
     for (std::size_t i = 0; i < round.size(); ++i) {
       for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference});
-      if (ids) ids->add(round[i]);
+      if (kept) {
+        kept->ids.add(round[i]);
+        kept->choices.add(outputs[i], round[i]);
+      }
       done += round[i].inputs.empty() ? 0 : round[i].inputs.front().size(0) - round[i].filler;
     }
     if (options.progress) options.progress(done, total);
@@ -138,13 +148,14 @@ Metrics evaluate(Engine& engine, const Dataset& dataset, const EvaluateOptions& 
 }
 
 Evaluation evaluate_examples(Engine& engine, const Dataset& dataset, const EvaluateOptions& options) {
-  ExampleIds ids(dataset);
+  KeptExamples kept{ExampleIds(dataset), {}};
   Evaluation evaluation;
-  for (const auto& [name, metric] : run_metrics(engine, dataset, options, &ids)) {
+  for (const auto& [name, metric] : run_metrics(engine, dataset, options, &kept)) {
     evaluation.metrics[name] = metric->value();
     if (auto outcomes = metric->outcomes(); !outcomes.empty()) evaluation.outcomes.emplace(name, std::move(outcomes));
   }
-  evaluation.examples = ids.take();
+  std::move(kept.choices).take(evaluation.outcomes);
+  evaluation.examples = kept.ids.take();
   return evaluation;
 }
 

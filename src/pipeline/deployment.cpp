@@ -7,6 +7,7 @@
 #include "deploy/generation_folder.h"
 #include "deploy/language_model.h"
 #include "eval/metrics.h"
+#include "pipeline/layer_records.h"
 #include "pipeline/measure.h"
 
 namespace dsc {
@@ -67,6 +68,12 @@ void write_generation(const Recipe& recipe, const Model& model, const Model& bas
   report.files.push_back(std::move(record));
 }
 
+void time_layers(const Recipe& recipe, const Model& model, DeployedRecord& record) {
+  const auto engine = make_timing_engine(model, openvino_options(deployed_choice(*recipe.deploy.openvino), latency_threads(recipe)));
+  record.timed_batch = recipe.evaluate.latency->batch.front();
+  record.layers = executed_layers(*engine, model, record.timed_batch, recipe.evaluate.latency->size);
+}
+
 void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report, Predictions& predictions) {
   const auto engine = make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
   DeployedRecord record;
@@ -92,6 +99,7 @@ void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base
     record.metrics = evaluation.metrics;
     predictions.keep(kCompressedDeployed, std::move(evaluation));
   }
+  if (recipe.evaluate.latency) time_layers(recipe, run.model, record);
   report.deployed.push_back(std::move(record));
 }
 

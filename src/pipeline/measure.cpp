@@ -27,8 +27,6 @@ LatencyRecord to_record(const LatencyResult& result, const std::string& model, s
 
 EngineChoice deployed_choice(const OpenVinoDeploy& config) { return {"openvino", config.device, config.precision, config.performance, config.require_device}; }
 
-namespace {
-
 OpenVinoOptions openvino_options(const EngineChoice& choice, int threads) {
   return {.device = choice.device,
           .require_device = choice.require_device,
@@ -36,8 +34,6 @@ OpenVinoOptions openvino_options(const EngineChoice& choice, int threads) {
           .threads = threads,
           .performance = choice.performance};
 }
-
-}  // namespace
 
 std::unique_ptr<Engine> make_engine(const Candidate& candidate, int threads) {
   if (candidate.file.empty()) return make_engine(*candidate.model, candidate.choice, threads);

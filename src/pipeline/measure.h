@@ -23,6 +23,7 @@ struct EngineChoice {
 };
 
 EngineChoice deployed_choice(const OpenVinoDeploy& config);
+OpenVinoOptions openvino_options(const EngineChoice& choice, int threads);
 
 // errors: usage for an unknown engine; unsupported.
 std::unique_ptr<Engine> make_engine(const Model& model, const EngineChoice& choice, int threads);

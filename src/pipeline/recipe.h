@@ -71,6 +71,7 @@ struct GateConfig {
 struct ReportConfig {
   std::string title;                                                 // empty: the recipe's name
   std::vector<std::string> formats = {"markdown", "html", "junit", "prometheus"};  // besides report.json
+  std::int64_t examples = 6;                                         // of each kind that went wrong
   void fields(FieldVisitor& visit);
 };
 

@@ -152,6 +152,7 @@ void ReportConfig::fields(FieldVisitor& visit) {
   visit_words(visit, "formats", formats, kReportFormats,
               {.text = "Forms of the report besides report.json; tensorboard and csv: the curves, while they are made."});
   visit.check(has_duplicates(formats) ? "formats names one twice" : "");
+  visit("examples", examples, {.text = "Examples of data.eval to show of each kind that went most wrong, pictures and texts included; 0: none.", .minimum = 0, .maximum = 50});
 }
 
 void Recipe::fields(FieldVisitor& visit) {

@@ -18,13 +18,16 @@
 #include "ops/cost.h"
 #include "pipeline/deployment.h"
 #include "pipeline/gates.h"
+#include "pipeline/layer_records.h"
 #include "pipeline/plan.h"
 #include "pipeline/predictions.h"
 #include "pipeline/prepare.h"
 #include "pipeline/reproducer.h"
 #include "pipeline/run_folder.h"
 #include "pipeline/step_cache.h"
+#include "pipeline/step_latency.h"
 #include "pipeline/version.h"
+#include "pipeline/wrong_examples.h"
 
 namespace dsc {
 namespace {
@@ -115,6 +118,10 @@ class Run {
     auto& report = state_.report;
     deploy_model(recipe_, prepared_, base_, folder_, report, predictions_);
     report.predictions = predictions_.record();
+    report.layers = layer_records(base_, prepared_.model);
+    if (const auto found = prepared_.resources.data.find(Split::eval); found != prepared_.resources.data.end()) {
+      describe_wrong(predictions_, *found->second, recipe_.data.normalize, recipe_.report.examples, report);
+    }
     report.peak_memory_bytes = peak_memory_bytes();
     report.gates = check_gates(recipe_.gates, report);
     const auto anomalies = find_anomalies(report);
@@ -196,6 +203,7 @@ class Run {
     record.parameters = parameter_count(model);
     record.macs = model_cost(model).macs;
     record.size_bytes = stored_file_bytes(model);
+    if (recipe_.evaluate.latency && record.index >= baseline_ && ranks_.is_first()) time_step(recipe_, model, record.index == baseline_ ? model : base_, record);
     if (!prepared_.resources.data.contains(Split::eval)) return {};
     Progress progress("step " + std::to_string(record.index) + " " + record.name);
     auto evaluation = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,

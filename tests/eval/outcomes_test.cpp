@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "eval/class_choices.h"
 #include "eval/metric.h"
 #include "eval/metrics.h"
 
@@ -63,6 +66,27 @@ TEST(Outcomes, AreInTheOrderOfTheExamplesWhateverTheBatches) {
     EXPECT_EQ(found.outcomes.at("f1").against, (std::vector<float>{1, 0, 0, 1, 1})) << batch;
     EXPECT_EQ(found.examples, evaluate_texts(texts, 3).examples) << "padding is no part of an example";
   }
+}
+
+TEST(Outcomes, ClassesAndLossesAreKeptWhateverTheMetrics) {
+  const Texts texts({{1, 2, 3}, {2}, {3, 3}}, {1, 0, 0});
+  FirstToken engine;
+  const auto found = evaluate_examples(engine, texts, {.metrics = {"top5"}, .batch = 2});
+  EXPECT_EQ(found.outcomes.at(kChosenClass).value, (std::vector<float>{1, 0, 1}));
+  EXPECT_EQ(found.outcomes.at(kChosenClass).against, (std::vector<float>{1, 0, 0}));
+  const auto right = static_cast<float>(std::log(1 + std::exp(-1.0))), wrong = static_cast<float>(std::log(1 + std::exp(1.0)));  // scores are 0 and 1
+  for (const auto& [example, loss] : {std::pair{0, right}, {1, right}, {2, wrong}}) EXPECT_NEAR(found.outcomes.at(kLabelLoss).value[static_cast<std::size_t>(example)], loss, 1e-6);
+}
+
+// Masked classes have the score -inf: JSON knows no infinity.
+TEST(Outcomes, LossesOfMaskedClassesAreFinite) {
+  const at::Tensor scores = at::tensor({0.F, -INFINITY, 1.F, 2.F}).view({2, 2});
+  ClassChoices choices;
+  choices.add(scores, {.inputs = {}, .target = at::tensor({std::int64_t{1}, std::int64_t{1}}), .indices = {0, 1}});
+  std::map<std::string, Outcomes> kept;
+  std::move(choices).take(kept);
+  EXPECT_TRUE(std::isfinite(kept.at(kLabelLoss).value[0]));
+  EXPECT_NEAR(kept.at(kLabelLoss).value[1], std::log(1 + std::exp(-1.0)), 1e-6);
 }
 
 TEST(Outcomes, OtherTextsOrLabelsAreOtherExamples) {
