@@ -52,7 +52,7 @@ std::string draw_axes(const Axis& x, const Axis& y, const std::string& x_label, 
     svg += printed("<line class=\"grid\" x1=\"%g\" y1=\"%.1f\" x2=\"%g\" y2=\"%.1f\"/>", kLeft, at, right, at);
     svg += text_at(kLeft - 6, at + 4, tick_text(tick, y, unit_y), "end");
   }
-  for (double tick = x.low; tick <= x.high + x.step / 1000; tick += x.step) svg += text_at(x.x(tick), bottom + 16, tick_text(tick, x, unit_x), "middle");
+  for (double tick = x.low; tick <= x.high + x.step / 1000; tick += x.step) svg += text_at(x.x(tick), bottom + 18, tick_text(tick, x, unit_x), "middle");
   if (const auto above = with_unit(y_label, unit_y); !above.empty()) svg += text_at(2, 12, above, "start");
   return svg + text_at((kLeft + right) / 2, kHeight - 6, with_unit(x_label, unit_x), "middle");
 }

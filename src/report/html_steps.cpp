@@ -27,7 +27,11 @@ std::optional<double> metric_of(const StepRecord& step, const std::string& metri
   return found == step.metrics.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::optional<double> latency_of(const StepRecord& step) { return step.latency ? std::optional(step.latency->p50_ms) : std::nullopt; }
+// Against the base that was timed in turn with it: how busy the machine was differs from step to step.
+std::optional<double> latency_of(const StepRecord& step, const StepRecord& base) {
+  if (!step.latency || !base.latency || step.latency->base_p50_ms <= 0) return std::nullopt;
+  return base.latency->p50_ms * step.latency->p50_ms / step.latency->base_p50_ms;
+}
 
 std::vector<Quantity> quantities(const StepRecord& base) {
   std::vector<Quantity> all;
@@ -36,7 +40,7 @@ std::vector<Quantity> quantities(const StepRecord& base) {
   }
   all.push_back({"size", [](const StepRecord& step) { return std::optional(static_cast<double>(step.size_bytes)); }, format_bytes});
   all.push_back({"MACs", [](const StepRecord& step) { return std::optional(step.macs); }, format_count});
-  all.push_back({"latency", latency_of, [](double value) { return printed("%.3f ms", value); }});
+  all.push_back({"latency", [base](const StepRecord& step) { return latency_of(step, base); }, [](double value) { return printed("%.3f ms", value); }});
   return all;
 }
 

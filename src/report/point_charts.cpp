@@ -39,7 +39,8 @@ std::string draw_log_axes(const LogAxis& x, const LogAxis& y) {
     const double at = y.at(std::pow(10, power), bottom, kTop);
     svg += printed("<line class=\"grid\" x1=\"%g\" y1=\"%.1f\" x2=\"%g\" y2=\"%.1f\"/>", kLeft, at, right, at) + text_at(kLeft - 6, at + 4, power_text(power), "end");
   }
-  for (int power = x.low; power <= x.high; ++power) svg += text_at(x.at(std::pow(10, power), kLeft, right), bottom + 16, power_text(power), "middle");
+  for (int power = x.low; power < x.high; ++power) svg += text_at(x.at(std::pow(10, power), kLeft, right), bottom + 18, power_text(power), "middle");
+  svg += text_at(kWidth - 2, bottom + 18, power_text(x.high), "end");  // within the drawing, however long it is
   return svg + text_at(2, 12, "GMAC/s", "start") + text_at((kLeft + right) / 2, kHeight - 6, "MACs for each byte moved", "middle");
 }
 
