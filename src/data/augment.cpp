@@ -32,24 +32,27 @@ PixelMap draw_augmentation(const std::vector<Augmentation>& augmentations, const
   return map;
 }
 
-std::vector<float> normalisation_table(const ImageShape& shape, const std::optional<NormalizeConfig>& normalize) {
-  const bool given = normalize && !normalize->mean.empty();
+PixelScale pixel_scale(const ImageShape& shape, const std::optional<NormalizeConfig>& normalize) {
   const auto channels = static_cast<std::size_t>(shape.channels);
   if (normalize && normalize->mean.size() != normalize->std.size()) {
     throw Error(ErrorCode::data, "normalize has " + std::to_string(normalize->mean.size()) + " means and " +
                                      std::to_string(normalize->std.size()) + " standard deviations",
                 {}, "give one of each per channel");
   }
-  if (given && normalize->mean.size() != channels) {
+  if (!normalize || normalize->mean.empty()) return {std::vector<float>(channels, 0), std::vector<float>(channels, 1)};
+  if (normalize->mean.size() != channels) {
     throw Error(ErrorCode::data, "normalize has " + std::to_string(normalize->mean.size()) + " means, the images have " +
                                      std::to_string(channels) + (channels == 1 ? " channel" : " channels"),
                 {}, "give one mean and one std per channel");
   }
-  std::vector<float> table(channels * 256);
-  for (std::size_t c = 0; c < channels; ++c) {
-    const float mean = given ? static_cast<float>(normalize->mean[c]) : 0.0f;
-    const float std = given ? static_cast<float>(normalize->std[c]) : 1.0f;
-    for (std::size_t v = 0; v < 256; ++v) table[c * 256 + v] = (static_cast<float>(v) / 255.0f - mean) / std;
+  return {std::vector<float>(normalize->mean.begin(), normalize->mean.end()), std::vector<float>(normalize->std.begin(), normalize->std.end())};
+}
+
+std::vector<float> normalisation_table(const ImageShape& shape, const std::optional<NormalizeConfig>& normalize) {
+  const auto scale = pixel_scale(shape, normalize);
+  std::vector<float> table(scale.mean.size() * 256);
+  for (std::size_t c = 0; c < scale.mean.size(); ++c) {
+    for (std::size_t v = 0; v < 256; ++v) table[c * 256 + v] = (static_cast<float>(v) / 255.0f - scale.mean[c]) / scale.std[c];
   }
   return table;
 }

@@ -30,6 +30,8 @@ struct PixelMap {
 // Draws one example's augmentations, in their order.
 PixelMap draw_augmentation(const std::vector<Augmentation>& augmentations, const ImageShape& shape, Random random);
 
+// As `normalize` says; mean 0 and std 1 without it. errors: data, when it does not fit the channels.
+PixelScale pixel_scale(const ImageShape& shape, const std::optional<NormalizeConfig>& normalize);
 // Per channel, the float that each byte becomes: (value / 255 - mean) / std in single precision, as torchvision does.
 std::vector<float> normalisation_table(const ImageShape& shape, const std::optional<NormalizeConfig>& normalize);
 

@@ -25,6 +25,11 @@ struct Batch {
   std::int64_t filler = 0;            // rows of `inputs` and `others` beyond those examples, which fill up a fixed batch
 };
 
+// How pixels become numbers: (pixel / 255 - mean) / std, for each channel.
+struct PixelScale {
+  std::vector<float> mean, std;
+};
+
 // What a data set's examples look like, for the checks before a run.
 struct DatasetInfo {
   std::string description;                        // "cifar10 train[:-5000], 45000 examples"
@@ -37,6 +42,7 @@ struct DatasetInfo {
   std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
   std::string largest_label_at;                   // "train.tsv:17", where known
   std::vector<std::string> class_names;           // where the recipe gives them
+  std::optional<PixelScale> pixels;               // of pictures given as floating-point numbers
   std::optional<std::int64_t> vocabulary;         // of text: token ids in `input_ids` are below it
   std::int64_t longest = 0;                       // of text: tokens of the longest example
   std::vector<std::string> notes;                 // worth reporting: "31 of 67349 examples are cut to 48 tokens"

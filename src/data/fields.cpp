@@ -1,6 +1,7 @@
 // What the `data:` section of a recipe accepts.
 #include <array>
 
+#include "core/names.h"
 #include "data/open.h"
 #include "data/split.h"
 #include "dscompress/error.h"
@@ -46,6 +47,18 @@ void NeighbourReplacement::fields(FieldVisitor& visit) {
 
 void BackTranslation::fields(FieldVisitor& visit) {
   visit("column", column, {.text = "The column with the paraphrase.", .required = true});
+}
+
+void RandomCorruption::fields(FieldVisitor& visit) {
+  visit("kinds", kinds, {.text = "Names of corruptions, as in evaluate.robustness, of which one is drawn for each example."});
+  visit("severity", severity, {.text = "The largest severity; each up to it is drawn as often.", .minimum = 1, .maximum = kSeverities});
+  visit("probability", probability, {.text = "Share of the examples that are corrupted.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit.check(kinds.empty() ? "kinds is empty: name a corruption" : "");
+  for (const auto& name : kinds) {
+    const auto* kind = find_corruption(name);
+    visit.check(kind ? "" : "kinds: there is no corruption `" + name + "`; " + suggest(name, corruption_names()));
+    visit.check(kind && kind->needs_synonyms ? "kinds: `" + name + "` needs a file; it is an augmentation of its own" : "");
+  }
 }
 
 void SplitConfig::fields(FieldVisitor& visit) {

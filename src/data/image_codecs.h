@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "data/image_file.h"
 #include "data/resize.h"
@@ -18,6 +19,8 @@ Raster raster_of(const std::uint8_t* pixels, std::int64_t width, std::int64_t he
 // Each reads the header, or all of the first picture. errors: as fail_image.
 ImageHeader jpeg_header(const std::string& path);
 Raster decode_jpeg(const std::string& path, std::int64_t channels);
+// Interleaved pixels, of 1 or 3 channels, written as JPEG of this quality (1 to 100) and read again, in place.
+void through_jpeg(std::vector<std::uint8_t>& pixels, std::int64_t width, std::int64_t height, std::int64_t channels, int quality);
 ImageHeader webp_header(const std::string& path);
 Raster decode_webp(const std::string& path, std::int64_t channels);
 ImageHeader tiff_header(const std::string& path);

@@ -7,6 +7,7 @@
 #include "core/random.h"
 #include "data/augment.h"
 #include "data/column.h"
+#include "data/corruption.h"
 #include "data/mix.h"
 #include "data/rand_augment.h"
 #include "dscompress/error.h"
@@ -15,7 +16,43 @@
 namespace dsc {
 namespace {
 
+// Pictures as a corruption leaves them.
+class CorruptedImages final : public ImageSource {
+ public:
+  CorruptedImages(std::unique_ptr<ImageSource> source, const AppliedCorruption& corruption)
+      : source_(std::move(source)), shape_(source_->shape()), corruption_(corruption), kind_(corruption_kind(corruption.name)) {}
+  ImageShape shape() const override { return shape_; }
+  std::int64_t size() const override { return source_->size(); }
+  bool has_labels() const override { return source_->has_labels(); }
+  std::int64_t label(std::int64_t index) const override { return source_->label(index); }
+  std::optional<std::int64_t> classes() const override { return source_->classes(); }
+  std::vector<std::string> class_names() const override { return source_->class_names(); }
+  std::vector<std::string> notes() const override { return source_->notes(); }
+  const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>& scratch) const override {
+    std::vector<std::uint8_t> read;
+    const std::uint8_t* clean = source_->pixels(index, read);
+    scratch.assign(clean, clean + shape_.bytes());
+    Random random(derive_seed(derive_seed(corruption_.seed, corruption_.name, static_cast<std::uint64_t>(corruption_.severity)), "example", static_cast<std::uint64_t>(index)));
+    corrupt_pixels(kind_, corruption_.severity, shape_, random, scratch);
+    return scratch.data();
+  }
+
+ private:
+  std::unique_ptr<ImageSource> source_;
+  ImageShape shape_;
+  AppliedCorruption corruption_;
+  const CorruptionKind& kind_;
+};
+
+void refuse_kind_of_text(const std::string& name) {
+  if (corruption_kind(name).of_image) return;
+  throw Error(ErrorCode::data, "the corruption `" + name + "` is for text, and these are images", {}, "use gaussian_noise, gaussian_blur, jpeg or another one of images");
+}
+
 void refuse_unless_image(const Augmentation& augmentation) {
+  if (const auto* corruption = std::get_if<RandomCorruption>(&augmentation)) {
+    for (const auto& kind : corruption->kinds) refuse_kind_of_text(kind);
+  }
   const bool text = std::holds_alternative<SynonymReplacement>(augmentation) || std::holds_alternative<NeighbourReplacement>(augmentation) ||
                     std::holds_alternative<BackTranslation>(augmentation);
   if (text)
@@ -32,7 +69,7 @@ class ImageDataset : public Dataset {
         augment_(split.augment),
         table_(normalisation_table(shape_, normalize)) {
     for (const auto& augmentation : augment_) {
-      if (const auto* config = std::get_if<RandAugment>(&augmentation)) rand_augment_ = *config;
+      changes_pixels_ = changes_pixels_ || std::holds_alternative<RandAugment>(augmentation) || std::holds_alternative<RandomCorruption>(augmentation);
       refuse_unless_image(augmentation);
     }
     info_.description = std::string(enum_names(split.format)[static_cast<std::size_t>(split.format)]) + " " +
@@ -43,6 +80,7 @@ class ImageDataset : public Dataset {
     info_.class_names = source_->class_names();
     info_.notes = source_->notes();
     normalized_ = normalize && !normalize->mean.empty();
+    info_.pixels = pixel_scale(shape_, normalize);
   }
 
   std::int64_t size() const override { return source_->size(); }
@@ -56,7 +94,7 @@ class ImageDataset : public Dataset {
   std::unique_ptr<ImageSource> source_;
   ImageShape shape_;
   std::vector<Augmentation> augment_;
-  std::optional<RandAugment> rand_augment_;
+  bool changes_pixels_ = false;
   std::vector<float> table_;
   bool normalized_ = false;
   DatasetInfo info_;
@@ -65,6 +103,7 @@ class ImageDataset : public Dataset {
 bool ImageDataset::set_input_type(std::size_t, ScalarType type) {
   if (type == ScalarType::boolean || !is_readable(pt2::to_aten(type))) return false;
   if (!is_floating(type)) give_pixels(type);
+  if (!is_floating(type)) info_.pixels.reset();
   info_.inputs.front().dtype = type;
   return true;
 }
@@ -79,6 +118,21 @@ void ImageDataset::give_pixels(ScalarType type) {
     throw Error(ErrorCode::data, takes + ", and mixed pictures are no whole numbers", {.pointer = "/augment"}, "remove mixup and cutmix");
   }
   for (std::size_t i = 0; i < table_.size(); ++i) table_[i] = static_cast<float>(i % 256);
+}
+
+// RandAugment and corruptions, in the order of the recipe, before crops and flips.
+void change_pixels(const std::vector<Augmentation>& augmentations, const ImageShape& shape, std::uint64_t seed, std::uint64_t example, std::vector<std::uint8_t>& pixels) {
+  for (const auto& augmentation : augmentations) {
+    if (const auto* operations = std::get_if<RandAugment>(&augmentation)) {
+      Random random(derive_seed(seed, "rand_augment", example));
+      rand_augment(*operations, shape, random, pixels);
+    } else if (const auto* corruption = std::get_if<RandomCorruption>(&augmentation)) {
+      Random random(derive_seed(seed, "corruption", example));
+      if (random.uniform() >= corruption->probability) continue;
+      const auto& name = corruption->kinds[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(corruption->kinds.size())))];
+      corrupt_pixels(corruption_kind(name), 1 + random.below(corruption->severity), shape, random, pixels);
+    }
+  }
 }
 
 // Plain loops, so that a loader's thread does not start threads of its own.
@@ -96,10 +150,9 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
   for (const std::int64_t index : indices) {
     const std::uint8_t* pixels = source_->pixels(index, scratch);
     const auto number = static_cast<std::uint64_t>(index);
-    if (augmented && rand_augment_) {
+    if (augmented && changes_pixels_) {
       changed.assign(pixels, pixels + shape_.bytes());
-      Random random(derive_seed(*augment_seed, "rand_augment", number));
-      rand_augment(*rand_augment_, shape_, random, changed);
+      change_pixels(augment_, shape_, *augment_seed, number, changed);
       pixels = changed.data();
     }
     render(pixels, shape_, augmented ? draw_augmentation(augment_, shape_, Random(derive_seed(*augment_seed, "augment", number))) : unchanged, table_, out);
@@ -128,6 +181,10 @@ std::uint8_t* MemoryImages::add(std::int64_t label) {
 
 std::unique_ptr<Dataset> make_image_dataset(std::unique_ptr<ImageSource> source, const SplitConfig& split,
                                             const std::optional<NormalizeConfig>& normalize) {
+  if (split.corruption) {
+    refuse_kind_of_text(split.corruption->name);
+    source = std::make_unique<CorruptedImages>(std::move(source), *split.corruption);
+  }
   return std::make_unique<ImageDataset>(std::move(source), split, normalize);
 }
 

@@ -4,26 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+
+#include "data/draws.h"
 
 namespace dsc {
 namespace {
-
-double draw_normal(Random& random) {
-  const double radius = std::sqrt(-2 * std::log(1 - random.uniform()));
-  return radius * std::cos(2 * std::numbers::pi * random.uniform());
-}
-
-double draw_gamma(double shape, Random& random) {
-  if (shape < 1) return draw_gamma(shape + 1, random) * std::pow(1 - random.uniform(), 1 / shape);
-  const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
-  for (;;) {
-    const double x = draw_normal(random), base = 1 + c * x;
-    if (base <= 0) continue;
-    const double v = base * base * base;
-    if (std::log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
-  }
-}
 
 using Partners = std::vector<std::int64_t>;
 
@@ -75,11 +60,6 @@ at::Tensor mixed_labels(const at::Tensor& labels, const Partners& partners, std:
 }
 
 }  // namespace
-
-double draw_beta(double alpha, Random& random) {
-  const double a = draw_gamma(alpha, random), b = draw_gamma(alpha, random);
-  return a + b > 0 ? a / (a + b) : 0.5;
-}
 
 void mix_batch(const std::vector<Augmentation>& augmentations, std::int64_t classes, Random random, Batch& batch) {
   std::vector<const Augmentation*> mixers;

@@ -14,7 +14,4 @@ namespace dsc {
 // neither is asked for.
 void mix_batch(const std::vector<Augmentation>& augmentations, std::int64_t classes, Random random, Batch& batch);
 
-// From Beta(alpha, alpha). source: Marsaglia and Tsang 2000, doi:10.1145/358407.358414, for the two gamma variates.
-double draw_beta(double alpha, Random& random);
-
 }  // namespace dsc

@@ -22,6 +22,16 @@ std::vector<std::string> ingredients(const SplitConfig& split) {
   return files;
 }
 
+namespace {
+
+// Spans of answers and blocks of text lie in the words as they are.
+void refuse_corruption(const SplitConfig& split) {
+  if (!split.corruption) return;
+  throw Error(ErrorCode::data, "the corruption `" + split.corruption->name + "` cannot be had of format " + to_text(split.format), {}, "formats of images and `text` have corruptions");
+}
+
+}  // namespace
+
 std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::optional<NormalizeConfig>& normalize,
                                       std::int64_t limit) {
   SplitConfig split = config;
@@ -38,9 +48,9 @@ std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::opti
     case DataFormat::image_folder: return make_image_dataset(open_image_folder(split), split, normalize);
     case DataFormat::tensors: return open_tensors(split, normalize);
     case DataFormat::text: return open_text(split);
-    case DataFormat::squad: return open_squad(split);
-    case DataFormat::lm: return open_lm(split);
-    case DataFormat::multiple_choice: return open_multiple_choice(split);
+    case DataFormat::squad: refuse_corruption(split); return open_squad(split);
+    case DataFormat::lm: refuse_corruption(split); return open_lm(split);
+    case DataFormat::multiple_choice: refuse_corruption(split); return open_multiple_choice(split);
   }
   throw Error(ErrorCode::internal, "unknown data format");
 }

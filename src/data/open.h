@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "data/corruption.h"
 #include "data/dataset.h"
 #include "data/text_config.h"
 #include "dscompress/error.h"
@@ -64,7 +65,16 @@ struct BackTranslation {
   std::string column;
   void fields(FieldVisitor& visit);
 };
-using Augmentation = std::variant<RandomCrop, HorizontalFlip, RandAugment, Mixup, CutMix, SynonymReplacement, NeighbourReplacement, BackTranslation>;
+// One of the corruptions that need no file, of a severity up to the largest (data/corruption.h).
+struct RandomCorruption {
+  static constexpr const char* kName = "corruption";
+  std::vector<std::string> kinds = {"gaussian_noise", "shot_noise", "impulse_noise"};
+  std::int64_t severity = 3;  // the largest
+  double probability = 0.5;
+  void fields(FieldVisitor& visit);
+};
+using Augmentation =
+    std::variant<RandomCrop, HorizontalFlip, RandAugment, Mixup, CutMix, SynonymReplacement, NeighbourReplacement, BackTranslation, RandomCorruption>;
 
 enum class DataFormat : std::uint8_t {
   cifar10,       // folder with data_batch_1..5.bin and test_batch.bin
@@ -99,6 +109,7 @@ struct SplitConfig {
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
   TextConfig text;                  // text, squad, lm, multiple_choice; its `classes` also image_folder
   std::int64_t limit = 0;           // no recipe key: at most so many of the examples, at even distances; 0: all
+  std::optional<AppliedCorruption> corruption;  // no recipe key: what is done to every example
   void fields(FieldVisitor& visit);
 };
 

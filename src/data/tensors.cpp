@@ -211,6 +211,10 @@ TensorType example_type(const at::Tensor& column) {
 }
 
 void refuse_image_settings(const SplitConfig& split, const std::optional<NormalizeConfig>& normalize) {
+  if (split.corruption) {
+    throw Error(ErrorCode::data, "the corruption `" + split.corruption->name + "` is for images or text; these tensors are not one u8 column [N, C, H, W]", {},
+                "store the images as u8, or remove it");
+  }
   const char* setting = !split.augment.empty() ? "augment" : normalize && !normalize->mean.empty() ? "normalize" : nullptr;
   if (!setting) return;
   throw Error(ErrorCode::data, std::string(setting) + " is for images; these tensors are not one u8 column [N, C, H, W]", {},

@@ -20,6 +20,23 @@ Change replacing(WordChoices choices, double share) {
   };
 }
 
+const CorruptionKind& kind_of_text(const std::string& name) {
+  const auto& kind = corruption_kind(name);
+  if (kind.of_text) return kind;
+  throw Error(ErrorCode::data, "the corruption `" + name + "` is for images, and this is text", {}, "use typos, case, truncation or synonyms");
+}
+
+Change corrupting(const RandomCorruption& config) {
+  for (const auto& name : config.kinds) kind_of_text(name);
+  return [config](TextVariant& variant, Random& random) {
+    if (random.uniform() >= config.probability) return;
+    const auto& kind = corruption_kind(config.kinds[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(config.kinds.size())))]);
+    const auto severity = 1 + random.below(config.severity);
+    variant.text = corrupt_text(kind, severity, variant.text, {}, random);
+    variant.pair = corrupt_text(kind, severity, variant.pair, {}, random);
+  };
+}
+
 Change change_of(const Augmentation& augmentation, const TextTable& table) {
   if (const auto* synonyms = std::get_if<SynonymReplacement>(&augmentation)) return replacing(read_synonyms(synonyms->path.path), synonyms->share);
   if (const auto* neighbours = std::get_if<NeighbourReplacement>(&augmentation)) return replacing(read_neighbours(neighbours->path.path, neighbours->nearest), neighbours->share);
@@ -29,8 +46,21 @@ Change change_of(const Augmentation& augmentation, const TextTable& table) {
       if (const auto& paraphrase = column[static_cast<std::size_t>(variant.row)]; !paraphrase.empty()) variant.text = paraphrase;
     };
   }
+  if (const auto* corruption = std::get_if<RandomCorruption>(&augmentation)) return corrupting(*corruption);
   throw Error(ErrorCode::data, "random_crop, horizontal_flip, rand_augment, mixup and cutmix are for images, and this is text",
-              {.pointer = "/augment"}, "use synonyms, neighbours or back_translation");
+              {.pointer = "/augment"}, "use synonyms, neighbours, back_translation or corruption");
+}
+
+// Each text by itself, so that the same row is corrupted alike whatever else is read.
+void corrupt_variants(const AppliedCorruption& corruption, std::vector<TextVariant>& variants) {
+  const auto& kind = kind_of_text(corruption.name);
+  const auto synonyms = kind.needs_synonyms ? read_synonyms(corruption.synonyms.path) : WordChoices{};
+  const auto seed = derive_seed(corruption.seed, corruption.name, static_cast<std::uint64_t>(corruption.severity));
+  for (auto& variant : variants) {
+    Random random(derive_seed(seed, "row", static_cast<std::uint64_t>(variant.row)));
+    variant.text = corrupt_text(kind, corruption.severity, variant.text, synonyms, random);
+    variant.pair = corrupt_text(kind, corruption.severity, variant.pair, synonyms, random);
+  }
 }
 
 }  // namespace
@@ -43,6 +73,7 @@ std::vector<TextVariant> text_variants(const TextTable& table, const std::vector
     const auto at = static_cast<std::size_t>(row);
     variants.push_back({row, texts[at], columns.pair.empty() ? "" : table.column(columns.pair)[at]});
   }
+  if (split.corruption) corrupt_variants(*split.corruption, variants);
   if (split.augment.empty()) return variants;
   std::vector<Change> changes;
   for (const auto& augmentation : split.augment) changes.push_back(change_of(augmentation, table));

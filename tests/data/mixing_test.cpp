@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "data/draws.h"
 #include "data/mix.h"
 #include "data/rand_augment.h"
 
