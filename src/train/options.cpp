@@ -78,6 +78,7 @@ void TrainOptions::fields(FieldVisitor& visit) {
   visit("keep", keep, {.text = "Weights to end with: the last ones, or those with the best validation metric."});
   visit("monitor", monitor, {.text = "Metric that decides what is best; empty: top1, or the only one."});
   visit("patience", patience, {.text = "Stop after so many validations without a better value; 0: never.", .minimum = 0});
+  visit("adversarial", adversarial, {.text = "Train on pictures that this attack on the model, as it is then, has changed; absent: on the data as it is."});
   visit("freeze", freeze, {.text = "Module or parameter globs to leave as they are."});
   visit("train_only", train_only, {.text = "Module or parameter globs to train; all others stay as they are."});
   visit.check(!freeze.empty() && !train_only.empty() ? "freeze and train_only exclude each other" : "");

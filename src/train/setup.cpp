@@ -75,6 +75,14 @@ void check_batches(const Model& model, const TrainOptions& options, const TrainH
   check_batch_norms(model.graph, std::min(batch_size(data, options.batch), data.size()), frozen);
 }
 
+void check_adversarial(const TrainOptions& options, PassContext& context) {
+  if (!options.adversarial || !context.has_data(Split::train)) return;
+  if (auto problem = problem_with_attack(name_of(*options.adversarial), context.data(Split::train).info())) {
+    problem->place.pointer = "/adversarial";
+    throw Error(ErrorCode::data, std::vector<Problem>{*problem});
+  }
+}
+
 void check_processes(const Model& model, const TrainOptions& options, PassContext& context) {
   const auto processes = processes_of(context);
   if (processes == 1 || !context.has_data(Split::train)) return;
@@ -135,6 +143,7 @@ void Trainer::make_executor() {
   options.frozen.insert(hooks_.frozen.begin(), hooks_.frozen.end());
   for (const auto& name : frozen_parameters(model_, options_)) options.frozen.insert(name);
   executor_ = std::make_unique<Executor>(model_, options);
+  if (options_.adversarial) adversary_ = std::make_unique<Adversary>(model_.graph, model_.weights, data_.info(), *options_.adversarial, context_.device());
   for (const auto& name : executor_->parameter_names()) {
     if (options.frozen.contains(name)) {
       executor_->weight(name).set_requires_grad(false);

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "attack/attack.h"
 #include "data/dataset.h"
 #include "dscompress/pass.h"
 #include "exec/executor.h"
@@ -53,6 +54,7 @@ struct TrainOptions {
   KeepWeights keep = KeepWeights::last;
   std::string monitor;               // metric that decides what is best; empty: top1, else the only one
   std::int64_t patience = 0;         // validations without a better value before the training stops; 0: no early stop
+  std::optional<Attack> adversarial; // train on pictures that this attack changes (Madry et al. 2018, arXiv:1706.06083)
   std::vector<std::string> freeze, train_only;  // selectors (select_parameters); at most one of them
   void fields(FieldVisitor& visit);
 };

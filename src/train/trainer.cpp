@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -42,6 +43,7 @@ TrainResult train(Model& model, const TrainOptions& options, const Objective& ob
   check_monitor(model, options, hooks, context);
   check_batches(model, options, hooks, context);
   check_processes(model, options, context);
+  check_adversarial(options, context);
   if (context.dry_run()) {
     if (auto* listener = dynamic_cast<ForecastListener*>(&context)) listener->forecast(forecast_training(model, options, objective, hooks, context));
     return {};
@@ -128,9 +130,20 @@ void Trainer::throw_other_cause(const std::vector<std::int64_t>& examples) {
   }
 }
 
+// The own rows; what objectives read beside the outputs, teachers among it, stays as the data has it.
+std::vector<at::Tensor> Trainer::inputs_of(const Batch& batch, const BatchRows& rows) {
+  if (!adversary_) return rows.take(batch.inputs);
+  if (!batch.target.defined()) throw Error(ErrorCode::data, "adversarial training needs labels, and the training data has none", {.pointer = "/adversarial"}, "give labels, or remove it");
+  Batch own{.inputs = rows.take(batch.inputs), .others = {}, .target = rows.take({batch.target}).front(), .soft_target = batch.soft_target, .indices = {}};
+  const auto indices = rows.take({at::tensor(batch.indices, at::kLong)}).front();
+  own.indices.assign(indices.const_data_ptr<std::int64_t>(), indices.const_data_ptr<std::int64_t>() + indices.numel());
+  adversary_->follow(*executor_);
+  return adversary_->inputs(own, derive_seed(context_.seed(), hooks_.curve_prefix + "attack", static_cast<std::uint64_t>(progress_.step)));
+}
+
 std::vector<at::Tensor> Trainer::forward(const Batch& batch) {
   const BatchRows rows(ranks_, static_cast<std::int64_t>(batch.indices.size()));
-  const auto inputs = rows.take(batch.inputs);
+  const auto inputs = inputs_of(batch, rows);
   const RanksScope scope(ranks_);
   if (taps_.empty()) return rows.gather(executor_->run(inputs));
   return rows.gather(executor_->run(inputs, taps_, [&](const Value& value, const at::Tensor& tensor) { hooks_.tap(value.name(), rows.gather(tensor)); }));

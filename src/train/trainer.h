@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "attack/adversary.h"
+#include "parallel/batch_rows.h"
 #include "train/average.h"
 #include "train/loss_log.h"
 #include "train/monitor.h"
@@ -31,6 +33,8 @@ TrainPlan plan_training(std::int64_t examples, std::int64_t batch, const TrainOp
 bool needs_monitor(const TrainOptions& options);
 // Whether batch norms and a fixed batch can do with the training data. errors: data.
 void check_batches(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
+// Whether an attack can change the training data. errors: data.
+void check_adversarial(const TrainOptions& options, PassContext& context);
 // Whether batches can be cut into parts, where the run has several processes. errors: recipe.
 void check_processes(const Model& model, const TrainOptions& options, PassContext& context);
 void check_monitor(const Model& model, const TrainOptions& options, const TrainHooks& hooks, PassContext& context);
@@ -70,6 +74,7 @@ class Trainer {
   void share_gradients();
   void update_weights(double lr);
   std::vector<at::Tensor> forward(const Batch& batch);
+  std::vector<at::Tensor> inputs_of(const Batch& batch, const BatchRows& rows);
   void throw_other_cause(const std::vector<std::int64_t>& examples);  // of a loss that is not finite
   double learning_rate_now() const;
   void finish_epoch();
@@ -92,6 +97,7 @@ class Trainer {
   TrainPlan plan_;
   TrainProgress progress_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Adversary> adversary_;  // null: the network trains on the data as it is
   bool channels_last_ = false;
   std::vector<const Value*> taps_;
   std::vector<std::string> names_;  // of the model's trained parameters
