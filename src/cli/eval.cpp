@@ -18,6 +18,7 @@
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
+#include "pipeline/robustness.h"
 #include "pipeline/run_folder.h"
 #include "report/report.h"
 
@@ -68,6 +69,21 @@ std::unique_ptr<Engine> engine_for(const EvalCommand& command, const Recipe& rec
                      static_cast<int>(recipe.threads));
 }
 
+// evaluate.robustness, which LibTorch alone can attack; nothing on another engine.
+std::vector<RobustnessRecord> try_tests(const Recipe& recipe, const EvalCommand& command, const PreparedRun& prepared, Progress& progress) {
+  if (recipe.evaluate.robustness.empty()) return {};
+  const bool is_libtorch = command.engine == "libtorch" || (command.engine.empty() && !is_openvino_file(recipe.model.path.path));
+  if (!is_libtorch || command.precision != "f32") {
+    log_warning("evaluate.robustness is measured by LibTorch in f32 alone, and left out here");
+    return {};
+  }
+  const auto base = command.run.empty() ? std::optional<Model>() : std::optional(read_pt2(RunFolder(absolute_path(command.run)).baseline_model()));
+  return try_robustness(recipe, prepared.model, base ? *base : prepared.model, prepared.resources, [&](const std::string& test, std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update(test, done, total);
+  });
+}
+
 int evaluate_recipe(const Session& session, const EvalCommand& command) {
   const auto own = load_recipe(command.recipe, session);
   auto recipe = recipe_for(own, command);
@@ -93,14 +109,17 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
   const auto start = std::chrono::steady_clock::now();
   const auto metrics = evaluate(*engine, *found->second, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const auto tried = try_tests(recipe, command, prepared, progress);
   if (session.json) {
-    const nlohmann::ordered_json json{{"model", recipe.model.path.path}, {"engine", engine->name()}, {"data", found->second->info().description},
+    nlohmann::ordered_json json{{"model", recipe.model.path.path}, {"engine", engine->name()}, {"data", found->second->info().description},
                                       {"metrics", metrics}, {"seconds", seconds}, {"peak_memory_bytes", peak_memory_bytes()}};
+    for (const auto& figure : figures_of(tried)) json["robustness"][figure.name] = figure.value;
     std::cout << json.dump(2) << '\n';
     return 0;
   }
   std::cout << recipe.model.path.path << ", " << engine->name() << ", " << found->second->info().description << '\n';
   for (const auto& [metric, value] : metrics) std::cout << "  " << metric << "  " << format_metric(metric, value) << '\n';
+  for (const auto& figure : figures_of(tried)) std::cout << "  " << figure.name << "  " << format_metric(figure.metric, figure.value) << '\n';
   return 0;
 }
 

@@ -123,6 +123,7 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   std::int64_t done = 0;
   Ranks& ranks = options.ranks ? *options.ranks : alone();
   for (auto round = next_round(loader, ranks); !round.empty(); round = next_round(loader, ranks)) {
+    if (const auto own = static_cast<std::size_t>(ranks.rank()); options.disturb && own < round.size()) round[own].inputs = options.disturb(round[own]);
     const auto outputs = run_round(engine, round, dataset.info(), ranks);
     const auto references = comparing ? run_round(*options.reference, round, dataset.info(), ranks) : std::vector<at::Tensor>(round.size());
     for (std::size_t i = 0; i < round.size(); ++i) {

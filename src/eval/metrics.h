@@ -25,12 +25,16 @@ const std::vector<std::string>& metric_names();
 // Whether any of these needs the base model.
 bool compares_with_base(const std::vector<std::string>& metrics);
 
+// What the models see in the place of a batch's inputs.
+using Disturb = std::function<std::vector<at::Tensor>(const Batch& batch)>;
+
 struct EvaluateOptions {
   std::vector<std::string> metrics = {"top1"};
   std::int64_t batch = 250;
   std::int64_t limit = 0;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // may throw cancelled
   Engine* reference = nullptr;  // the base model, for `agreement` and `kl`
+  Disturb disturb;              // empty: they see the inputs
   Ranks* ranks = nullptr;       // who run a batch each in turn, and all know all outputs; null: this process runs all
 };
 

@@ -2,6 +2,7 @@
 #include "core/metric_facts.h"
 #include "core/printed.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace dsc {
@@ -10,7 +11,13 @@ namespace {
 // What a gate can look at: the base's and the compressed model's figure, and how many times better the latter is.
 struct Figures {
   std::optional<double> base, now, ratio;
+  std::string metric = {};  // that it is one of, where it has another name
 };
+
+const RobustnessFigure* find_figure(const StepRecord& step, const std::string& name) {
+  const auto found = std::ranges::find(step.robustness_figures, name, &RobustnessFigure::name);
+  return found == step.robustness_figures.end() ? nullptr : &*found;
+}
 
 Figures find_figures(const std::string& metric, const Report& report) {
   if (report.steps.empty()) return {};
@@ -22,6 +29,10 @@ Figures find_figures(const std::string& metric, const Report& report) {
     return {static_cast<double>(first.parameters), static_cast<double>(last.parameters), comparison.parameters_ratio};
   }
   if (metric == "latency_p50") return {{}, {}, comparison.latency_speedup};
+  if (const auto* now = find_figure(last, metric)) {
+    const auto* base = find_figure(first, metric);
+    return {base ? std::optional(base->value) : std::nullopt, now->value, {}, now->metric};
+  }
   Figures figures;
   if (const auto found = comparison.base.find(metric); found != comparison.base.end()) figures.base = found->second;
   if (const auto found = comparison.compressed.find(metric); found != comparison.compressed.end()) figures.now = found->second;
@@ -42,19 +53,20 @@ GateRecord check_bound(const std::string& metric, const char* rule, double bound
 
 }  // namespace
 
-GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now) {
+GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now, const std::string& figure) {
+  const auto& name = figure.empty() ? metric : figure;
   const std::string rule = printed("max_drop %g%s", allowed.value, allowed.unit.c_str());
-  if (!base || !now) return missing(metric, rule, allowed.value);
+  if (!base || !now) return missing(name, rule, allowed.value);
   const Drop drop{metric, allowed};
   const double lost = drop.lost(*base, *now);
   const char* unit = allowed.unit == "%" ? " % of the base" : allowed.unit == "pp" ? " points" : "";
   const char* moved = *now > *base ? "rose" : "fell";
-  return {metric,
+  return {name,
           rule,
           lost,
           allowed.value,
           drop.allows(lost),
-          printed("%s %s by %.3g%s, a loss of %g allowed", metric.c_str(), moved, std::abs(lost), unit, allowed.value)};
+          printed("%s %s by %.3g%s, a loss of %g allowed", name.c_str(), moved, std::abs(lost), unit, allowed.value)};
 }
 
 std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer) {
@@ -80,7 +92,7 @@ std::vector<GateRecord> check_gates(const std::map<std::string, GateConfig>& gat
   std::vector<GateRecord> records;
   for (const auto& [metric, gate] : gates) {
     const auto figures = find_figures(metric, report);
-    if (gate.max_drop) records.push_back(check_drop(metric, *gate.max_drop, figures.base, figures.now));
+    if (gate.max_drop) records.push_back(check_drop(figures.metric.empty() ? metric : figures.metric, *gate.max_drop, figures.base, figures.now, metric));
     if (gate.min) records.push_back(check_bound(metric, "min", *gate.min, figures.now, true, ""));
     if (gate.max) records.push_back(check_bound(metric, "max", *gate.max, figures.now, false, ""));
     if (gate.min_ratio) records.push_back(check_bound(metric, "min_ratio", *gate.min_ratio, figures.ratio, true, " times better than the base"));

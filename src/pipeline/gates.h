@@ -23,7 +23,8 @@ struct GateSection {
 std::vector<Problem> check_gate_section(const Recipe& recipe, const std::map<std::string, GateConfig>& gates, const GateSection& section);
 
 // One rule by itself: how far `now` fell below `base`, of a loss rose above it. Absent figures fail.
-GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now);
+// figure: what messages call it, where it is the metric under other conditions; empty: the metric.
+GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::optional<double> base, std::optional<double> now, const std::string& figure = {});
 // Whether max_drop's unit fits the metric: accuracies need one, losses are no percentage points.
 std::optional<Problem> problem_with_drop_unit(const std::string& metric, const Quantity& drop, const std::string& pointer);
 

@@ -15,6 +15,7 @@
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
+#include "pipeline/robustness.h"
 #include "train/forecast.h"
 
 namespace dsc {
@@ -151,6 +152,7 @@ Plan make_plan(const Recipe& recipe) {
   measure_model(run.model, plan.steps.back());
   const double weights = static_cast<double>(weight_bytes(base)), activations = activation_bytes(base);
   plan.memory_bytes = static_cast<std::int64_t>(weights + activations * static_cast<double>(recipe.evaluate.batch));
+  rehearse_attacks(recipe, base, run.resources);
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
     const auto& step = recipe.passes.steps[i];
     plan.steps.push_back(rehearse(recipe, i, run));
@@ -161,6 +163,7 @@ Plan make_plan(const Recipe& recipe) {
     const double training = 4 * weights + activations * static_cast<double>(reader.batch);
     plan.memory_bytes = std::max(plan.memory_bytes, static_cast<std::int64_t>(training));
   }
+  if (!recipe.passes.steps.empty()) rehearse_attacks(recipe, run.model, run.resources);
   plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
   if (recipe.deploy.openvino) {
     make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));

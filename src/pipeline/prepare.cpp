@@ -11,6 +11,7 @@
 #include "data/open.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
+#include "pipeline/robustness.h"
 #include "pipeline/step_files.h"
 #include "pipeline/version.h"
 
@@ -132,6 +133,7 @@ PreparedRun prepare_run(const Recipe& recipe) {
   run.model = open_model(recipe.model.path.path, recipe.model.weights.path, recipe.model.inputs);
   run.resources.model_notes = bring_into_form(run.model, !recipe.passes.steps.empty());
   open_rest(recipe, run);
+  check_robustness(recipe, run.model);
   return run;
 }
 
@@ -169,6 +171,9 @@ Fingerprints fingerprints_of(const Recipe& recipe, const std::vector<std::string
     std::string print = fingerprint_path(section.config.path.path);
     for (const auto& file : ingredients(section.config)) print += fingerprint_path(file);
     prints["data of " + section.name] = print;
+  }
+  for (const auto& test : recipe.evaluate.robustness) {
+    if (!test.path.empty()) prints["robustness " + test.path.path] = fingerprint_path(test.path.path);
   }
   for (const auto& step : recipe.passes.steps) {
     for (const auto& path : files_of(step)) prints["file " + path] = fingerprint_path(path);

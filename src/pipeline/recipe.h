@@ -15,6 +15,7 @@
 #include "dscompress/fields.h"
 #include "dscompress/pass.h"
 #include "pipeline/baseline_rules.h"
+#include "pipeline/robustness_config.h"
 
 namespace dsc {
 
@@ -43,6 +44,8 @@ struct EvaluateConfig {
   std::int64_t batch = 250;
   std::string baseline;  // a step's name; empty: the model as it was loaded
   std::optional<LatencyConfig> latency;
+  std::vector<RobustnessTest> robustness;
+  RobustnessSteps robustness_steps = RobustnessSteps::all;
   void fields(FieldVisitor& visit);
 };
 

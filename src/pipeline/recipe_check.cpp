@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/names.h"
+#include "data/corruption.h"
 #include "deploy/artifact.h"
 #include "eval/metrics.h"
 #include "pipeline/gates.h"
@@ -27,6 +28,31 @@ void check_metrics(const Recipe& recipe, Problems& problems) {
     problems.push_back({"metrics need data to be measured on, and there is no `data.eval`",
                         {.pointer = "/evaluate/metrics"},
                         "add data.eval, or write metrics: []"});
+  }
+}
+
+// What the format alone tells; check_robustness looks at the data.
+void check_test_fits(const RobustnessTest& test, DataFormat format, const Place& place, Problems& problems) {
+  const auto* corruption = find_corruption(test.kind);
+  const bool of_text = corruption && corruption->of_text, text = format == DataFormat::text;
+  if (format == DataFormat::tensors || of_text == text) return;
+  const std::string what = "`" + test.kind + "` " + (of_text ? "changes words" : "changes pixels") + ", and data.eval has format " + to_text(format);
+  const char* remedy = text         ? "text is tried with typos, case, truncation and synonyms"
+                       : !holds_text(format) ? "images are tried with gaussian_noise, gaussian_blur, jpeg, pgd and others"
+                                    : "formats of images and `text` have corruptions";
+  problems.push_back({what, place, remedy});
+}
+
+void check_tests(const Recipe& recipe, Problems& problems) {
+  const auto& tests = recipe.evaluate.robustness;
+  if (!tests.empty() && recipe.evaluate.metrics.empty()) {
+    problems.push_back({"robustness is measured in the recipe's metrics, and there are none", {.pointer = "/evaluate/robustness"}, "add data.eval and evaluate.metrics"});
+  }
+  std::set<std::string> seen = {"worst", "corrupted"};
+  for (std::size_t i = 0; i < tests.size(); ++i) {
+    const Place place{.pointer = "/evaluate/robustness/" + std::to_string(i)};
+    if (!seen.insert(tests[i].name).second) problems.push_back({"`" + tests[i].name + "` is the name of another figure of robustness", place, "choose another `name`"});
+    if (recipe.data.eval) check_test_fits(tests[i], recipe.data.eval->format, place, problems);
   }
 }
 
@@ -156,7 +182,10 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
   const bool is_figure = figure != measured_figures().end();
   auto known = recipe.evaluate.metrics;
   for (const auto& [name, rules] : measured_figures()) known.push_back(name);
-  if (!is_figure && !std::ranges::count(recipe.evaluate.metrics, metric)) {
+  const auto tried = robustness_figures(recipe.evaluate.robustness, recipe.evaluate.metrics);
+  const auto figure_of_test = std::ranges::find(tried, metric, &std::pair<std::string, std::string>::first);
+  for (const auto& [name, of_metric] : tried) known.push_back(name);
+  if (!is_figure && figure_of_test == tried.end() && !std::ranges::count(recipe.evaluate.metrics, metric)) {
     const bool exists = std::ranges::count(metric_names(), metric);
     problems.push_back(
         {what + metric + "`, which is not measured", {.pointer = pointer}, exists ? "add it to evaluate.metrics" : suggest(metric, known)});
@@ -175,7 +204,8 @@ void check_gate(const Recipe& recipe, const std::string& metric, const GateConfi
     problems.push_back({"`" + name + "` has no meaning for `" + metric + "`", {.pointer = pointer + "/" + name}, "use " + names});
   }
   if (!gate.max_drop || is_figure) return;
-  if (auto problem = problem_with_drop_unit(metric, *gate.max_drop, pointer + "/max_drop")) problems.push_back(std::move(*problem));
+  const auto& unit_of = figure_of_test == tried.end() ? metric : figure_of_test->second;
+  if (auto problem = problem_with_drop_unit(unit_of, *gate.max_drop, pointer + "/max_drop")) problems.push_back(std::move(*problem));
 }
 
 void check_exports(const Recipe& recipe, Problems& problems) {
@@ -215,6 +245,7 @@ std::vector<Problem> check_gate_section(const Recipe& recipe, const std::map<std
 std::vector<Problem> check_recipe(const Recipe& recipe) {
   Problems problems;
   check_metrics(recipe, problems);
+  check_tests(recipe, problems);
   check_name(recipe, problems);
   check_device(recipe, problems);
   check_step_names(recipe, problems);

@@ -58,6 +58,7 @@ Recipe load_recipe(const RecipeInput& input, const PassTable& table) {
     recipe.notes.emplace_back("no metric is measured: the recipe has no data.eval");
   }
   name_steps(recipe.passes.steps);
+  name_tests(recipe.evaluate.robustness);
   resolve_bf16(recipe);
   recipe.source = std::make_shared<const Tree>(std::move(composed.tree));
   throw_problems(check_recipe(recipe));

@@ -23,6 +23,7 @@
 #include "pipeline/predictions.h"
 #include "pipeline/prepare.h"
 #include "pipeline/reproducer.h"
+#include "pipeline/robustness.h"
 #include "pipeline/run_folder.h"
 #include "pipeline/step_cache.h"
 #include "pipeline/step_latency.h"
@@ -188,6 +189,8 @@ class Run {
     auto found = cache_->find(keys_[index], prepared_.model);
     if (!found) return false;
     state_.record = std::move(found->record);
+    Progress progress("step " + std::to_string(state_.record.index) + " " + state_.record.name);
+    try_step(progress);  // where it was no step of another recipe that is tried
     state_.report.notes.push_back("step " + state_.record.name + " was not computed here: the step cache has it (" + keys_[index] + ")");
     log_info("step " + state_.record.name + " is taken from the step cache");
     finish_step(std::move(found->evaluation));
@@ -212,7 +215,18 @@ class Run {
                                        progress.update("evaluate", done, total);
                                      });
     record.metrics = evaluation.metrics;
+    try_step(progress);
     return evaluation;
+  }
+
+  void try_step(Progress& progress) {
+    auto& record = state_.record;
+    if (!record.robustness.empty() || !tries_robustness(recipe_, record.index)) return;
+    record.robustness = try_robustness(recipe_, prepared_.model, base_, prepared_.resources, [&](const std::string& test, std::int64_t done, std::int64_t total) {
+      throw_if_interrupted();
+      progress.update(test, done, total);
+    });
+    record.robustness_figures = figures_of(record.robustness);
   }
 
   // Record; afterwards the checkpoint says that the step is done.
@@ -303,6 +317,9 @@ class Run {
     std::string line = "step " + std::to_string(record.index) + " " + record.name + ": " + format_duration(record.seconds) + ", " +
                        format_bytes(static_cast<double>(record.size_bytes)) + ", " + format_count(record.macs) + " MACs";
     for (const auto& [metric, value] : record.metrics) line += ", " + metric + " " + format_metric(metric, value);
+    for (const auto& figure : record.robustness_figures) {
+      if (figure.name.starts_with(kWorstFigure)) line += ", " + figure.name + " " + format_metric(figure.metric, figure.value);
+    }
     log_info(line + (record.changed || record.pass.empty() ? "" : ", nothing changed"));
   }
 

@@ -21,7 +21,7 @@ std::string_view to_string(Split split) {
 }
 
 Evaluation evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
-                          std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress) {
+                          std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress, const Disturb& disturb) {
   Executor executor(model, {.device = resources.device});
   std::unique_ptr<Executor> base;
   if (compares_with_base(resources.metrics) && reference) base = std::make_unique<Executor>(*reference, ExecutorOptions{.device = resources.device});
@@ -31,6 +31,7 @@ Evaluation evaluate_model(const Model& model, const Model* reference, const Data
   options.limit = limit;
   options.progress = progress;
   options.reference = base.get();
+  options.disturb = disturb;
   options.ranks = resources.ranks;
   return evaluate_examples(executor, dataset, options);
 }

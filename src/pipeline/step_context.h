@@ -76,9 +76,9 @@ class StepContext : public PassContext, public RankedContext {
   Progress progress_;
 };
 
-// A model on a data set, run by LibTorch. `reference`: the base model for `agreement`, may be null.
+// A model on a data set, run by LibTorch. `reference`: the base model for `agreement`, may be null. disturb: see EvaluateOptions.
 Evaluation evaluate_model(const Model& model, const Model* reference, const Dataset& dataset, const RunResources& resources,
-                          std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress);
+                          std::int64_t limit, const std::function<void(std::int64_t, std::int64_t)>& progress, const Disturb& disturb = {});
 
 std::string_view to_string(Split split);
 

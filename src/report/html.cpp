@@ -8,6 +8,7 @@
 #include "report/html_page.h"
 #include "report/html_sections.h"
 #include "report/report.h"
+#include "report/robustness.h"
 
 namespace dsc {
 namespace {
@@ -44,6 +45,23 @@ void write_generation(std::ostream& out, const Report& report) {
   out << "<h2 id=\"generation\">Generation</h2>\n";
   write_table(out, "Generation", {"model", "engine", "prompt", "tokens", "first token ms", "tokens/s", "spread"}, rows);
   out << bar_chart("Tokens a second behind the first", bars);
+}
+
+void write_robustness(std::ostream& out, const Report& report) {
+  const auto tables = robustness_tables(report);
+  if (!tables.empty()) out << "<h2 id=\"robustness\">Robustness</h2>\n<p>Metrics under corruptions (means over their severities) and attacks.</p>\n";
+  for (const auto& table : tables) {
+    write_table(out, table.metric + " under tests", table.columns, table.tests);
+    if (table.severities.empty()) continue;
+    auto lines = table.lines;
+    for (Series& line : lines) {
+      for (double& value : line.y) value = html::on_axis(table.metric, value);
+    }
+    out << line_chart(table.metric + " under corruption, mean of all", "severity (0: clean)", lines, html::axis_bounds(table.metric)) << "<details><summary>"
+        << escape_xml(table.metric) << " at each severity (" << table.severities.size() << " rows)</summary>";
+    write_table(out, table.metric + " at each severity", table.columns, table.severities);
+    out << "</details>\n";
+  }
 }
 
 void write_deployment(std::ostream& out, const Report& report) {
@@ -119,6 +137,7 @@ std::string report_html(const Report& report) {
   std::ostringstream sections;
   write_gates(sections, report);
   html::write_steps(sections, report);
+  write_robustness(sections, report);
   write_deployment(sections, report);
   html::write_layers(sections, report);
   html::write_examples(sections, report);

@@ -6,6 +6,7 @@
 #include "core/printed.h"
 #include "report/markdown_table.h"
 #include "report/report.h"
+#include "report/robustness.h"
 
 namespace dsc {
 namespace {
@@ -35,6 +36,18 @@ void write_steps(std::ostream& out, const Report& report) {
   }
   out << "## Steps\n\n";
   write_table(out, columns, rows);
+}
+
+void write_robustness(std::ostream& out, const Report& report) {
+  const auto tables = robustness_tables(report);
+  if (!tables.empty()) out << "## Robustness\n\nMetrics under corruptions (means over their severities) and attacks.\n\n";
+  for (const auto& table : tables) {
+    write_table(out, table.columns, table.tests);
+    if (table.severities.empty()) continue;
+    out << "<details><summary>" << table.metric << " at each severity (" << table.severities.size() << " rows)</summary>\n\n";
+    write_table(out, table.columns, table.severities);
+    out << "</details>\n\n";
+  }
 }
 
 void write_deployed(std::ostream& out, const Report& report) {
@@ -110,6 +123,7 @@ std::string report_markdown(const Report& report) {
     out << report_summary(report) << '\n';
     write_steps(out, report);
   }
+  write_robustness(out, report);
   write_deployed(out, report);
   write_latency(out, report);
   write_generation(out, report);

@@ -34,11 +34,25 @@ void StepRecord::fields(FieldVisitor& visit) {
   visit("parameters", parameters, {.text = "Number of trainable parameters."});
   visit("macs", macs, {.text = "Multiply-accumulate operations for one example."});
   visit("size_bytes", size_bytes, {.text = "Size of the weights stored in their real width.", .unit = "bytes"});
+  visit("robustness", robustness, {.text = "Metrics under each corruption and attack; empty: not tried."});
+  visit("robustness_figures", robustness_figures, {.text = "What they come to, as gates name it."});
   visit("statistics", statistics, {.text = "Figures reported by the pass."});
   visit("notes", notes, {.text = "Findings reported by the pass."});
   visit("tables", tables, {.text = "Tables reported by the pass."});
   visit("curves", curves, {.text = "Training curves."});
   visit("latency", latency, {.text = "The step's model beside the base; absent: not timed."});
+}
+
+void RobustnessRecord::fields(FieldVisitor& visit) {
+  visit("test", test, {.text = "Corruption or attack, as the recipe names it."});
+  visit("severity", severity, {.text = "Severity of a corruption, 1 to 5; 0: an attack."});
+  visit("metrics", metrics, {.text = "Metrics on what became of the eval split, run by LibTorch."});
+}
+
+void RobustnessFigure::fields(FieldVisitor& visit) {
+  visit("name", name, {.text = "worst_METRIC, corrupted_METRIC (mean over corruptions and severities) or TEST_METRIC (mean over severities)."});
+  visit("metric", metric, {.text = "The metric that it is one of."});
+  visit("value", value, {.text = "The figure."});
 }
 
 void LatencyRecord::fields(FieldVisitor& visit) {

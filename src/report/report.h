@@ -35,6 +35,22 @@ struct CurveRecord {
   void fields(FieldVisitor& visit);
 };
 
+// The metrics under one corruption or attack.
+struct RobustnessRecord {
+  std::string test;            // "jpeg", "pgd"
+  std::int64_t severity = 0;   // of a corruption, 1 to 5; 0: an attack
+  std::map<std::string, double> metrics;
+  void fields(FieldVisitor& visit);
+};
+// What several of them come to.
+struct RobustnessFigure {
+  std::string name;    // "worst_top1", "corrupted_top1", "pgd_top1"
+  std::string metric;  // "top1"
+  double value = 0;
+  void fields(FieldVisitor& visit);
+};
+inline constexpr const char* kWorstFigure = "worst_";
+
 // The model as it was after one step; step 0 is the model before any pass.
 struct StepRecord {
   std::int64_t index = 0;
@@ -46,6 +62,8 @@ struct StepRecord {
   std::int64_t parameters = 0;
   double macs = 0;             // of one example
   std::int64_t size_bytes = 0; // of the weights stored in their real width (.safetensors)
+  std::vector<RobustnessRecord> robustness;        // empty: not tried
+  std::vector<RobustnessFigure> robustness_figures;
   std::vector<StatisticRecord> statistics;
   std::vector<std::string> notes;
   std::vector<TableRecord> tables;
@@ -161,6 +179,10 @@ struct Comparison {
 };
 const StepRecord& baseline_step(const Report& report);  // precondition: there are steps
 Comparison compare_ends(const Report& report);
+
+// For each metric: worst_METRIC of all tests; corrupted_METRIC, the mean over corruptions and severities; TEST_METRIC, the mean over a
+// test's severities.
+std::vector<RobustnessFigure> figures_of(const std::vector<RobustnessRecord>& records);
 
 std::string report_json(const Report& report);
 Report parse_report(const std::string& json, const std::string& file);  // errors: data

@@ -65,6 +65,14 @@ Metrics measure(const at::Tensor& outputs, const at::Tensor& targets, std::vecto
   return evaluate(engine, Rows(outputs, targets), options);
 }
 
+TEST(Metrics, DisturbedInputsAreWhatTheModelSees) {
+  const auto outputs = at::eye(4), targets = at::arange(4);
+  Identity engine;
+  EvaluateOptions options{.metrics = {"top1"}, .batch = 3};
+  options.disturb = [](const Batch& batch) { return std::vector<at::Tensor>{at::where(batch.target.unsqueeze(1) < 1, -batch.inputs[0], batch.inputs[0])}; };
+  EXPECT_EQ(evaluate(engine, Rows(outputs, targets), options).at("top1"), 0.75);
+}
+
 TEST(Metrics, EqualPlainLoops) {
   const std::int64_t n = 50, classes = 9;
   const auto logits = at::randn({n, classes});
