@@ -4,6 +4,7 @@
 // around it, and PassContext offers the rest. JSON Pointers in its problems and errors lead into its options ("/losses/0").
 // Passes also come from shared libraries: see `dscompress_plugin` below. They cut by importances of their own with prune.h, and train with
 // losses of their own with train.h; what else the program is made of is not for them: no header of src is installed.
+// Tensors are shared with the base model and files that are mapped: a pass puts new ones into Model::weights, and changes none in place.
 #pragma once
 
 #include <cstdint>

@@ -11,12 +11,6 @@
 namespace dsc {
 namespace {
 
-std::vector<std::string> keys_of(const Tree& map) {
-  std::vector<std::string> keys;
-  for (const auto& entry : map.entries) keys.push_back(entry.key);
-  return keys;
-}
-
 void require_map(const Tree& tree, const std::string& what) {
   if (tree.kind == Tree::Kind::map) return;
   const bool no_space = tree.kind == Tree::Kind::scalar && tree.text.find(':') != std::string::npos;

@@ -12,13 +12,13 @@
 namespace dsc {
 namespace {
 
-Histogram histogram_of_tensor(const at::Tensor& tensor) {
+TrackedHistogram histogram_of_tensor(const at::Tensor& tensor) {
   const auto values = tensor.to(at::kCPU, at::kFloat).contiguous();
   return histogram_of({values.const_data_ptr<float>(), static_cast<std::size_t>(values.numel())});
 }
 
 // The values that the smallest and the largest integer stand for.
-Histogram range_of(const WeightGrid& grid) {
+TrackedHistogram range_of(const WeightGrid& grid) {
   const auto value_of = [&](std::int64_t integer) { return (integer - grid.zero_point.to(at::kFloat)) * grid.scale.to(at::kFloat); };
   return histogram_of_tensor(at::stack({value_of(grid.range.minimum), value_of(grid.range.maximum)}));
 }

@@ -55,8 +55,8 @@ std::uint32_t masked_crc32c(std::string_view bytes) {
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8;
 }
 
-Histogram histogram_of(std::span<const float> values) {
-  Histogram made;
+TrackedHistogram histogram_of(std::span<const float> values) {
+  TrackedHistogram made;
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double value : values) {
     if (!std::isfinite(value)) continue;
@@ -97,7 +97,7 @@ void EventFile::add_scalar(std::string_view tag, std::int64_t step, double value
   add_summary(WireMessage().text(kTag, tag).single(kSimpleValue, static_cast<float>(value)), step, wall_time);
 }
 
-void EventFile::add_histogram(std::string_view tag, std::int64_t step, const Histogram& h, double wall_time) {
+void EventFile::add_histogram(std::string_view tag, std::int64_t step, const TrackedHistogram& h, double wall_time) {
   WireMessage histogram;
   histogram.real(kMinimum, h.minimum).real(kMaximum, h.maximum).real(kCount, h.count).real(kSum, h.sum).real(kSumOfSquares, h.sum_of_squares);
   histogram.reals(kLimits, h.limits).reals(kCounts, h.counts);

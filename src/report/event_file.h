@@ -15,20 +15,20 @@
 namespace dsc {
 
 // How values are distributed: counts[i] of them are below limits[i], the largest of all included, and in no bucket before it.
-struct Histogram {
+struct TrackedHistogram {
   double minimum = 0, maximum = 0, count = 0, sum = 0, sum_of_squares = 0;
   std::vector<double> limits, counts;
 };
 inline constexpr std::int64_t kHistogramBuckets = 30;
 // Of equal widths between the smallest and the largest. Non-finite values are left out.
-Histogram histogram_of(std::span<const float> values);
+TrackedHistogram histogram_of(std::span<const float> values);
 
 class EventFile {
  public:
   // wall_time: here and below, seconds since 1970.
   explicit EventFile(double wall_time);
   void add_scalar(std::string_view tag, std::int64_t step, double value, double wall_time);
-  void add_histogram(std::string_view tag, std::int64_t step, const Histogram& histogram, double wall_time);
+  void add_histogram(std::string_view tag, std::int64_t step, const TrackedHistogram& histogram, double wall_time);
   // What one of TensorBoard's plugins reads, in its own message.
   void add_plugin_data(std::string_view tag, std::string_view plugin, std::string_view content, double wall_time);
 

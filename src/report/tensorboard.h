@@ -26,7 +26,7 @@ std::string curve_events(const Report& report, const StepRecord& step);
 
 struct NamedHistogram {
   std::string tag;
-  Histogram histogram;
+  TrackedHistogram histogram;
 };
 // With what the model is after the step.
 std::string step_events(const Report& report, const StepRecord& step, std::span<const NamedHistogram> histograms);

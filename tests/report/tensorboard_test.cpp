@@ -32,7 +32,7 @@ TEST(EventFile, HoldsTheBytesThatTensorBoardsOwnWriterWrites) {
   EXPECT_EQ(file.bytes(), read_file(std::string(DSC_SOURCE_DIR) + "/tests/fixtures/events.tfevents"));
 }
 
-TEST(Histogram, CountsEveryFiniteValueOnce) {
+TEST(TrackedHistogram, CountsEveryFiniteValueOnce) {
   std::vector<float> values{std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()};
   for (int i = 0; i < 300; ++i) values.push_back(static_cast<float>(i) / 100);
   const auto histogram = histogram_of(values);
@@ -48,7 +48,7 @@ TEST(Histogram, CountsEveryFiniteValueOnce) {
   EXPECT_EQ(histogram.limits.back(), histogram.maximum);
 }
 
-TEST(Histogram, OfEqualValuesIsOneBucketAndOfNoneIsEmpty) {
+TEST(TrackedHistogram, OfEqualValuesIsOneBucketAndOfNoneIsEmpty) {
   const std::vector<float> equal(5, 3.0F);
   const auto histogram = histogram_of(equal);
   EXPECT_EQ(histogram.counts, std::vector<double>{5});
