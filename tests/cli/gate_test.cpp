@@ -246,6 +246,16 @@ TEST_F(Gate, MetricsAreInPrometheusFormat) {
   EXPECT_TRUE(contains(slurp(file("good/metrics.prom")), "dscompress_metric{run=\"recipe\",model=\"compressed\",metric=\"top1\"} "));
 }
 
+TEST_F(Gate, MetricsAreReadByNodeExporter) {
+  if (run_shell("command -v prometheus-node-exporter").status != 0) GTEST_SKIP() << "prometheus-node-exporter is not installed";
+  const std::string read = "(port=$((20000 + $$ % 20000)); prometheus-node-exporter --collector.disable-defaults --collector.textfile --collector.textfile.directory=" + file("good") +
+                           " --web.listen-address=127.0.0.1:$port 2>/dev/null & exporter=$!; trap 'kill $exporter' EXIT; for i in $(seq 100); do "
+                           "python3 -c 'import sys, urllib.request as u; print(u.urlopen(\"http://127.0.0.1:\" + sys.argv[1] + \"/metrics\").read().decode())' $port 2>/dev/null && break; sleep 0.1; done)";
+  const auto metrics = run_shell(read).out;
+  EXPECT_TRUE(contains(metrics, "node_textfile_scrape_error 0")) << metrics;
+  EXPECT_TRUE(contains(metrics, "dscompress_metric{metric=\"top1\",model=\"compressed\",run=\"recipe\"} ")) << metrics;
+}
+
 TEST_F(Gate, CompareShowsMetricsFlipsAndSettings) {
   const auto page = file("comparison.html");
   const auto result = run_program("-q compare " + file("good") + " " + file("bad") + " " + file("again") + " --json --html " + page);
