@@ -41,7 +41,7 @@ polyline,path{fill:none;stroke-width:2}.dashes{stroke-width:1.5;stroke-dasharray
 pre{background:var(--soft);padding:.7rem;overflow:auto;white-space:pre-wrap}details{margin:.4rem 0}summary{cursor:pointer}.note{font-size:.9rem;opacity:.85;max-width:52rem}
 @page{size:A4;margin:12mm}
 @media print{html{font-size:12px;print-color-adjust:exact}:root{color-scheme:light;--back:#fff;--ink:#000}body{margin:0;padding:0;max-width:none;font-size:1rem}figure{width:330px}nav{display:none}h2,h3,summary{break-after:avoid}tr,.card{break-inside:avoid}
-.table{overflow:visible}table{font-size:10px}tbody th,td.long{overflow-wrap:anywhere}th,td{padding:.15rem .35rem}tbody th,th.number,td.number{white-space:normal}td.long{min-width:0}details::details-content{content-visibility:visible;block-size:auto}}
+.table{overflow:visible}table{font-size:10px}tbody th,td:not(.number){overflow-wrap:anywhere}th,td{padding:.15rem .35rem}tbody th,th.number,td.number{white-space:normal}td.long{min-width:0}details::details-content{content-visibility:visible;block-size:auto}}
 )";
 
 constexpr std::size_t kLong = 40;  // texts of so many characters need room to be read
