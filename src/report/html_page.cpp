@@ -28,7 +28,7 @@ th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:left;v
 tbody th{font-weight:400;white-space:nowrap}td.long{min-width:16rem}th.number,td.number{text-align:right;white-space:nowrap}
 .matrix td{text-align:right;padding:.2rem .35rem;font-size:.8rem}.matrix th{padding:.2rem .4rem;font-size:.8rem}.matrix thead th{writing-mode:vertical-rl;max-height:9rem}
 .matrix thead td{border:0}.matrix .hit{background:color-mix(in srgb,var(--c2) calc(var(--v)*45%),transparent)}.matrix .miss{background:color-mix(in srgb,var(--c1) calc(var(--v)*55%),transparent)}
-figure{display:inline-block;margin:.6rem 12px .6rem 0;width:368px;max-width:100%;vertical-align:top;break-inside:avoid}figcaption{font-weight:600;font-size:.9rem}
+figure{display:inline-block;margin:.6rem 12px .6rem 0;width:368px;max-width:100%;vertical-align:top;break-inside:avoid}figure:has(table){width:auto}figcaption{font-weight:600;font-size:.9rem}
 svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:currentColor}.grid{stroke:currentColor;opacity:.18}.zero{stroke:currentColor;opacity:.6;stroke-dasharray:2 2}
 polyline,path{fill:none;stroke-width:2}.dashes{stroke-width:1.5;stroke-dasharray:4 3}.thin{stroke-width:1;opacity:.4}.thin path{stroke-width:1}.faint{opacity:.75}
 .good{fill:var(--good)}.bad{fill:var(--bad)}.pale{fill:var(--pale)}
