@@ -105,14 +105,10 @@ WordChoices read_neighbours(const std::string& path, std::int64_t nearest) {
   return choices;
 }
 
-std::string replace_words(const std::string& text, const WordChoices& choices, double share, Random& random) {
+std::string change_words(const std::string& text, const std::function<void(std::string& word)>& change) {
   std::string result, word;
   const auto end_word = [&] {
-    if (word.empty()) return;
-    const auto found = choices.find(to_lower(word));
-    if (found != choices.end() && !found->second.empty() && random.uniform() < share) {
-      word = with_case_of(word, found->second[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(found->second.size())))]);
-    }
+    if (!word.empty()) change(word);
     result += word;
     word.clear();
   };
@@ -122,6 +118,14 @@ std::string replace_words(const std::string& text, const WordChoices& choices, d
   });
   end_word();
   return result;
+}
+
+std::string replace_words(const std::string& text, const WordChoices& choices, double share, Random& random) {
+  return change_words(text, [&](std::string& word) {
+    const auto found = choices.find(to_lower(word));
+    if (found == choices.end() || found->second.empty() || random.uniform() >= share) return;
+    word = with_case_of(word, found->second[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(found->second.size())))]);
+  });
 }
 
 }  // namespace dsc

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +19,9 @@ using WordChoices = std::unordered_map<std::string, std::vector<std::string>>;
 WordChoices read_synonyms(const std::string& path);
 // JSON {word: [numbers]}: the `nearest` words by cosine of their vectors. errors: data; io.
 WordChoices read_neighbours(const std::string& path, std::int64_t nearest);
+
+// The text with each word as `change` gives it; what lies between words stays.
+std::string change_words(const std::string& text, const std::function<void(std::string& word)>& change);
 
 // Each word that has choices is replaced with probability `share` by one of them; a capital first letter stays one.
 std::string replace_words(const std::string& text, const WordChoices& choices, double share, Random& random);

@@ -12,22 +12,6 @@
 namespace dsc {
 namespace {
 
-// The text with each word as `change` gives it; what lies between words stays.
-std::string change_words(const std::string& text, const std::function<void(std::string& word)>& change) {
-  std::string result, word;
-  const auto end_word = [&] {
-    if (!word.empty()) change(word);
-    result += word;
-    word.clear();
-  };
-  for_each_character(text, [&](Character character, std::size_t at) {
-    if (!is_word(character.code)) end_word();
-    (is_word(character.code) ? word : result).append(text, at, character.bytes);
-  });
-  end_word();
-  return result;
-}
-
 bool is_small_letter(char c) { return c >= 'a' && c <= 'z'; }
 
 // A neighbour in the same row of an English keyboard; other characters stay.

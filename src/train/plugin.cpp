@@ -3,8 +3,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "exec/executor.h"
-#include "ir/fingerprint.h"
 #include "train/train.h"
+#include "train/training_step.h"
 
 namespace dsc {
 
@@ -25,12 +25,7 @@ PassResult Training::run(Model& model, const Loss& loss, PassContext& context) c
   const Objective objective = loss ? Objective([&](const std::vector<at::Tensor>& outputs, const Batch& batch) {
     return loss({.outputs = outputs, .inputs = batch.inputs, .target = batch.target});
   }) : supervised_objective(options_->label_smoothing);
-  TrainHooks hooks;
-  hooks.frozen = frozen_parameters(model, *options_);
-  const std::string before = fingerprint_of(model);
-  const auto text = context.stage("train", model, [&] { return to_text(train(model, *options_, objective, hooks, context)); });
-  const bool changed = context.dry_run() ? options_->epochs > 0 : fingerprint_of(model) != before;
-  return {.changed = changed, .statistics = statistics_of(parse_train_result(text)), .notes = {}, .tables = {}};
+  return run_training_step(model, *options_, context, [&](const TrainHooks& hooks) { return train(model, *options_, objective, hooks, context); });
 }
 
 struct ModelRunner::State {

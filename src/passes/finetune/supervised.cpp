@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "dscompress/pass.h"
-#include "ir/fingerprint.h"
 #include "train/lora.h"
 #include "train/staged.h"
 #include "train/train.h"
+#include "train/training_step.h"
 
 namespace dsc {
 namespace {
@@ -49,16 +49,8 @@ TrainResult train_as_told(Model& model, const Options& options, TrainHooks hooks
 
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
-  TrainHooks hooks;
-  hooks.frozen = frozen_parameters(model, options.train);
-  const std::string before = fingerprint_of(model);
-  const auto text = context.stage("train", model, [&] { return to_text(train_as_told(model, options, hooks, context)); });
-  const auto result = parse_train_result(text);
-  const bool changed = context.dry_run() ? options.train.epochs > 0 : fingerprint_of(model) != before;
-  PassResult pass{.changed = changed, .statistics = statistics_of(result)};
+  PassResult pass = run_training_step(model, options.train, context, [&](const TrainHooks& hooks) { return train_as_told(model, options, hooks, context); });
   if (options.lora) pass.statistics.push_back({"adapters", static_cast<double>(adaptable_weights(model, *options.lora).size()), ""});
-  if (!hooks.frozen.empty()) pass.notes.push_back(std::to_string(hooks.frozen.size()) + " parameters were frozen");
-  if (result.stopped_early) pass.notes.push_back("stopped early: the validation metric no longer improved");
   return pass;
 }
 
