@@ -1,39 +1,24 @@
-// dscompress bench MODEL...: latency of models on engines, timed in turn; with --train, the throughput of training steps.
+// dscompress bench MODEL...: latency of models on engines, timed in turn.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <list>
 #include <nlohmann/json.hpp>
 
+#include "cli/bench.h"
 #include "cli/session.h"
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/printed.h"
 #include "deploy/generation_folder.h"
 #include "deploy/language_model.h"
-#include "eval/training_bench.h"
 #include "pipeline/measure.h"
-#include "pipeline/open_model.h"
 
 namespace dsc {
 namespace {
 
-struct BenchOptions {
-  std::vector<std::string> models, inputs;
-  std::int64_t open_size = 0;
-  std::vector<std::string> engines = {"openvino"}, precisions = {"f32"};
-  std::vector<std::int64_t> batches = {1};
-  std::string target = "CPU", performance = "latency";
-  std::int64_t warmup = 5, iterations = 50;
-  double min_seconds = 1, max_seconds = 20;
-  bool layers = false, require_device = false;
-  std::int64_t generate = 0;  // tokens; 0: runs are timed
-};
-
-struct TrainOptions {
-  bool enabled = false, bf16 = false, channels_last = false;
-  std::int64_t steps = 10;
-};
+constexpr std::int64_t kWarmup = 5;
+constexpr double kMinSeconds = 1, kMaxSeconds = 20;
 
 std::vector<Candidate> make_candidates(const std::list<Model>& models, const BenchOptions& options, const Session& session) {
   std::vector<Candidate> candidates;
@@ -52,13 +37,10 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
   return candidates;
 }
 
-// The inputs are for the TorchScript models among them.
 Model open_one(const std::string& path, const BenchOptions& options) {
   if (is_openvino_file(path)) return read_openvino_inputs(path);
-  return open_model(path, {}, std::filesystem::path(path).extension() == ".pt2" ? std::vector<std::string>{} : options.inputs);
+  return open_timed(path, options);
 }
-
-std::string fixed(double value, int decimals) { return printed("%.*f", decimals, value); }
 
 void print_latencies(const std::vector<LatencyRecord>& records) {
   std::vector<std::vector<std::string>> rows = {{"model", "engine", "batch", "p50 ms", "p90 ms", "p99 ms", "min ms", "spread", "per s", "runs"}};
@@ -102,41 +84,6 @@ nlohmann::ordered_json to_json(const std::vector<LatencyRecord>& records) {
   return {{"latency", list}, {"peak_memory_bytes", peak_memory_bytes()}};
 }
 
-TrainingBenchResult time_training(const Model& model, const TrainOptions& options, std::int64_t batch, std::int64_t open_size, const std::string& device) {
-  Progress progress("bench");
-  TrainingBenchOptions training{.batch = batch, .open_size = open_size, .bf16 = options.bf16, .channels_last = options.channels_last, .device = device,
-                                .steps = options.steps};
-  training.progress = [&](std::int64_t done, std::int64_t total) {
-    throw_if_interrupted();
-    progress.update("training steps", std::min(done, total), total);
-  };
-  return bench_training(model, training);
-}
-
-int bench_train(const Session& session, const BenchOptions& bench, const TrainOptions& options) {
-  const std::string device = session.device.empty() ? "cpu" : session.device;
-  auto list = nlohmann::ordered_json::array();
-  std::vector<std::vector<std::string>> rows = {{"model", "batch", "p50 ms a step", "min ms", "spread", "examples per s", "steps"}};
-  for (const auto& path : bench.models) {
-    const auto label = std::filesystem::path(path).filename().string();
-    if (is_openvino_file(path)) throw Error(ErrorCode::usage, "what OpenVINO runs cannot be trained", {.file = path}, "time training steps of the .pt2");
-    const Model model = open_one(path, bench);
-    for (const auto batch : bench.batches) {
-      const auto r = time_training(model, options, batch, bench.open_size, device);
-      rows.push_back({label, std::to_string(r.batch), fixed(r.p50_ms, 2), fixed(r.min_ms, 2), fixed(100 * r.spread, 0) + " %",
-                      fixed(r.examples_per_second, 1), std::to_string(r.steps)});
-      list.push_back({{"model", label}, {"batch", r.batch}, {"bf16", options.bf16}, {"channels_last", options.channels_last}, {"steps", r.steps},
-                      {"p50_ms", r.p50_ms}, {"min_ms", r.min_ms}, {"spread", r.spread}, {"examples_per_s", r.examples_per_second}});
-    }
-  }
-  if (session.json) {
-    std::cout << nlohmann::ordered_json{{"training", list}, {"peak_memory_bytes", peak_memory_bytes()}}.dump(2) << '\n';
-  } else {
-    std::cout << format_table(rows);
-  }
-  return 0;
-}
-
 // Folders for generation, or their .xml files, in turn.
 int bench_generation(const Session& session, const BenchOptions& options) {
   constexpr std::int64_t kPrompt = 32;
@@ -171,7 +118,8 @@ int bench(const Session& session, const BenchOptions& options) {
   for (const auto& path : options.models) models.push_back(open_one(path, options));
   const auto candidates = make_candidates(models, options, session);
   Progress progress("bench");
-  LatencyOptions latency{.warmup = options.warmup, .iterations = options.iterations, .min_seconds = options.min_seconds, .max_seconds = options.max_seconds};
+  LatencyOptions latency{.warmup = options.warmup.value_or(kWarmup), .iterations = options.iterations, .min_seconds = options.min_seconds.value_or(kMinSeconds),
+                         .max_seconds = options.max_seconds.value_or(kMaxSeconds)};
   latency.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();
     progress.update("rounds", done, total);
@@ -191,9 +139,10 @@ int bench(const Session& session, const BenchOptions& options) {
 
 }  // namespace
 
+std::string fixed(double value, int decimals) { return printed("%.*f", decimals, value); }
+
 void add_bench_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<BenchOptions>();
-  auto training = std::make_shared<TrainOptions>();
   auto* command = app.add_subcommand("bench", "Measure latency: models, engines and batch sizes timed in turn; or training steps");
   command->add_option("MODEL", options->models, "Model files (.pt2, TorchScript .pt; OpenVINO's .xml, .onnx)")->required()->type_name("");
   add_input_option(*command, options->inputs);
@@ -206,15 +155,15 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_option("--target", options->target, "OpenVINO's device: CPU, GPU, NPU, AUTO, HETERO:...")->capture_default_str();
   command->add_flag("--require-device", options->require_device, "Fail unless every layer runs on the devices that --target names, the first of AUTO's");
   command->add_option("--performance", options->performance, "OpenVINO's mode: latency, throughput")->capture_default_str();
-  command->add_option("--warmup", options->warmup, "Runs before any counts")->capture_default_str();
+  command->add_option("--warmup", options->warmup, "Runs before any counts (5; steps of --train: 2)");
   command->add_option("--iterations", options->iterations, "Counted runs at least")->check(CLI::Range(1, 1000000))->capture_default_str();
-  command->add_option("--min-seconds", options->min_seconds, "Time for each engine at least")->capture_default_str();
-  command->add_option("--max-seconds", options->max_seconds, "Time for each engine at most")->capture_default_str();
-  command->add_flag("--layers", options->layers, "List the layers as executed: precision, kernel, device");
-  auto* train = command->add_flag("--train", training->enabled, "Time training steps in LibTorch (forward, loss, backward, SGD) on synthetic inputs instead");
-  command->add_option("--steps", training->steps, "Of --train: counted steps at least")->check(CLI::Range(1, 1000000))->capture_default_str()->needs(train);
-  command->add_flag("--bf16", training->bf16, "Of --train: bf16 autocast")->needs(train);
-  command->add_flag("--channels-last", training->channels_last, "Of --train: NHWC memory")->needs(train);
+  command->add_option("--min-seconds", options->min_seconds, "Time for each engine at least (1; --train: 2)");
+  command->add_option("--max-seconds", options->max_seconds, "Time for each engine at most (20; --train: 60)");
+  command->add_flag("--layers", options->layers, "List the layers as executed: precision, kernel, device; with --train what each takes, forward and backward");
+  auto* train = command->add_flag("--train", options->train.enabled, "Time training steps in LibTorch (forward, loss, backward, SGD) on synthetic inputs instead");
+  command->add_option("--steps", options->train.steps, "Of --train: counted steps at least")->check(CLI::Range(1, 1000000))->capture_default_str()->needs(train);
+  command->add_flag("--bf16", options->train.bf16, "Of --train: bf16 autocast")->needs(train);
+  command->add_flag("--channels-last", options->train.channels_last, "Of --train: NHWC memory")->needs(train);
   auto* generate = command->add_option("--generate", options->generate, "Generate so many tokens with language models (folders written by export --stateful) instead: first-token "
                                                                         "latency behind prompts of --size tokens (32), then tokens/s")
                        ->check(CLI::Range(2, 1 << 20))
@@ -228,11 +177,11 @@ void add_bench_command(CLI::App& app, Session& session) {
                   "  dscompress bench small.pt2 --target AUTO:GPU,CPU --require-device\n"
                   "  dscompress bench bert.pt2 --batch 8 --size 128\n"
                   "  dscompress bench llama/ llama-int4/ --generate 128 --size 64\n"
-                  "  dscompress bench resnet56.pt2 --train --batch 128 --bf16 --channels-last");
-  command->callback([&session, options, training] {
-    session.run = [&session, options, training] {
+                  "  dscompress bench resnet56.pt2 --train --batch 128 --channels-last --layers");
+  command->callback([&session, options] {
+    session.run = [&session, options] {
       if (options->generate > 0) return bench_generation(session, *options);
-      return training->enabled ? bench_train(session, *options, *training) : bench(session, *options);
+      return options->train.enabled ? bench_training_steps(session, *options) : bench(session, *options);
     };
   });
 }

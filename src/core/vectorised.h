@@ -21,5 +21,7 @@ inline std::uint16_t narrow(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
+inline void store(float x, std::uint16_t& to) { to = narrow(x); }
+inline void store(float x, float& to) { to = x; }
 
 }  // namespace dsc::kernels

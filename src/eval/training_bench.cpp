@@ -25,7 +25,7 @@ constexpr double kLearningRate = 1e-3, kMomentum = 0.9, kWeightDecay = 5e-4;
 class TrainingBench {
  public:
   TrainingBench(const Model& model, const TrainingBenchOptions& options)
-      : model_(model.clone()), executor_(model_, executor_options(options)), inputs_(example_inputs(model, options.batch, options.seed, options.open_size)) {
+      : executor_(model, executor_options(options)), inputs_(example_inputs(model, options.batch, options.seed, options.open_size)) {
     for (const std::string& name : executor_.parameter_names()) parameters_.push_back(executor_.weight(name));
     for (const at::Tensor& parameter : parameters_) momentum_.push_back(at::zeros_like(parameter).detach());
     const at::NoGradGuard no_grad;
@@ -36,10 +36,27 @@ class TrainingBench {
   }
 
   double step() {
-    const at::Tensor output = first_output();
-    const at::Tensor loss = at::cross_entropy_loss(output.reshape({-1, output.size(-1)}).to(at::kFloat), target_);
+    const at::Tensor loss = loss_of(first_output());
     loss.backward();
     update();
+    return loss.item<double>();
+  }
+
+  // The same step, its time booked.
+  double step(StepProfile& profile) {
+    executor_.set_step_hook([&profile](const Node& node, bool done) { done ? profile.end(&node) : profile.begin(); });
+    const at::Tensor output = first_output();
+    executor_.set_step_hook({});
+    profile.begin();
+    const at::Tensor loss = loss_of(output);
+    profile.end(nullptr, "(loss)");
+    profile.begin_backward();
+    loss.backward();
+    profile.end_backward();
+    profile.begin();
+    update();
+    profile.end(nullptr, "(optimizer)");
+    profile.end_step();
     return loss.item<double>();
   }
 
@@ -61,6 +78,10 @@ class TrainingBench {
     return outputs.front();
   }
 
+  at::Tensor loss_of(const at::Tensor& output) const {
+    return at::cross_entropy_loss(output.reshape({-1, output.size(-1)}).to(at::kFloat), target_);
+  }
+
   void update() {
     const at::NoGradGuard no_grad;
     std::vector<at::Tensor> parameters, gradients, momentum;
@@ -75,7 +96,6 @@ class TrainingBench {
     first_ = false;
   }
 
-  Model model_;
   Executor executor_;
   std::vector<at::Tensor> inputs_;
   at::Tensor target_;
@@ -96,9 +116,21 @@ TrainingBenchResult summarize(std::vector<double> times, std::int64_t batch) {
   return result;
 }
 
+void profile_steps(TrainingBench& bench, std::int64_t steps, TrainingBenchResult& result) {
+  StepProfile profile;
+  const auto start = Clock::now();
+  for (std::int64_t i = 0; i < steps; ++i) bench.step(profile);
+  result.profiled_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count() / static_cast<double>(steps);
+  result.layers = profile.layers();
+}
+
 }  // namespace
 
-TrainingBenchResult bench_training(const Model& model, const TrainingBenchOptions& options) {
+TrainingBenchResult bench_training(Model& model, const TrainingBenchOptions& options) {
+  if (options.layers && options.device != "cpu") {
+    throw Error(ErrorCode::unsupported, "the layers of a training step are timed on the CPU only: calls for " + options.device + " return before their work is done", {},
+                "use --device cpu, or leave out --layers");
+  }
   TrainingBench bench(model, options);
   for (std::int64_t i = 0; i < options.warmup; ++i) bench.step();
   std::vector<double> times;
@@ -118,6 +150,7 @@ TrainingBenchResult bench_training(const Model& model, const TrainingBenchOption
   }
   TrainingBenchResult result = summarize(std::move(times), options.batch);
   result.final_loss = loss;
+  if (options.layers) profile_steps(bench, result.steps, result);
   return result;
 }
 

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "dscompress/model.h"
+#include "eval/step_profile.h"
 
 namespace dsc {
 
@@ -19,6 +21,7 @@ struct TrainingBenchOptions {
   double min_seconds = 2;
   double max_seconds = 60;
   std::uint64_t seed = 0;
+  bool layers = false;           // as many steps again, profiled; on the CPU only
   std::function<void(std::int64_t step, std::int64_t steps)> progress;  // may throw cancelled
 };
 
@@ -29,10 +32,12 @@ struct TrainingBenchResult {
   double spread = 0;                            // (p75 - p25) / p50
   double examples_per_second = 0;               // at p50
   double final_loss = 0;
+  std::vector<LayerTime> layers;                // of the profiled steps; with (loss), (gradients), (optimizer)
+  double profiled_ms = 0;                       // a step with its profile, mean: what no layer took is the engines' own
 };
 
-// Works on a copy of the weights. Classification targets: random class numbers for the last dimension of the first output.
-// errors: numeric, when the loss is not finite; those of the executor.
-TrainingBenchResult bench_training(const Model& model, const TrainingBenchOptions& options);
+// Trains the model, whose weights change. Classification targets: random class numbers for the last dimension of the first output.
+// errors: numeric, when the loss is not finite; unsupported, `layers` elsewhere than on the CPU; those of the executor.
+TrainingBenchResult bench_training(Model& model, const TrainingBenchOptions& options);
 
 }  // namespace dsc

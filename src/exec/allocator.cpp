@@ -1,6 +1,11 @@
 #include "exec/allocator.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <mutex>
 
@@ -9,6 +14,18 @@
 #endif
 
 namespace dsc {
+
+namespace {
+
+// Resident memory that no file backs; 0: unknown.
+std::size_t anonymous_bytes() {
+  std::size_t size = 0, resident = 0, shared = 0;
+  std::ifstream file("/proc/self/statm");
+  if (!(file >> size >> resident >> shared) || shared > resident) return 0;
+  return (resident - shared) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
 
 void keep_freed_memory() {
 #ifdef __GLIBC__
@@ -22,6 +39,16 @@ void keep_freed_memory() {
     mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
     mallopt(M_TOP_PAD, 64 << 20);
   });
+#endif
+}
+
+void limit_freed_memory() {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+  constexpr std::size_t kOther = 64 << 20;  // anonymous memory that is not the allocator's
+  static std::size_t most_used = 0;
+  const struct mallinfo2 found = mallinfo2();
+  most_used = std::max(most_used, found.uordblks + found.hblkhd);
+  if (anonymous_bytes() > most_used + most_used / 8 + kOther) malloc_trim(0);
 #endif
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "exec/check_inputs.h"
 #include "exec/convert.h"
 #include "exec/kept_results.h"
+#include "exec/kernels/remade_values.h"
 #include "exec/plan.h"
 #include "ops/writes.h"
 
@@ -69,6 +71,8 @@ struct Executor::State {
   // The fastest steps that make every watched value.
   const std::vector<Step>& steps_for(const std::vector<bool>& watched) const;
   void watch(Slot slot, std::vector<c10::IValue>& frame, const Watcher& watcher) const;
+  // Runs the step, or puts what it made the last time where nothing has changed since.
+  void make(const Step& step, bool may_keep, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack);
 
   const Graph& graph;
   ExecutorOptions options;
@@ -77,6 +81,7 @@ struct Executor::State {
   BoundWeights weights;
   KeptResults kept;
   std::set<const Value*> written;  // inputs that a run writes into
+  StepHook step_hook;
 };
 
 void Executor::State::bind_inputs(const std::vector<at::Tensor>& inputs, std::vector<c10::IValue>& frame) const {
@@ -124,6 +129,13 @@ void Executor::State::watch(Slot slot, std::vector<c10::IValue>& frame, const Wa
   if (other.defined()) entry = std::move(other);
 }
 
+void Executor::State::make(const Step& step, bool may_keep, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack) {
+  const bool keeps = may_keep && !step.made_from.empty();
+  if (keeps && kept.put(step, frame)) return;
+  run_step(step, frame, stack);
+  if (keeps) kept.keep(step, frame);
+}
+
 std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inputs, const std::vector<const Value*>& values,
                                              const Watcher& watcher) {
   std::vector<c10::IValue> frame(plan.values.size()), stack;
@@ -132,6 +144,8 @@ std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inpu
   const std::vector<bool> watched = values.empty() ? std::vector<bool>{} : watch_list(values);
 
   ModeScope scope(options.training || options.record_gradients);
+  std::optional<RemadeValues> remade;
+  if (options.training) remade.emplace();
   scope.enter(plan.modes.front());
   if (!watched.empty()) {
     for (const GraphInput& input : graph.inputs()) {
@@ -142,12 +156,9 @@ std::vector<at::Tensor> Executor::State::run(const std::vector<at::Tensor>& inpu
   std::size_t mode = 0;
   for (const Step& step : steps_for(watched)) {
     if (step.mode != mode) scope.enter(plan.modes[mode = step.mode]);
-    // A watcher may replace a weight for one run.
-    const bool keeps = !step.made_from.empty() && watched.empty();
-    if (!keeps || !kept.put(step, frame)) {
-      run_step(step, frame, stack);
-      if (keeps) kept.keep(step, frame);
-    }
+    if (step_hook) step_hook(*step.node, false);
+    make(step, watched.empty(), frame, stack);  // a watcher may replace a weight for one run
+    if (step_hook) step_hook(*step.node, true);
     if (!watched.empty()) {
       for (const Slot slot : step.outputs) {
         if (watched[slot]) watch(slot, frame, watcher);
@@ -196,6 +207,7 @@ std::vector<at::Tensor> Executor::run_replacing(const std::vector<at::Tensor>& i
 }
 
 std::string Executor::name() const { return engine_name(state_->options); }
+void Executor::set_step_hook(StepHook hook) { state_->step_hook = std::move(hook); }
 at::Tensor Executor::weight(const std::string& name) const { return state_->weights.get(name); }
 void Executor::set_weight(const std::string& name, at::Tensor tensor) { state_->weights.set(name, std::move(tensor)); }
 std::vector<std::string> Executor::parameter_names() const { return state_->weights.parameter_names(); }

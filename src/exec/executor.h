@@ -40,6 +40,10 @@ class Executor : public Engine {
   std::vector<at::Tensor> run_replacing(const std::vector<at::Tensor>& inputs, const std::vector<const Value*>& values,
                                         const Replace& replace);
 
+  // Called before and after each step of every run, with the step's node, or one of those that run as one: for profiles.
+  using StepHook = std::function<void(const Node& node, bool done)>;
+  void set_step_hook(StepHook hook);
+
   // The tensor that the executor uses for a weight; with `training`, floating-point parameters are leaves that
   // require gradients.
   at::Tensor weight(const std::string& name) const;

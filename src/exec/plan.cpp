@@ -89,7 +89,8 @@ class Planner {
   bool records_gradients() const { return options_.training || options_.record_gradients; }
   bool joins_chains() const {
     const bool changes_numbers = options_.record_gradients && !options_.training;  // gradients of evaluation: LibTorch's own
-    return !changes_numbers && options_.channels_last && options_.autocast == ScalarType::bf16 && device_.is_cpu();
+    const bool has_kernels = options_.training ? !options_.autocast || options_.autocast == ScalarType::bf16 : options_.autocast == ScalarType::bf16;
+    return !changes_numbers && options_.channels_last && has_kernels && device_.is_cpu();
   }
 
   void add_step(const Node& node) {

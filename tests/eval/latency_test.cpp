@@ -8,6 +8,7 @@
 
 #include "dscompress/error.h"
 #include "eval/training_bench.h"
+#include "ir/text.h"
 #include "support/tiny_models.h"
 
 namespace dsc {
@@ -69,17 +70,44 @@ TEST(Memory, PeakGrowsWithATouchedAllocation) {
   EXPECT_GE(peak_memory_bytes(), before + (16 << 20));
 }
 
-TEST(TrainingBench, LeavesTheModelAlone) {
-  const Model model = test::tiny_residual_cnn();
-  std::vector<at::Tensor> before;
-  for (const auto& name : model.weights.names()) before.push_back(model.weights.get(name).clone());
+TEST(TrainingBench, TrainsInBothFormats) {
   for (const bool bf16 : {false, true}) {
+    Model model = test::tiny_residual_cnn();
     const auto result = bench_training(model, {.batch = 4, .bf16 = bf16, .channels_last = bf16, .warmup = 1, .steps = 2, .min_seconds = 0});
     EXPECT_EQ(result.steps, 2);
     EXPECT_GT(result.examples_per_second, 0);
     EXPECT_TRUE(std::isfinite(result.final_loss));
+    EXPECT_TRUE(result.layers.empty());
   }
-  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(at::equal(before[i], model.weights.get(model.weights.names()[i])));
+}
+
+// tanh of the input alone has no backward; the two products have, and their weights' gradients are added up.
+constexpr const char* kTwoProducts = R"(graph {
+  param %a: f32[4, 4]
+  param %b: f32[3, 4]
+  input %x: f32[s0{2}, 4]
+  %t: f32[s0{2}, 4] = aten.tanh.default(self=%x) {"nn_module_stack": "L__self__,,torch.nn.Module;L__self___act,act,torch.nn.Tanh"}
+  %h: f32[s0{2}, 4] = aten.linear.default(input=%t, weight=%a)
+  %y: f32[s0{2}, 3] = aten.linear.default(input=%h, weight=%b)
+  output %y
+})";
+
+TEST(TrainingBench, BooksBackwardToTheNodeThatMadeIt) {
+  Model model{.graph = parse_graph(kTwoProducts), .source = "text"};
+  model.weights.set("a", at::eye(4));
+  model.weights.set("b", at::ones({3, 4}));
+  const auto result = bench_training(model, {.batch = 2, .warmup = 0, .steps = 3, .min_seconds = 0, .layers = true});
+  std::vector<std::string> operations;
+  double booked_ms = 0;
+  for (const LayerTime& layer : result.layers) {
+    operations.push_back(layer.operation);
+    booked_ms += layer.forward_ms + layer.backward_ms;
+    EXPECT_EQ(layer.forward_ms > 0, layer.operation != "(gradients)") << layer.operation;
+    EXPECT_EQ(layer.backward_ms > 0, layer.operation == "aten.linear.default" || layer.operation == "(loss)" || layer.operation == "(gradients)") << layer.operation;
+  }
+  EXPECT_EQ(operations, (std::vector<std::string>{"aten.tanh.default", "aten.linear.default", "aten.linear.default", "(loss)", "(gradients)", "(optimizer)"}));
+  EXPECT_EQ(result.layers[0].module, "act");
+  EXPECT_LE(booked_ms, result.profiled_ms);
 }
 
 }  // namespace

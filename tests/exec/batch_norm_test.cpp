@@ -17,10 +17,10 @@ struct Operands {
 };
 
 // Means far from zero beside deviations of about one: what sums of squares are bad at.
-Operands operands(std::int64_t channels, at::IntArrayRef sizes) {
+Operands operands(std::int64_t channels, at::IntArrayRef sizes, at::ScalarType type = at::kBFloat16) {
   at::manual_seed(static_cast<std::uint64_t>(channels));
   const at::Tensor centres = 30 * at::randn({1, channels, 1, 1});
-  Operands o{(at::randn(sizes) + centres).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast), at::randn({channels}), at::randn({channels}),
+  Operands o{(at::randn(sizes) + centres).to(type).contiguous(at::MemoryFormat::ChannelsLast), at::randn({channels}), at::randn({channels}),
              at::randn({channels}), at::rand({channels})};
   return o;
 }
@@ -70,13 +70,14 @@ struct Epilogue {
 };
 void PrintTo(const Epilogue& epilogue, std::ostream* out) { *out << (epilogue.adds ? "adds, " : "") << "at most " << epilogue.ceiling; }
 
-class RectifiedBatchNormKernel : public testing::TestWithParam<std::tuple<Epilogue, std::vector<std::int64_t>>> {};
+class RectifiedBatchNormKernel : public testing::TestWithParam<std::tuple<Epilogue, std::vector<std::int64_t>, at::ScalarType>> {};
 
 TEST_P(RectifiedBatchNormKernel, OutputsAndGradientsEqualLibTorchsInDouble) {
-  const auto& [epilogue, sizes] = GetParam();
-  Operands found = operands(sizes[1], sizes);
+  const auto& [epilogue, sizes, type] = GetParam();
+  const bool bf16 = type == at::kBFloat16;
+  Operands found = operands(sizes[1], sizes, type);
   Operands exact{found.x.to(at::kDouble), found.weight.to(at::kDouble), found.bias.to(at::kDouble), found.mean.to(at::kDouble), found.variance.to(at::kDouble)};
-  at::Tensor addend = (2 * at::randn(sizes)).to(at::kBFloat16), exact_addend = addend.to(at::kDouble);  // NCHW, as what a view makes may be
+  at::Tensor addend = (2 * at::randn(sizes)).to(type), exact_addend = addend.to(at::kDouble);  // NCHW, as what a view makes may be
   for (at::Tensor* leaf : {&found.x, &found.weight, &found.bias, &addend, &exact.x, &exact.weight, &exact.bias, &exact_addend}) leaf->requires_grad_();
   std::vector<c10::IValue> stack{found.x, found.weight, found.bias, found.mean, found.variance, true, kMomentum, kEps, false,
                                  epilogue.adds ? c10::IValue(addend) : c10::IValue(), epilogue.ceiling};
@@ -85,29 +86,32 @@ TEST_P(RectifiedBatchNormKernel, OutputsAndGradientsEqualLibTorchsInDouble) {
   const at::Tensor y = stack[0].toTensor();
   const at::Tensor norm = at::batch_norm(exact.x, exact.weight, exact.bias, exact.mean, exact.variance, true, kMomentum, kEps, false);
   const at::Tensor sum = epilogue.adds ? norm + exact_addend : norm;
-  // What is kept is bf16, so a sum that rounds to the ceiling has reached it.
-  const at::Tensor rounded = epilogue.adds ? sum + (sum.to(at::kBFloat16).to(at::kDouble) - sum).detach() : sum;
+  // What is kept has the type's digits, so a sum that rounds to the ceiling has reached it.
+  const at::Tensor rounded = epilogue.adds ? sum + (sum.to(type).to(at::kDouble) - sum).detach() : sum;
   const at::Tensor expected = at::hardtanh(rounded, 0, epilogue.ceiling);
   EXPECT_TRUE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
-  EXPECT_LE(error(y.detach(), expected.detach()), 0.005);
+  EXPECT_EQ(y.scalar_type(), type);
+  EXPECT_LE(error(y.detach(), expected.detach()), bf16 ? 0.005 : 1e-5);
   EXPECT_LE(error(found.mean, exact.mean), 1e-6);
-  const at::Tensor dy = at::randn(sizes).to(at::kBFloat16);
+  const at::Tensor dy = at::randn(sizes).to(type);
   y.backward(dy);
   expected.backward(dy.to(at::kDouble));
+  const double limit = bf16 ? 0.01 : 1e-4;
   // Next to the rectifier's corners the two may take different sides; those few do not move the mean by more than this.
   const auto mean_error = [](const at::Tensor& a, const at::Tensor& b) { return ((a.to(at::kDouble) - b).abs().mean() / b.abs().mean()).item<double>(); };
-  EXPECT_LE(mean_error(found.x.grad(), exact.x.grad()), 0.01);
-  EXPECT_LE(mean_error(found.weight.grad(), exact.weight.grad()), 0.01);
-  EXPECT_LE(mean_error(found.bias.grad(), exact.bias.grad()), 0.01);
+  EXPECT_LE(mean_error(found.x.grad(), exact.x.grad()), limit);
+  EXPECT_LE(mean_error(found.weight.grad(), exact.weight.grad()), limit);
+  EXPECT_LE(mean_error(found.bias.grad(), exact.bias.grad()), limit);
   if (epilogue.adds) {
-    EXPECT_LE(mean_error(addend.grad(), exact_addend.grad()), 0.01);
+    EXPECT_LE(mean_error(addend.grad(), exact_addend.grad()), limit);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, RectifiedBatchNormKernel,
                          testing::Combine(testing::Values(Epilogue{}, Epilogue{true}, Epilogue{false, 1.5}, Epilogue{true, 1.5}),
                                           testing::Values(std::vector<std::int64_t>{8, 11, 16, 16}, std::vector<std::int64_t>{8, 32, 16, 16},
-                                                          std::vector<std::int64_t>{4, 70, 9, 9}, std::vector<std::int64_t>{64, 1, 17, 16})));
+                                                          std::vector<std::int64_t>{4, 70, 9, 9}, std::vector<std::int64_t>{64, 1, 17, 16}),
+                                          testing::Values(at::kBFloat16, at::kFloat)));
 
 TEST(BatchNormKernel, GivesTheSameBytesForAnyNumberOfThreads) {
   const auto once = [](int threads) {

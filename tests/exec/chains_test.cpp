@@ -11,6 +11,7 @@ namespace {
 using test::model_of;
 
 const ExecutorOptions kTraining{.training = true, .channels_last = true, .autocast = ScalarType::bf16};
+const ExecutorOptions kTrainingInF32{.training = true, .channels_last = true};
 
 // conv, batch norm and `tail`, whose lines may use %c (the convolution), %n (the norm) and %x.
 Model model_with(const std::string& tail) {
@@ -43,9 +44,9 @@ std::vector<const Value*> all_made(const Model& model) {
   return values;
 }
 
-Result train(const Model& source, bool tapped) {
+Result train(const Model& source, bool tapped, const ExecutorOptions& options) {
   const Model model = source.clone();
-  Executor executor(model, kTraining);
+  Executor executor(model, options);
   at::manual_seed(5);
   const at::Tensor x = at::randn({8, 11, 6, 6});
   std::vector<const Value*> watched;
@@ -74,12 +75,15 @@ class Chains : public testing::TestWithParam<Chain> {};
 
 TEST_P(Chains, GiveTheSameTrainingStep) {
   const Model model = model_with(GetParam().tail);
-  const ExecutionPlan plan = make_plan(model.graph, kTraining, c10::kCPU);
-  EXPECT_EQ(plan.joined.size() + GetParam().saved, plan.steps.size());
-  const Result joined = train(model, false), plain = train(model, true);
-  EXPECT_LE(mean_error(joined.output, plain.output), 0.01);
-  for (const auto& [name, weight] : plain.weights) EXPECT_LE(mean_error(joined.weights.at(name), weight), 1e-4) << name;
-  for (const auto& [name, gradient] : plain.gradients) EXPECT_LE(mean_error(joined.gradients.at(name), gradient), 0.02) << name;
+  for (const ExecutorOptions& options : {kTraining, kTrainingInF32}) {
+    const bool bf16 = options.autocast.has_value();
+    const ExecutionPlan plan = make_plan(model.graph, options, c10::kCPU);
+    EXPECT_EQ(plan.joined.size() + GetParam().saved, plan.steps.size());
+    const Result joined = train(model, false, options), plain = train(model, true, options);
+    EXPECT_LE(mean_error(joined.output, plain.output), bf16 ? 0.01 : 1e-6);
+    for (const auto& [name, weight] : plain.weights) EXPECT_LE(mean_error(joined.weights.at(name), weight), bf16 ? 1e-4 : 1e-6) << name;
+    for (const auto& [name, gradient] : plain.gradients) EXPECT_LE(mean_error(joined.gradients.at(name), gradient), bf16 ? 0.02 : 1e-5) << name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Joined, Chains, testing::Values(
@@ -223,10 +227,11 @@ TEST(Chains, StayJoinedWhereTheirEndsAreWatched) {
   EXPECT_TRUE(at::equal(all.at("y"), all.at("n").relu()));
 }
 
-TEST(Chains, AreForImagesInBf16) {
+TEST(Chains, AreForImagesInNhwcMemory) {
   const Model model = model_with("  %y: f32[8, 11, 6, 6] = aten.relu.default(self=%n)\n  output %y\n");
-  for (const ExecutorOptions& options : {ExecutorOptions{}, ExecutorOptions{.training = true, .channels_last = true},
-                                         ExecutorOptions{.training = true, .autocast = ScalarType::bf16}}) {
+  for (const ExecutorOptions& options : {ExecutorOptions{}, ExecutorOptions{.channels_last = true}, ExecutorOptions{.training = true},
+                                         ExecutorOptions{.training = true, .autocast = ScalarType::bf16},
+                                         ExecutorOptions{.training = true, .channels_last = true, .autocast = ScalarType::f16}}) {
     const ExecutionPlan plan = make_plan(model.graph, options, c10::kCPU);
     EXPECT_EQ(plan.joined.size(), plan.steps.size());
   }

@@ -8,8 +8,10 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 
 #include "exec/kernels/batch_norm_kernels.h"
+#include "exec/kernels/remade_values.h"
 #include "exec/kernels/shared_batch_norm.h"
 #include "parallel/current_ranks.h"
 
@@ -69,8 +71,21 @@ struct Rows {
   }
 };
 
-const std::uint16_t* bits(const at::Tensor& x) { return static_cast<const std::uint16_t*>(x.const_data_ptr()); }
-std::uint16_t* bits_to_write(at::Tensor& x) { return static_cast<std::uint16_t*>(x.mutable_data_ptr()); }
+// A value of bf16 stands for its 16 bits.
+template <class T>
+const T* elements(const at::Tensor& x) {
+  return static_cast<const T*>(x.const_data_ptr());
+}
+template <class T>
+T* to_write(at::Tensor& x) {
+  return static_cast<T*>(x.mutable_data_ptr());
+}
+// body(float{} or std::uint16_t{})
+template <class Body>
+void with_element(const at::Tensor& x, Body body) {
+  if (x.scalar_type() == at::kFloat) body(float{});
+  else body(std::uint16_t{});
+}
 
 Doubles doubles(const at::Tensor& x) {
   const at::Tensor copy = x.to(at::kDouble).contiguous();
@@ -86,10 +101,14 @@ at::Tensor tensor_of(const Doubles& values, at::ScalarType type) {
 ChannelStatistics statistics_of(const at::Tensor& x) {
   const Rows rows(x);
   Doubles first(rows.channels);
-  for (std::size_t i = 0; i < rows.channels; ++i) first[i] = static_cast<double>(x.const_data_ptr<at::BFloat16>()[i]);
+  const Doubles row = doubles(x[0].select(1, 0).select(1, 0));
+  std::copy(row.begin(), row.end(), first.begin());
   const Floats shift = rows.repeat(first);
-  auto [sum, square] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* squares) {
-    kernels::add_moments(bits(x) + begin, size, rows.period, shift.data(), sums, squares);
+  Doubles sum, square;
+  with_element(x, [&]<class T>(T) {
+    std::tie(sum, square) = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* squares) {
+      kernels::add_moments(elements<T>(x) + begin, size, rows.period, shift.data(), sums, squares);
+    });
   });
   ChannelStatistics statistics{rows.count(), std::move(first), std::move(square)};
   for (std::size_t i = 0; i < rows.channels; ++i) {
@@ -119,23 +138,79 @@ struct Affine {
   kernels::Map map(kernels::Range range) const { return {scale.data(), offset.data(), range}; }
 };
 
-class Normalise : public torch::autograd::Function<Normalise> {
- public:
-  // weight, bias, mean, inverse (1 / standard deviation): [channels]; count: values of a channel over all ranks.
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& mean, const at::Tensor& inverse, const std::optional<at::Tensor>& addend, double low, double high,
-                            double count, Ranks* ranks) {
-    const Rows rows(x);
-    const kernels::Range range{static_cast<float>(low), static_cast<float>(high)};
-    const Affine affine(rows, doubles(weight), doubles(bias), doubles(mean), doubles(inverse));
-    at::Tensor y = at::empty_like(x);
+// min(max(affine(x) + addend, low), high)
+at::Tensor map_forward(const at::Tensor& x, const std::optional<at::Tensor>& addend, const Affine& affine, kernels::Range range) {
+  const Rows rows(x);
+  at::Tensor y = at::empty_like(x, x.options().requires_grad(false));
+  with_element(x, [&]<class T>(T) {
     rows.for_blocks([&](std::size_t begin, std::size_t size) {
-      const std::uint16_t* from = bits(x) + begin;
-      std::uint16_t* to = bits_to_write(y) + begin;
-      if (addend) kernels::scale_and_join(from, bits(*addend) + begin, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
+      const T* from = elements<T>(x) + begin;
+      T* to = to_write<T>(y) + begin;
+      if (addend) kernels::scale_and_join(from, elements<T>(*addend) + begin, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
       else kernels::scale_and_add(from, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
     });
-    context->save_for_backward({x, weight, bias, mean, inverse, addend ? y : at::Tensor()});
+  });
+  return y;
+}
+
+// dy where the result lay strictly inside the range.
+at::Tensor gradient_inside(const at::Tensor& y, const at::Tensor& dy, kernels::Range range) {
+  const Rows rows(y);
+  at::Tensor dz = at::empty_like(y);
+  with_element(y, [&]<class T>(T) {
+    rows.for_blocks([&](std::size_t begin, std::size_t size) { kernels::pass_inside(elements<T>(y) + begin, elements<T>(dy) + begin, to_write<T>(dz) + begin, size, range); });
+  });
+  return dz;
+}
+
+// Of z = affine(x), given the gradient dy of z cut to the map's range.
+struct NormGradients {
+  Doubles weight, bias;
+  at::Tensor x;  // undefined: not wanted
+};
+
+NormGradients gradients_of(const at::Tensor& x, const at::Tensor& dy, const Affine& affine, kernels::Range range, const Doubles& w, const Doubles& m, const Doubles& r,
+                           double count, Ranks& ranks, bool wants_x) {
+  const Rows rows(x);
+  const Floats means = rows.repeat(m);
+  Doubles sum, product;
+  with_element(x, [&]<class T>(T) {
+    std::tie(sum, product) = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
+      kernels::add_products(elements<T>(x) + begin, elements<T>(dy) + begin, size, rows.period, affine.map(range), means.data(), sums, products);
+    });
+  });
+  NormGradients found{product, sum, {}};
+  for (std::size_t i = 0; i < rows.channels; ++i) found.weight[i] *= r[i];
+  sum_over_ranks(ranks, sum, product);
+  if (!wants_x) return found;
+  Doubles of_dz(rows.channels), of_x(rows.channels), offset(rows.channels);
+  for (std::size_t i = 0; i < rows.channels; ++i) {
+    of_dz[i] = w[i] * r[i];
+    of_x[i] = -of_dz[i] * r[i] * r[i] * product[i] / count;
+    offset[i] = -of_dz[i] * sum[i] / count - of_x[i] * m[i];
+  }
+  found.x = at::empty_like(x);
+  const Floats a = rows.repeat(of_dz), b = rows.repeat(of_x), c = rows.repeat(offset);
+  with_element(x, [&]<class T>(T) {
+    rows.for_blocks([&](std::size_t begin, std::size_t size) {
+      kernels::combine(elements<T>(x) + begin, elements<T>(dy) + begin, to_write<T>(found.x) + begin, size, rows.period, affine.map(range), a.data(), b.data(), c.data());
+    });
+  });
+  return found;
+}
+
+class Normalise : public torch::autograd::Function<Normalise> {
+ public:
+  // weight, bias, mean, inverse (1 / standard deviation): [channels]; count: values of a channel over all ranks; remade: the result is
+  // made again in backward, from x and the addend.
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& mean, const at::Tensor& inverse, const std::optional<at::Tensor>& addend, double low, double high,
+                            double count, Ranks* ranks, bool remade) {
+    const Affine affine(Rows(x), doubles(weight), doubles(bias), doubles(mean), doubles(inverse));
+    at::Tensor y = map_forward(x, addend, affine, {static_cast<float>(low), static_cast<float>(high)});
+    context->save_for_backward({x, weight, bias, mean, inverse, !addend ? at::Tensor() : remade ? *addend : y});
+    context->saved_data["adds"] = addend.has_value();
+    context->saved_data["remade"] = remade;
     context->saved_data["low"] = low;
     context->saved_data["high"] = high;
     context->saved_data["count"] = count;
@@ -147,45 +222,21 @@ class Normalise : public torch::autograd::Function<Normalise> {
   // has to be made anyway.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved.at(0), &y = saved.at(5);
-    const Rows rows(x);
-    kernels::Range range{static_cast<float>(context->saved_data.at("low").toDouble()), static_cast<float>(context->saved_data.at("high").toDouble())};
-    at::Tensor dy = gradients.at(0).to(at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast), addend_gradient;
+    auto& data = context->saved_data;
+    const at::Tensor& x = saved.at(0);
+    kernels::Range range{static_cast<float>(data.at("low").toDouble()), static_cast<float>(data.at("high").toDouble())};
+    at::Tensor dy = gradients.at(0).to(x.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast), addend_gradient;
     const Doubles w = doubles(saved.at(1)), m = doubles(saved.at(3)), r = doubles(saved.at(4));
-    const Affine affine(rows, w, doubles(saved.at(2)), m, r);
-    if (y.defined()) {
-      addend_gradient = at::empty_like(x);
-      rows.for_blocks([&](std::size_t begin, std::size_t size) {
-        kernels::pass_inside(bits(y) + begin, bits(dy) + begin, bits_to_write(addend_gradient) + begin, size, range);
-      });
-      dy = addend_gradient;
+    const Affine affine(Rows(x), w, doubles(saved.at(2)), m, r);
+    if (data.at("adds").toBool()) {
+      const at::Tensor y = data.at("remade").toBool() ? map_forward(x, saved.at(5), affine, range) : saved.at(5);
+      dy = addend_gradient = gradient_inside(y, dy, range);
       range = kEverything;
     }
-    const Floats means = rows.repeat(m);
-    auto [sum, product] = rows.sums([&](std::size_t begin, std::size_t size, float* sums, float* products) {
-      kernels::add_products(bits(x) + begin, bits(dy) + begin, size, rows.period, affine.map(range), means.data(), sums, products);
-    });
-    const Doubles bias_gradient = sum;
-    Doubles weight_gradient = product;
-    for (std::size_t i = 0; i < rows.channels; ++i) weight_gradient[i] *= r[i];
-    sum_over_ranks(*reinterpret_cast<Ranks*>(context->saved_data.at("ranks").toInt()), sum, product);
-    const double count = context->saved_data.at("count").toDouble();
-    Doubles of_dz(rows.channels), of_x(rows.channels), offset(rows.channels);
-    for (std::size_t i = 0; i < rows.channels; ++i) {
-      of_dz[i] = w[i] * r[i];
-      of_x[i] = -of_dz[i] * r[i] * r[i] * product[i] / count;
-      offset[i] = -of_dz[i] * sum[i] / count - of_x[i] * m[i];
-    }
-    at::Tensor dx;
-    if (context->needs_input_grad(0)) {
-      dx = at::empty_like(x);
-      const Floats a = rows.repeat(of_dz), b = rows.repeat(of_x), c = rows.repeat(offset);
-      rows.for_blocks([&](std::size_t begin, std::size_t size) {
-        kernels::combine(bits(x) + begin, bits(dy) + begin, bits_to_write(dx) + begin, size, rows.period, affine.map(range), a.data(), b.data(), c.data());
-      });
-    }
+    const NormGradients found = gradients_of(x, dy, affine, range, w, m, r, data.at("count").toDouble(), *reinterpret_cast<Ranks*>(data.at("ranks").toInt()),
+                                             context->needs_input_grad(0));
     const at::ScalarType type = saved.at(1).scalar_type();
-    return {dx, tensor_of(weight_gradient, type), tensor_of(bias_gradient, type), {}, {}, addend_gradient, {}, {}, {}, {}};
+    return {found.x, tensor_of(found.weight, type), tensor_of(found.bias, type), {}, {}, addend_gradient, {}, {}, {}, {}, {}};
   }
 };
 
@@ -194,15 +245,16 @@ void update(const at::Tensor& running, const Doubles& now, double momentum) {
 }
 
 bool is_rows(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+  const bool type = x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kFloat;
+  return type && x.is_cpu() && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 bool has_kernel(const BatchNorm& norm, const Ranks& ranks) {
   const at::Tensor& x = norm.input;
   if (!norm.training || !norm.running_mean || !norm.running_var || !is_rows(x) || x.numel() <= x.size(1)) return false;
-  if (!norm.rectifier) return x.size(1) % kVector != 0 || !ranks.is_alone();
+  if (!norm.rectifier) return x.scalar_type() == at::kBFloat16 && (x.size(1) % kVector != 0 || !ranks.is_alone());
   const auto& addend = norm.rectifier->addend;
-  return !addend || (addend->is_cpu() && addend->scalar_type() == at::kBFloat16 && addend->sizes() == x.sizes());
+  return !addend || (addend->is_cpu() && addend->scalar_type() == x.scalar_type() && addend->sizes() == x.sizes());
 }
 
 at::Tensor given_or(const std::optional<at::Tensor>& given, const at::Tensor& x, double otherwise) {
@@ -229,13 +281,21 @@ at::Tensor normalise(const BatchNorm& norm, Ranks& ranks) {
     range = {0, static_cast<float>(norm.rectifier->ceiling)};
     if (norm.rectifier->addend) addend = norm.rectifier->addend->contiguous(at::MemoryFormat::ChannelsLast);
   }
-  return Normalise::apply(x, given_or(norm.weight, x, 1), given_or(norm.bias, x, 0), mean, inverse, addend, static_cast<double>(range.low),
-                          static_cast<double>(range.high), count, &ranks);
+  const at::Tensor weight = given_or(norm.weight, x, 1), bias = given_or(norm.bias, x, 0);
+  RemadeValues* values = RemadeValues::current();
+  // What is made again from something that is made again itself would need a chain of passes: every second sum is kept.
+  const bool remade = values && norm.rectifier && !(addend && values->has(*addend));
+  at::Tensor y = Normalise::apply(x, weight, bias, mean, inverse, addend, static_cast<double>(range.low), static_cast<double>(range.high), count, &ranks, remade);
+  if (remade) {
+    values->add(y, [x = x.detach(), addend = addend ? std::optional(addend->detach()) : std::nullopt,
+                    affine = Affine(Rows(x), doubles(weight), doubles(bias), doubles(mean), doubles(inverse)), range] { return map_forward(x, addend, affine, range); });
+  }
+  return y;
 }
 
 at::Tensor rectify(const at::Tensor& y, const BatchNorm::Rectifier& rectifier) {
-  const at::Tensor joined = rectifier.addend ? at::add(y, *rectifier.addend) : y;
-  return std::isinf(rectifier.ceiling) ? at::relu(joined) : at::hardtanh(joined, 0, rectifier.ceiling);
+  at::Tensor joined = rectifier.addend ? at::add(y, *rectifier.addend) : y;
+  return std::isinf(rectifier.ceiling) ? at::relu_(joined) : at::hardtanh_(joined, 0, rectifier.ceiling);  // nobody else has it
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Batch norm in training over bf16 NHWC tensors, with any number of channels, and with the addition and the rectifier that
+// Batch norm in training over NHWC tensors in bf16, and in f32 before a rectifier, with any number of channels, and with the addition and the rectifier that
 // follow it in the same passes over memory.
 //
 // LibTorch's kernel is fast only where the channels fill its vectors: 128 x 11 x 32 x 32 took 16 ms backward where 16
