@@ -60,6 +60,17 @@ void refuse_unless_image(const Augmentation& augmentation) {
                 "use random_crop, horizontal_flip, rand_augment, mixup or cutmix");
 }
 
+// What the source calls its classes, or else the recipe.
+std::vector<std::string> names_of_classes(const ImageSource& source, const std::vector<std::string>& given) {
+  if (auto names = source.class_names(); !names.empty()) return names;
+  const std::int64_t count = source.classes().value_or(0);
+  if (!given.empty() && static_cast<std::int64_t>(given.size()) < count) {
+    throw Error(ErrorCode::data, "`classes` has " + std::to_string(given.size()) + " names, the data has " + std::to_string(count) + " classes", {},
+                "name every class, in the order of their numbers");
+  }
+  return given;
+}
+
 class ImageDataset : public Dataset {
  public:
   ImageDataset(std::unique_ptr<ImageSource> source, const SplitConfig& split,
@@ -77,7 +88,7 @@ class ImageDataset : public Dataset {
     info_.inputs = {TensorType{.dtype = ScalarType::f32,
                                .sizes = {Dim{shape_.channels}, Dim{shape_.height}, Dim{shape_.width}}}};
     info_.classes = source_->classes();
-    info_.class_names = source_->class_names();
+    info_.class_names = names_of_classes(*source_, split.text.classes);
     info_.notes = source_->notes();
     normalized_ = normalize && !normalize->mean.empty();
     info_.pixels = pixel_scale(shape_, normalize);

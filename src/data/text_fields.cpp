@@ -31,7 +31,7 @@ void TextConfig::fields(FieldVisitor& visit) {
   visit("max_length", max_length, {.text = "text, squad, lm, multiple_choice: longer sequences are cut; those of multiple_choice at their beginning.", .unit = "tokens", .minimum = 2, .maximum = 1048576});
   visit("padding", padding, {.text = "text, squad, multiple_choice: batches are filled up to their longest example, or to max_length."});
   visit("classes", classes, {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers. image_folder: the class folders in the order of "
-                                     "their numbers; empty: those of data.train in alphabetical order."});
+                                     "their numbers; empty: those of data.train in alphabetical order. mnist, cifar10, cifar100: their names in reports."});
   visit("regression", regression, {.text = "text: labels are real numbers to be predicted."});
   visit("overlap", overlap,
         {.text = "squad: tokens that neighbouring windows of a long context share; absent: long contexts are cut.",

@@ -32,6 +32,17 @@ TEST(Idx, ReadsPlainAndGzippedFiles) {
   expect_examples(*open_dataset(split_of(DataFormat::mnist, folder.string(), "test"), std::nullopt), {0, 1, 2, 3, 4}, 4);
 }
 
+TEST(Idx, ClassesAreCalledAsTheRecipeSays) {
+  const Folder folder;
+  write_bytes(folder / "train-images-idx3-ubyte", idx_images(5, 4, 6));
+  write_bytes(folder / "train-labels-idx1-ubyte", idx_labels(kLabels));
+  auto split = split_of(DataFormat::mnist, folder.string(), "train");
+  split.text.classes = {"zero", "one", "two", "three", "four", "five"};
+  EXPECT_EQ(open_dataset(split, std::nullopt)->info().class_names, split.text.classes);
+  split.text.classes.pop_back();
+  EXPECT_NE(error_of([&] { open_dataset(split, std::nullopt); }).find("`classes` has 5 names, the data has 6 classes"), std::string::npos);
+}
+
 class DamagedIdx : public testing::Test {
  protected:
   std::string error(const Bytes& images, const Bytes& labels, bool gzipped = false) {
