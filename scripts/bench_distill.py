@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Distillation beside textbrewer's: one student, equal losses, data, steps and batches' lengths, in one run.
+"""Distillation beside textbrewer's and a plain loop under torch.compile: one student, equal losses, data, steps and batches' lengths, in one run.
 
-Usage: scripts/bench_distill.py TEACHER.pt2 --sst2 FOLDER [--steps 2000] [--rounds 3] [--round-steps 150] [--threads 2] [--json]
+Usage: scripts/bench_distill.py TEACHER.pt2 --sst2 FOLDER [--steps 2000] [--rounds 3] [--round-steps 150] [--threads 2] [--formats f32 bf16] [--json]
 
 TEACHER.pt2 is a fine-tuned MiniLM as configs/minilm-sst2-teacher.yaml leaves it, its tokenizer beside it. The student is its
 layers 1, 3 and 5. Losses: the mean squared error of the hidden states, summed over the three pairs of layers, and the divergence of the
 scores at temperature 1; AdamW at 1e-4 with decay 0.01, falling linearly; batches of 32 sentences of similar length, seed 0.
 First rounds of short trainings in turn, whose throughput (teacher's forward pass included) is compared by medians; then
-one whole training each, judged on the dev set. Needs scripts/setup zoo peers.
+one whole training each, judged on the dev set (--steps 0: rounds alone). The loop is what one would write by hand: teacher and student compiled for open
+lengths, before its clock starts. Needs scripts/setup zoo peers; without textbrewer the loop alone is the peer.
 """
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import pathlib
@@ -69,8 +71,6 @@ def ours(options, steps, bf16):
 
 class Theirs:
     def __init__(self, options):
-        import importlib.util
-
         import safetensors.torch
         import torch
         from export_model import import_torchvision
@@ -155,6 +155,42 @@ class Theirs:
             seconds = time.perf_counter() - start
         return steps * BATCH / seconds, self.accuracy(student), steps
 
+    def loss(self, student, teacher, mask):
+        F, mask = self.torch.nn.functional, mask.unsqueeze(-1).float()
+        total = -(teacher.logits.softmax(-1) * F.log_softmax(student.logits, -1)).sum(-1).mean()
+        for i, kept in enumerate(KEPT):
+            distance = (student.hidden_states[i + 1] - teacher.hidden_states[kept + 1]) ** 2 * mask
+            total = total + distance.sum() / mask.sum() / distance.shape[-1]
+        return total
+
+    def run_loop(self, steps):
+        torch = self.torch
+        torch.manual_seed(0)
+        if not hasattr(self, "compiled"):
+            self.student = self.make_student()
+            self.first = {name: value.clone() for name, value in self.student.state_dict().items()}
+            self.compiled = torch.compile(self.student, dynamic=True), torch.compile(self.teacher, dynamic=True)
+            self.loop(self.batches(40)[::8])
+        self.student.load_state_dict(self.first)
+        seconds = self.loop(self.batches(steps))
+        return steps * BATCH / seconds, self.accuracy(self.student), steps
+
+    def loop(self, batches):
+        torch, (student, teacher) = self.torch, self.compiled
+        self.student.train()
+        optimizer = torch.optim.AdamW(self.student.parameters(), lr=RATE, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / len(batches)))
+        start = time.perf_counter()
+        for batch in batches:
+            with torch.no_grad():
+                wanted = teacher(**batch)
+            loss = self.loss(student(**batch), wanted, batch["attention_mask"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        return time.perf_counter() - start
+
     def accuracy(self, model):
         model.eval()
         right = 0
@@ -173,25 +209,28 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--round-steps", type=int, default=150)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--formats", nargs="+", choices=["f32", "bf16"])
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/bin/dscompress")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     theirs = Theirs(options)
-    runs = {"textbrewer": lambda steps: theirs.run(steps), "dscompress f32": lambda steps: ours(options, steps, False),
-            "dscompress bf16": lambda steps: ours(options, steps, True)}
+    runs = {"textbrewer": theirs.run} if importlib.util.find_spec("textbrewer") else {}
+    runs["torch.compile"] = theirs.run_loop
+    for number in options.formats or ["f32"] + (["bf16"] if theirs.torch.ops.mkldnn._is_mkldnn_bf16_supported() else []):
+        runs[f"dscompress {number}"] = lambda steps, bf16=number == "bf16": ours(options, steps, bf16)
     rates = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, run in runs.items():
             rates[name].append(run(options.round_steps)[0])
-    base = statistics.median(rates["textbrewer"])
+    base = statistics.median(next(iter(rates.values())))
     rows = []
     for name, run in runs.items():
-        _, accuracy, steps = run(options.steps)
+        _, accuracy, steps = run(options.steps) if options.steps else (0, None, 0)
         rate = statistics.median(rates[name])
         rows.append({"engine": name, "examples_per_second": rate, "speed_up": rate / base, "spread": (max(rates[name]) - min(rates[name])) / rate,
                      "steps": steps, "top1": accuracy})
         if not options.json:
-            print(f"{name:16} {rate:7.1f} examples a second ({rate / base:.2f}x, spread {100 * rows[-1]['spread']:.0f} %)   {steps} steps: top-1 {100 * accuracy:.2f} %", flush=True)
+            print(f"{name:16} {rate:7.1f} examples a second ({rate / base:.2f}x, spread {100 * rows[-1]['spread']:.0f} %)" + (f"   {steps} steps: top-1 {100 * accuracy:.2f} %" if steps else ""), flush=True)
     if options.json:
         print(json.dumps({"teacher_top1": theirs.accuracy(theirs.teacher), "threads": options.threads, "results": rows}))
     else:

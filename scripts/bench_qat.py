@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What an epoch of quantisation-aware training costs beside one of plain fine-tuning, in one interleaved run.
 
-Usage: scripts/bench_qat.py MODEL.pt2 --cifar FOLDER [--batch 128] [--examples 2560] [--rounds 5] [--threads 2] [--limit 1.35]
+Usage: scripts/bench_qat.py MODEL.pt2 --cifar FOLDER [--batch 128] [--examples 2560] [--rounds 5] [--threads 2] [--formats f32 bf16] [--limit 1.35]
 
 Each round trains one epoch of the first --examples CIFAR-10 images with `finetune` and with `quantize: {mode: qat}` (INT8,
-every quantiser on, ranges and batch norms moving to the end), in f32 and in bf16. Figures are medians over rounds of examples per second as the
+every quantiser on, ranges and batch norms moving to the end), in f32, and in bf16 where --formats names it. Figures are medians over rounds of examples per second as the
 report states them; the spread is (max - min) / median. With --limit the exit status is 1 when a ratio is above it.
 """
 import argparse
@@ -33,7 +33,7 @@ def examples_per_second(options, kind, bf16, folder):
     path, out = os.path.join(folder, "recipe.json"), tempfile.mkdtemp(dir=folder)
     with open(path, "w") as file:
         json.dump(recipe(options, kind, bf16), file)
-    subprocess.run([PROGRAM, "--quiet", "run", path, "-o", out, "--threads", str(options.threads)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([options.program, "--quiet", "run", path, "-o", out, "--threads", str(options.threads)], check=True, stdout=subprocess.DEVNULL)
     with open(os.path.join(out, "report.json")) as file:
         step = json.load(file)["steps"][-1]
     return next(s["value"] for s in step["statistics"] if s["name"] == "examples_per_second")
@@ -47,9 +47,12 @@ def main():
     parser.add_argument("--examples", type=int, default=2560)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--formats", nargs="+", choices=["f32", "bf16"], default=["f32"])
+    parser.add_argument("--program", default=PROGRAM)
     parser.add_argument("--limit", type=float)
     options = parser.parse_args()
-    cases = [(kind, bf16) for bf16 in (False, True) for kind in ("finetune", "qat")]
+    formats = [name == "bf16" for name in options.formats]
+    cases = [(kind, bf16) for bf16 in formats for kind in ("finetune", "qat")]
     rates = {case: [] for case in cases}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.rounds):
@@ -57,7 +60,7 @@ def main():
                 rates[case].append(examples_per_second(options, *case, folder))
     print("| training | plain, examples per s | QAT, examples per s | cost of QAT |\n| --- | --- | --- | --- |")
     ratios = []
-    for bf16 in (False, True):
+    for bf16 in formats:
         plain, qat = rates["finetune", bf16], rates["qat", bf16]
         ratios.append(statistics.median(plain) / statistics.median(qat))
         cells = [f"{statistics.median(r):.0f} (spread {(max(r) - min(r)) / statistics.median(r):.0%})" for r in (plain, qat)]

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Cuts and bit widths that are found by trying, beside those of rankings: accuracy without any training, at one budget.
 
-    scripts/bench_search.py --folder runs/search [--network resnet56] [--episodes 100] [--evaluate 500] [--seeds 3] [--threads 1]
+    scripts/bench_search.py --folder runs/search [--network resnet56] [--cut 0.5] [--episodes 100] [--evaluate 500] [--seeds 3] [--threads 1]
+    scripts/bench_search.py --folder runs/search-text --network minilm-sst2 --text --cut 0.3
 
-Half of the multiply-accumulates go, by each way: every layer alike, one ranking over all layers, measured sensitivities, evolution, a
-DDPG agent (AMC); or weights get 4 bits on average. Searches try `episodes` plans on `evaluate` pictures of train[-5000:]; sensitivities
-may look at as many pictures in all. All ways re-calibrate batch norms alike, and are judged once, on the test set. What is in the folder
-already is not run again. Needs MODELS and CIFAR10 (configs/recipes/resnet56-cifar10-search.yaml).
+The share `cut` of the multiply-accumulates goes, by each way: every layer alike, one ranking over all layers, measured sensitivities, evolution, a
+DDPG agent (AMC); or weights get 4 bits on average. Searches try `episodes` plans on `evaluate` examples held back from training; sensitivities
+may look at as many examples in all. All ways re-calibrate batch norms alike, and are judged once, on the test set. What is in the folder
+already is not run again. Needs MODELS, and CIFAR10 (configs/recipes/resnet56-cifar10-search.yaml) or SST2 (configs/minilm-sst2-prune.yaml).
 """
 import argparse
 import json
@@ -18,33 +19,51 @@ import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
 program = root / "build/bin/dscompress"
-HEAD = """version: 1
+PICTURES = """version: 1
 model: {{path: "{models}/{network}-cifar10.pt2"}}
 data:
-  train: {{format: cifar10, path: "{cifar}", split: "train[:-5000]"}}
-  valid: {{format: cifar10, path: "{cifar}", split: "train[-5000:]"}}
-  eval: {{format: cifar10, path: "{cifar}", split: test}}
+  train: {{format: cifar10, path: "{data}", split: "train[:-5000]"}}
+  valid: {{format: cifar10, path: "{data}", split: "train[-5000:]"}}
+  eval: {{format: cifar10, path: "{data}", split: test}}
   normalize: {{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}
-evaluate: {{metrics: [top1]}}
+"""
+SENTENCES = """version: 1
+model: {{path: "{models}/{network}.pt2"}}
+data:
+  train: {{format: text, path: "{data}/train.tsv", split: "train[:-2000]", columns: {{text: sentence}}, max_length: 48}}
+  valid: {{format: text, path: "{data}/train.tsv", split: "train[-2000:]", columns: {{text: sentence}}, max_length: 48}}
+  eval: {{format: text, path: "{data}/dev.tsv", columns: {{text: sentence}}}}
+"""
+PASSES = """evaluate: {{metrics: [top1]}}
 passes:
   - {step}
 report: {{formats: []}}
 """
-CUT = "prune: {importance: l1, reduce: {macs: 0.5}, recalibrate_batches: 4, "
 WIDTHS = "quantize: {mode: ptq, calibration: {samples: 300}, "
+EVERYWHERE = WIDTHS + "weights: {bits: 4}}"
 
 
-def ways(options):
-    search = f"episodes: {options.episodes}, evaluate: {options.evaluate}"
+def cut(options):
+    where = 'ignore: ["bert.embeddings.**", "bert.pooler.**"], ' if options.text else "recalibrate_batches: 4, "
+    return f"prune: {{importance: l1, reduce: {{macs: {options.cut}}}, {where}"
+
+
+UNIFORM = "widths: 4 bits everywhere"
+
+
+def ways(options, size):
+    """`size`: bytes of 4 bits everywhere, of those in f32."""
+    search, prefix = f"episodes: {options.episodes}, evaluate: {options.evaluate}", cut(options)
+    mixed = f"mixed: {{bits: [2, 3, 4, 8], budget: {{bytes: {size:.4f}}}"
     return {
-        "cut: every layer alike": (CUT + "scope: layer}", 1),
-        "cut: one ranking of all": (CUT + "scope: global}", 1),
-        "cut: sensitivity": (CUT + f"scope: sensitivity, sensitivity: {{shares: [0.25, 0.5, 0.75], examples: {options.evaluate}}}}}", 1),
-        "cut: evolution": (CUT + f"search: {{method: evolution, {search}}}}}", options.seeds),
-        "cut: amc": (CUT + f"search: {{method: amc, {search}}}}}", options.seeds),
-        "widths: 4 bits everywhere": (WIDTHS + "weights: {bits: 4}}", 1),
-        "widths: least error": (WIDTHS + "mixed: {bits: [2, 3, 4, 8], budget: {bytes: 0.1326}}}", 1),
-        "widths: haq": (WIDTHS + f"mixed: {{bits: [2, 3, 4, 8], budget: {{bytes: 0.1326}}, search: {{method: haq, {search}}}}}}}", options.seeds),
+        "cut: every layer alike": (prefix + "scope: layer}", 1),
+        "cut: one ranking of all": (prefix + "scope: global}", 1),
+        "cut: sensitivity": (prefix + f"scope: sensitivity, sensitivity: {{shares: [0.25, 0.5, 0.75], examples: {options.evaluate}}}}}", 1),
+        "cut: evolution": (prefix + f"search: {{method: evolution, {search}}}}}", options.seeds),
+        "cut: amc": (prefix + f"search: {{method: amc, {search}}}}}", options.seeds),
+        UNIFORM: (EVERYWHERE, 1),
+        "widths: least error": (WIDTHS + mixed + "}}", 1),
+        "widths: haq": (WIDTHS + mixed + f", search: {{method: haq, {search}}}}}}}", options.seeds),
     }
 
 
@@ -52,7 +71,8 @@ def top1(folder, name, step, seed, options):
     out = folder / f"{name.replace(': ', '-').replace(' ', '-')}-{seed}"
     if not (out / "report.json").exists() or json.loads((out / "report.json").read_text()).get("status") != "passed":
         recipe = folder / f"{out.name}.yaml"
-        recipe.write_text(HEAD.format(models=os.environ["MODELS"], cifar=os.environ["CIFAR10"], network=options.network, step=step))
+        head, data = (SENTENCES, os.environ["SST2"]) if options.text else (PICTURES, os.environ["CIFAR10"])
+        recipe.write_text((head + PASSES).format(models=os.environ["MODELS"], data=data, network=options.network, step=step))
         arguments = ["resume", out] if (out / "recipe.resolved.yaml").exists() else ["run", recipe, "-o", out, "--cache", folder / "cache", "--set", f"seed={seed}"]
         subprocess.run([program, "-q", "--threads", str(options.threads), *arguments], check=True, stdout=subprocess.DEVNULL)
     steps = json.loads((out / "report.json").read_text())["steps"]
@@ -64,14 +84,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--network", default="resnet56")
+    parser.add_argument("--text", action="store_true", help="the network is MODELS/NETWORK.pt2, a BERT fine-tuned on SST-2")
+    parser.add_argument("--cut", type=float, default=0.5, help="share of the multiply-accumulates that goes")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--evaluate", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    rows = {}
-    for name, (step, seeds) in ways(options).items():
+    rows, (_, _, size) = {}, top1(options.folder, UNIFORM, EVERYWHERE, 0, options)
+    for name, (step, seeds) in ways(options, size).items():
         rows[name] = [top1(options.folder, name, step, seed, options) for seed in range(seeds)]
     print("| way | top-1 on the test set, each seed | median | MACs | bytes |\n| --- | --- | --- | --- | --- |")
     for name, found in rows.items():

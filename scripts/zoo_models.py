@@ -168,7 +168,7 @@ TRANSFORMERS = {
 }
 
 NETWORKS = ["UNet", "PixelShuffle", "SpaceToDepth", "Conv3d", "EinsumAttention", "MultiQuery", "ChannelShuffle", "PaddedShortcut", "GroupNorms",
-            "GatedConv1d", "Pyramid", "DynamicConv", "Recurrent", "FactoredViews"]
+            "GatedConv1d", "Pyramid", "DynamicConv", "Recurrent", "FactoredViews", "Detector"]
 
 # Tried when all others passed: how the program does on what it was not developed with.
 FURTHER = {

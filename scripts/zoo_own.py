@@ -294,6 +294,73 @@ class FactoredViews(nn.Module):
         return image(8)
 
 
+class ConvSilu(nn.Module):
+    def __init__(self, inputs, outputs, size=3, stride=1):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        return F.silu(self.norm(self.conv(x)))
+
+
+class SplitBlock(nn.Module):
+    """Half of the channels goes through bottlenecks, each of whose outputs is kept and joined (the form of C2f in YOLO detectors)."""
+
+    def __init__(self, inputs, outputs, blocks, shortcut):
+        super().__init__()
+        self.half, self.shortcut = outputs // 2, shortcut
+        self.first, self.last = ConvSilu(inputs, outputs, 1), ConvSilu((2 + blocks) * self.half, outputs, 1)
+        self.blocks = nn.ModuleList(nn.Sequential(ConvSilu(self.half, self.half), ConvSilu(self.half, self.half)) for _ in range(blocks))
+
+    def forward(self, x):
+        parts = list(self.first(x).chunk(2, 1))
+        for block in self.blocks:
+            y = block(parts[-1])
+            parts.append(parts[-1] + y if self.shortcut else y)
+        return self.last(torch.cat(parts, 1))
+
+
+class Detector(nn.Module):
+    """A detector's backbone, pyramid and heads with split blocks and pooled context; boxes as distributions, as distances in the end."""
+
+    def __init__(self, width=16, classes=8, bins=16):
+        super().__init__()
+        w = width
+        self.stem = nn.Sequential(ConvSilu(3, w, 3, 2), ConvSilu(w, 2 * w, 3, 2), SplitBlock(2 * w, 2 * w, 1, True))
+        self.stage8 = nn.Sequential(ConvSilu(2 * w, 4 * w, 3, 2), SplitBlock(4 * w, 4 * w, 2, True))
+        self.stage16 = nn.Sequential(ConvSilu(4 * w, 8 * w, 3, 2), SplitBlock(8 * w, 8 * w, 2, True))
+        self.stage32 = nn.Sequential(ConvSilu(8 * w, 16 * w, 3, 2), SplitBlock(16 * w, 16 * w, 1, True))
+        self.narrow, self.context = ConvSilu(16 * w, 8 * w, 1), ConvSilu(32 * w, 16 * w, 1)
+        self.up16, self.up8 = SplitBlock(24 * w, 8 * w, 1, False), SplitBlock(12 * w, 4 * w, 1, False)
+        self.down16, self.join16 = ConvSilu(4 * w, 4 * w, 3, 2), SplitBlock(12 * w, 8 * w, 1, False)
+        self.down32, self.join32 = ConvSilu(8 * w, 8 * w, 3, 2), SplitBlock(24 * w, 16 * w, 1, False)
+        head = lambda inputs, outputs: nn.Sequential(ConvSilu(inputs, 4 * w), ConvSilu(4 * w, 4 * w), nn.Conv2d(4 * w, outputs, 1))
+        self.boxes = nn.ModuleList(head(inputs, 4 * bins) for inputs in (4 * w, 8 * w, 16 * w))
+        self.scores = nn.ModuleList(head(inputs, classes) for inputs in (4 * w, 8 * w, 16 * w))
+        self.bins = bins
+        self.register_buffer("steps", torch.arange(bins, dtype=torch.float))
+
+    def forward(self, x):
+        p8 = self.stage8(self.stem(x))
+        p16 = self.stage16(p8)
+        y = self.narrow(self.stage32(p16))
+        pooled = [y]
+        for _ in range(3):
+            pooled.append(F.max_pool2d(pooled[-1], 5, 1, 2))
+        p32 = self.context(torch.cat(pooled, 1))
+        m16 = self.up16(torch.cat([F.interpolate(p32, scale_factor=2.0), p16], 1))
+        m8 = self.up8(torch.cat([F.interpolate(m16, scale_factor=2.0), p8], 1))
+        n16 = self.join16(torch.cat([self.down16(m8), m16], 1))
+        n32 = self.join32(torch.cat([self.down32(n16), p32], 1))
+        boxes = torch.cat([head(y).flatten(2) for head, y in zip(self.boxes, (m8, n16, n32))], 2)
+        scores = torch.cat([head(y).flatten(2) for head, y in zip(self.scores, (m8, n16, n32))], 2)
+        distances = (boxes.unflatten(1, (4, self.bins)).softmax(2) * self.steps[:, None]).sum(2)
+        return torch.cat([distances, scores.sigmoid()], 1)
+
+    def example_inputs(self):
+        return image(3, 64, 64)
+
+
 def fpn_backbone():
     """The backbone of torchvision's detectors."""
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
