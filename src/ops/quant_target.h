@@ -26,6 +26,7 @@ struct QuantTarget {
   ZeroPoint activations = ZeroPoint::any;
   std::int64_t run_time_rows = 0;   // linear layers quantise activations at run time, in groups of a multiple of this; 0: they don't
   bool adds_in_pairs = false;       // some processors' kernels add two products in 16 bits: integers keep to what fits (ops/pair_sums.h)
+  bool joins_grids = false;         // what is concatenated shares one grid, and stays in integers (ops/joined_grids.h)
   bool product_zero_points = false; // products of two activations take them; otherwise QuantLayer says what they take
 
   bool has(QuantKind kind) const;
