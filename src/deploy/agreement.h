@@ -5,7 +5,8 @@
 //                        more sensitive than that, within what LibTorch's own result moves when all numbers on the way are
 //                        changed in their last bits
 //   with quantisers      the graph without them as above; with them, the distance from LibTorch's result (root mean square)
-//                        within a few times of what quantisation itself changes: another rounding of the same network
+//                        within a few times of what quantisation itself changes, or of what roundings change that fall the other
+//                        way when all numbers on the way are changed in their last bits: another rounding of the same network
 #pragma once
 
 #include <functional>

@@ -92,6 +92,23 @@ TEST(Agreement, JudgesQuantizedNetworksByWhatQuantisationChanges) {
   EXPECT_THROW(judge(model, unchanged, [](const at::Tensor& tensor) { return with_noise(tensor, 1e-3); }), Error);  // a wrong operator
 }
 
+// 0.5 becomes 0 and 1.5 becomes 2, so that the sum is what it was; last bits make it anything from 1 to 3.
+TEST(Agreement, TakesRoundingsThatFallTheOtherWayWhereQuantisationHappensToChangeNothing) {
+  const auto model = test::text_model(R"text(graph {
+    input %x: f32[s0{2}, 40]
+    %zero: f32[s0{2}, 40] = aten.mul.Scalar(self=%x, other=0.0)
+    %a: f32[s0{2}, 40] = aten.add.Scalar(self=%zero, other=0.5)
+    %b: f32[s0{2}, 40] = aten.add.Scalar(self=%zero, other=1.5)
+    %p: f32[s0{2}, 40] = aten.fake_quantize_per_tensor_affine.default(self=%a, scale=1.0, zero_point=0, quant_min=-128, quant_max=127)
+    %q: f32[s0{2}, 40] = aten.fake_quantize_per_tensor_affine.default(self=%b, scale=1.0, zero_point=0, quant_min=-128, quant_max=127)
+    %y: f32[s0{2}, 40] = aten.add.Tensor(self=%p, other=%q)
+    output %y
+  })text");
+  EXPECT_NO_THROW(judge(model, [](const at::Tensor& tensor) { return tensor + 1; }));
+  EXPECT_THROW(judge(model, [](const at::Tensor& tensor) { return tensor + 10; }), Error);
+  EXPECT_THROW(judge(model, [](const at::Tensor& tensor) { return tensor + 1; }, [](const at::Tensor& tensor) { return tensor + 1; }), Error);
+}
+
 TEST(Agreement, CannotJudgeRandomNumbersOneByOne) {
   const auto model = test::text_model(R"text(graph {
     input %x: f32[s0{2}, 4]
