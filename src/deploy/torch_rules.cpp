@@ -224,8 +224,7 @@ Value* get_value(const Node& node, std::size_t position, std::string_view name) 
 
 double get_number(const Node& node, std::size_t position, std::string_view name) {
   const Argument& argument = get_argument(node, position, name);
-  if (const auto* value = std::get_if<double>(&argument)) return *value;
-  if (const auto* value = std::get_if<std::int64_t>(&argument)) return static_cast<double>(*value);
+  if (const auto number = number_of(argument)) return *number;
   throw Error(ErrorCode::unsupported, node.target() + " of %" + node.name() + ": `" + std::string(name) + "` is not a fixed number");
 }
 

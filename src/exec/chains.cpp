@@ -8,6 +8,7 @@
 #include "exec/kernels/live_batch_norm.h"
 #include "exec/kernels/rectified_convolution.h"
 #include "exec/kernels/training_kernels.h"
+#include "ops/arguments.h"
 
 namespace dsc {
 namespace {
@@ -17,19 +18,11 @@ struct Rectifier {
   double ceiling = std::numeric_limits<double>::infinity();
 };
 
-std::optional<double> number(const Node& node, std::string_view name) {
-  const Argument* argument = node.find_argument(name);
-  if (!argument) return std::nullopt;
-  if (const auto* v = std::get_if<double>(argument)) return *v;
-  if (const auto* v = std::get_if<std::int64_t>(argument)) return static_cast<double>(*v);
-  return std::nullopt;
-}
-
 std::optional<Rectifier> find_rectifier(const Node& node) {
   if (node.is("aten.relu.default") || node.is("aten.relu_.default")) return Rectifier{node.find_value("self")};
   if (node.is("aten.relu6.default") || node.is("aten.relu6_.default")) return Rectifier{node.find_value("self"), 6};
   if (!node.is("aten.hardtanh.default") && !node.is("aten.hardtanh_.default")) return std::nullopt;
-  const std::optional<double> low = number(node, "min_val"), high = number(node, "max_val");
+  const std::optional<double> low = number_of(node, "min_val"), high = number_of(node, "max_val");
   if (low != 0.0 || !high || *high <= 0) return std::nullopt;
   return Rectifier{node.find_value("self"), *high};
 }
@@ -87,7 +80,7 @@ class Joiner {
   std::optional<Sum> find_sum(const Node& node) const {
     const bool in_place = node.is("aten.add_.Tensor");
     if (!in_place && !node.is("aten.add.Tensor")) return std::nullopt;
-    if (node.find_argument("alpha") && number(node, "alpha") != 1.0) return std::nullopt;
+    if (node.find_argument("alpha") && number_of(node, "alpha") != 1.0) return std::nullopt;
     const Value *self = node.find_value("self"), *other = node.find_value("other");
     if (!self || !other || !self->is_tensor() || !other->is_tensor()) return std::nullopt;
     if (is_head(self)) return Sum{self, true};

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "ops/arguments.h"
+
 namespace dsc {
 namespace {
 
@@ -154,8 +156,7 @@ class IndexSearch {
 
 // The one number that an argument stands for: a literal, a filled tensor, a constant of one element.
 std::optional<double> number_in(const Model& model, const Argument& argument) {
-  if (const auto* number = std::get_if<double>(&argument)) return *number;
-  if (const auto* number = std::get_if<std::int64_t>(&argument)) return static_cast<double>(*number);
+  if (const auto number = number_of(argument)) return number;
   const auto* value = std::get_if<Value*>(&argument);
   if (!value || !*value) return std::nullopt;
   if (const GraphInput* input = model.graph.find_input(*value)) {

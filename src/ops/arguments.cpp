@@ -24,6 +24,17 @@ bool bool_or(const Node& node, std::string_view name, bool otherwise) {
   return otherwise;
 }
 
+std::optional<double> number_of(const Argument& argument) {
+  if (const auto* number = std::get_if<double>(&argument)) return *number;
+  if (const auto* whole = std::get_if<std::int64_t>(&argument)) return static_cast<double>(*whole);
+  return std::nullopt;
+}
+
+std::optional<double> number_of(const Node& node, std::string_view name) {
+  const Argument* argument = node.find_argument(name);
+  return argument ? number_of(*argument) : std::nullopt;
+}
+
 std::string text_or(const Node& node, std::string_view name, std::string_view otherwise) {
   const Argument* argument = node.find_argument(name);
   const auto* text = argument ? std::get_if<std::string>(argument) : nullptr;

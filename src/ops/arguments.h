@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@ namespace dsc {
 // The argument's value, or `otherwise` when it is absent, None or symbolic.
 std::int64_t int_or(const Node& node, std::string_view name, std::int64_t otherwise);
 bool bool_or(const Node& node, std::string_view name, bool otherwise);
+// A number, which exporters write whole where they can: 1 for 1.0. None when it is absent, None or symbolic.
+std::optional<double> number_of(const Argument& argument);
+std::optional<double> number_of(const Node& node, std::string_view name);
 std::string text_or(const Node& node, std::string_view name, std::string_view otherwise);
 // A list of integers; one integer counts as a list of one. Entries that are symbolic become -1.
 std::vector<std::int64_t> ints_or(const Node& node, std::string_view name, std::vector<std::int64_t> otherwise);

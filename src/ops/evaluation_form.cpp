@@ -70,15 +70,9 @@ bool switch_off(Graph& graph, Node* node, std::string_view flag) {
   return was_on;
 }
 
-double number_or_zero(const Node& node, std::string_view name) {
-  const Argument* argument = node.find_argument(name);
-  const auto* number = argument ? std::get_if<double>(argument) : nullptr;
-  return number ? *number : 0;
-}
-
 // Dropout, on its own or inside an attention or a recurrent layer, and randomised leaky relu.
 bool switch_off_dropout(Graph& graph, Node* node) {
-  if (number_or_zero(*node, "dropout_p") > 0) {
+  if (number_of(*node, "dropout_p").value_or(0) > 0) {
     graph.set_argument(node, "dropout_p", 0.0);
     return true;
   }

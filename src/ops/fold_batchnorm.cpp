@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "ops/arguments.h"
 #include "ops/weight_channels.h"
 
 namespace dsc {
@@ -99,9 +100,7 @@ struct Affine {
   at::Tensor scale, shift;  // f64 [C]
 };
 Affine affine_of(const Model& model, const Node& batch_norm) {
-  const Argument* argument = batch_norm.find_argument("eps");
-  const auto* eps = argument ? std::get_if<double>(argument) : nullptr;
-  at::Tensor scale = (in_double(model, batch_norm.find_value("running_var")) + (eps ? *eps : kDefaultEps)).rsqrt();
+  at::Tensor scale = (in_double(model, batch_norm.find_value("running_var")) + number_of(batch_norm, "eps").value_or(kDefaultEps)).rsqrt();
   if (const Value* weight = batch_norm.find_value("weight")) scale = scale * in_double(model, weight);
   at::Tensor shift = -in_double(model, batch_norm.find_value("running_mean")) * scale;
   if (const Value* bias = batch_norm.find_value("bias")) shift = shift + in_double(model, bias);

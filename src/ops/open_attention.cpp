@@ -7,12 +7,6 @@
 namespace dsc {
 namespace {
 
-double number_or(const Node& node, std::string_view name, double otherwise) {
-  const Argument* given = node.find_argument(name);
-  const auto* number = given ? std::get_if<double>(given) : nullptr;
-  return number ? *number : otherwise;
-}
-
 // Heads of keys or values, each as often as query heads share it.
 Value* with_all_heads(Inserter& insert, const Node& node, Value* value, ScalarType dtype) {
   if (!bool_or(node, "enable_gqa", false)) return value;
@@ -65,7 +59,7 @@ OpenedAttention open_attention(Graph& graph, Node* attention) {
   Value* query = node.find_value("query");
   const ScalarType dtype = query->tensor().dtype;
   Value* key = with_all_heads(insert, node, node.find_value("key"), dtype);
-  const double scale = number_or(node, "scale", 1 / std::sqrt(static_cast<double>(query->tensor().sizes.back().size)));
+  const double scale = number_of(node, "scale").value_or(1 / std::sqrt(static_cast<double>(query->tensor().sizes.back().size)));
   Value* turned = insert.tensor("aten.transpose.int", {{"self", key}, {"dim0", std::int64_t{-2}}, {"dim1", std::int64_t{-1}}}, dtype);
   Value* scaled = insert.tensor("aten.mul.Scalar", {{"self", query}, {"other", scale}}, dtype);
   Value* scores = insert.tensor("aten.matmul.default", {{"self", scaled}, {"other", turned}}, dtype);
@@ -73,7 +67,7 @@ OpenedAttention open_attention(Graph& graph, Node* attention) {
   scores = add_mask(insert, node, distance, dtype, scores);
   Value* shares = insert.tensor("aten.softmax.int", {{"self", scores}, {"dim", std::int64_t{-1}}}, dtype);
   Node* softmax = shares->producer();
-  if (const double p = number_or(node, "dropout_p", 0); p > 0) {
+  if (const double p = number_of(node, "dropout_p").value_or(0); p > 0) {
     shares = insert.tensor("aten.dropout.default", {{"input", shares}, {"p", p}, {"train", false}}, dtype);
   }
   Value* values = with_all_heads(insert, node, node.find_value("value"), dtype);

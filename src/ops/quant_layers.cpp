@@ -119,10 +119,7 @@ bool only_moves_elements(const Node& node) {
   if (!traits_of(node).moves_elements || node.outputs().size() != 1) return false;
   const bool pads = node.op() == "aten.pad" || node.op() == "aten.constant_pad_nd";
   if (!pads) return true;
-  const Argument* fill = node.find_argument("value");
-  const auto* number = fill ? std::get_if<double>(fill) : nullptr;
-  const auto* whole = fill ? std::get_if<std::int64_t>(fill) : nullptr;
-  return text_or(node, "mode", "constant") == "constant" && (!number || *number == 0) && (!whole || *whole == 0);
+  return text_or(node, "mode", "constant") == "constant" && number_of(node, "value").value_or(0) == 0;
 }
 
 Value* moved_value(const Node& node) {

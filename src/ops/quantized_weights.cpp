@@ -10,12 +10,6 @@
 namespace dsc {
 namespace {
 
-double number_of(const Argument* argument) {
-  if (const auto* number = argument ? std::get_if<double>(argument) : nullptr) return *number;
-  const auto* whole = argument ? std::get_if<std::int64_t>(argument) : nullptr;
-  return whole ? static_cast<double>(*whole) : 0;
-}
-
 const GraphInput* stored_argument(const Model& model, const Node& node, std::string_view name) {
   const GraphInput* input = model.graph.find_input(node.find_value(name));
   return input && model.weights.has(input->target) ? input : nullptr;
@@ -28,8 +22,8 @@ std::optional<QuantizedWeight> read_quantizer(const Model& model, const Node& no
   grid.range = {int_or(node, "quant_min", 0), int_or(node, "quant_max", 255)};
   made.bits = quant_bits(grid.range);
   if (node.is("aten.fake_quantize_per_tensor_affine.default")) {
-    grid.scale = at::full({}, number_of(node.find_argument("scale")), at::kFloat);
-    grid.zero_point = at::full({}, number_of(node.find_argument("zero_point")), at::kInt);
+    grid.scale = at::full({}, number_of(node, "scale").value_or(0), at::kFloat);
+    grid.zero_point = at::full({}, number_of(node, "zero_point").value_or(0), at::kInt);
     return made;
   }
   const GraphInput *scale = stored_argument(model, node, "scale"), *zero_point = stored_argument(model, node, "zero_point");

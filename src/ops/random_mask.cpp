@@ -1,7 +1,6 @@
 #include "ops/random_mask.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 #include <string_view>
 
@@ -9,14 +8,6 @@
 
 namespace dsc {
 namespace {
-
-std::optional<double> number_of(const Node& node, std::string_view name) {
-  const Argument* argument = node.find_argument(name);
-  if (!argument) return std::nullopt;
-  if (const auto* number = std::get_if<double>(argument)) return *number;
-  if (const auto* whole = std::get_if<std::int64_t>(argument)) return static_cast<double>(*whole);
-  return std::nullopt;
-}
 
 // A mask drawn with a fixed probability, and all that only it is used for.
 struct Mask {

@@ -23,13 +23,6 @@ TrackedHistogram range_of(const WeightGrid& grid) {
   return histogram_of_tensor(at::stack({value_of(grid.range.minimum), value_of(grid.range.maximum)}));
 }
 
-std::optional<double> number_of(const Node& node, std::string_view name) {
-  const auto* argument = node.find_argument(name);
-  if (const auto* number = argument ? std::get_if<double>(argument) : nullptr) return *number;
-  if (const auto* whole = argument ? std::get_if<std::int64_t>(argument) : nullptr) return static_cast<double>(*whole);
-  return std::nullopt;
-}
-
 // Of an activation, whose scale and zero point are literals.
 std::optional<WeightGrid> activation_grid(const Node& node) {
   const auto scale = number_of(node, "scale"), zero_point = number_of(node, "zero_point");

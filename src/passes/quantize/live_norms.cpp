@@ -15,12 +15,6 @@
 namespace dsc::quantize {
 namespace {
 
-double number_or(const Node& node, std::string_view name, double otherwise) {
-  const Argument* argument = node.find_argument(name);
-  const auto* number = argument ? std::get_if<double>(argument) : nullptr;
-  return number ? *number : otherwise;
-}
-
 const std::string& weight_name(const Model& model, const Value* value) { return model.graph.find_input(value)->target; }
 
 FoldedNorm::Tensor tensor_of(const Model& model, const Value* value) {
@@ -31,7 +25,7 @@ FoldedNorm::Tensor tensor_of(const Model& model, const Value* value) {
 FoldedNorm read_norm(const Model& model, const Node& layer, const Node& norm) {
   FoldedNorm read{.layer = layer.name(), .weight = tensor_of(model, layer.find_value("weight")).value,
                   .mean = tensor_of(model, norm.find_value("running_mean")), .variance = tensor_of(model, norm.find_value("running_var")),
-                  .eps = number_or(norm, "eps", 1e-5), .momentum = number_or(norm, "momentum", 0.1)};
+                  .eps = number_of(norm, "eps").value_or(1e-5), .momentum = number_of(norm, "momentum").value_or(0.1)};
   if (const Value* bias = layer.find_value("bias")) read.bias = tensor_of(model, bias).value;
   if (const Value* gamma = norm.find_value("weight")) read.gamma = tensor_of(model, gamma);
   if (const Value* beta = norm.find_value("bias")) read.beta = tensor_of(model, beta);
@@ -114,7 +108,7 @@ void fold_scale(Model& model, Node* layer) {
   const Value* gamma = scale->find_value("weight");
   const auto tensor = [&](const Value* value) { return model.weights.get(weight_name(model, value)).detach(); };
   const at::Tensor by = batch_norm_scale(gamma ? std::optional(tensor(gamma)) : std::nullopt, tensor(scale->find_value("running_var")),
-                                         number_or(*scale, "eps", 1e-5), ints_or(*scale, "weight_sizes", {}), int_or(*scale, "axis", 0),
+                                         number_of(*scale, "eps").value_or(1e-5), ints_or(*scale, "weight_sizes", {}), int_or(*scale, "axis", 0),
                                          int_or(*scale, "groups", 1));
   model.weights.set(weight_name(model, weight), tensor(weight) * by);  // the product that training quantised
   graph.set_argument(quantizer, "self", weight);
@@ -127,7 +121,7 @@ void fold_norm(Model& model, Node* live) {
   Node* layer = live->find_value("input")->producer();
   const Value *gamma = live->find_value("weight"), *mean = live->find_value("running_mean"), *variance = live->find_value("running_var");
   const auto in_double = [&](const Value* value) { return model.weights.get(weight_name(model, value)).detach().to(at::kDouble); };
-  at::Tensor scale = (in_double(variance) + number_or(*live, "eps", 1e-5)).rsqrt();
+  at::Tensor scale = (in_double(variance) + number_of(*live, "eps").value_or(1e-5)).rsqrt();
   if (gamma) scale = scale * in_double(gamma);
   Value* bias = live->find_value("bias");
   model.weights.set(weight_name(model, bias), (in_double(bias) - in_double(mean) * scale).to(at::kFloat));
