@@ -1,27 +1,23 @@
 // In-place operators: which values change with the one that is written, and how they are brought up to date.
 #include <algorithm>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "deploy/torch_program_builder.h"
+#include "ops/op_traits.h"
 
 namespace dsc {
-
 namespace {
 
 // What the frontend writes a change through by itself.
 bool is_written_through(const std::string& op) { return op == "aten::slice" || op == "aten::select"; }
 
-bool keeps_order_of_elements(const std::string& op) {
-  static const std::unordered_set<std::string> ops = {"aten::view",    "aten::reshape",   "aten::flatten", "aten::unflatten",
-                                                      "aten::squeeze", "aten::unsqueeze", "aten::view_as", "aten::reshape_as"};
-  return ops.contains(op);
-}
-
-bool swaps_dimensions(const std::string& op) {
-  static const std::unordered_set<std::string> ops = {"aten::transpose", "aten::swapaxes", "aten::swapdims", "aten::t", "aten::mT"};
-  return ops.contains(op);
+// Of a call, "aten::view", which may be another than its node's operator.
+Relayout relayout_of(const std::string& op) {
+  constexpr std::string_view kAten = "aten::";
+  return op.starts_with(kAten) ? traits_named("aten." + op.substr(kAten.size())).relayout : Relayout::none;
 }
 
 // For each dimension of the base, the dimension of the permuted tensor that holds it.
@@ -98,12 +94,11 @@ ValueId TorchProgramBuilder::turn_round(const TorchCall& view, ValueId changed) 
   const ValueId base = view.inputs.front();
   TorchCall inverse = make_call(view.op, view.inputs);
   inverse.inputs.front() = changed;
-  if (keeps_order_of_elements(view.op)) {
-    inverse = make_call("aten::reshape_as", {changed, base});
-  } else if (view.op == "aten::permute") {
-    inverse.inputs = {changed, constant(inverse_permutation(*view.origin))};
-  } else if (!swaps_dimensions(view.op)) {
-    return 0;
+  switch (relayout_of(view.op)) {
+    case Relayout::none: return 0;
+    case Relayout::regroups: inverse = make_call("aten::reshape_as", {changed, base}); break;
+    case Relayout::swaps_two: break;  // its own inverse
+    case Relayout::permutes: inverse.inputs = {changed, constant(inverse_permutation(*view.origin))}; break;
   }
   inverse.outputs.push_back(new_value(TorchValue(program_.values[base])));
   program_.calls.push_back(std::move(inverse));

@@ -3,19 +3,16 @@
 #include <ATen/core/grad_mode.h>
 
 #include <map>
-#include <string_view>
 #include <tuple>
 #include <utility>
 
 #include "dscompress/error.h"
+#include "ops/op_traits.h"
+#include "ops/quantization.h"
 #include "ops/writes.h"
 
 namespace dsc {
 namespace {
-
-bool is_convolution(std::string_view op) {
-  return op == "aten.conv2d" || op == "aten.convolution" || op == "aten.conv_transpose2d" || op == "aten._convolution";
-}
 
 // Kernels of a convolution, directly, scaled or through fake quantisation, may be in NHWC memory; other users of a tensor, a
 // `view` say, may count on the exported strides.
@@ -23,8 +20,8 @@ bool is_convolution_weight(const Value& value) {
   if (!value.is_tensor() || value.tensor().rank() != 4 || value.uses().empty()) return false;
   for (const Use& use : value.uses()) {
     if (!use.node) return false;
-    const bool as_weight = is_convolution(use.node->op()) && use.node->find_value("weight") == &value;
-    const bool keeps_layout = use.node->target().find("fake_quant") != std::string::npos || use.node->is("aten.mul.Tensor");
+    const bool as_weight = traits_of(*use.node).convolves && use.node->find_value("weight") == &value;
+    const bool keeps_layout = is_fake_quantize(*use.node) || use.node->is("aten.mul.Tensor");
     if (!as_weight && !keeps_layout) return false;
   }
   return true;

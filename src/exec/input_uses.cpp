@@ -3,59 +3,27 @@
 #include <ATen/ops/max.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <deque>
 #include <set>
-#include <string>
 #include <string_view>
 
 #include "ops/arguments.h"
+#include "ops/op_traits.h"
 
 namespace dsc {
 namespace {
 
 constexpr double kHidden = -1e4;          // what masks add to scores is at most this
 
-// Operators that hand values on as they are, in another shape, type or place.
-bool keeps_values(std::string_view op) {
-  static const std::set<std::string_view> names{
-      "aten.view", "aten.reshape", "aten.slice", "aten.to", "aten._to_copy", "aten.clone", "aten.contiguous", "aten.index",
-      "aten.unsqueeze", "aten.squeeze", "aten.expand", "aten.alias", "aten.detach", "aten.permute", "aten.transpose", "aten._unsafe_view",
-      "aten.t", "aten.flatten", "aten.select", "aten.index_select", "aten.cat", "aten.lift_fresh_copy", "aten.unbind", "aten.repeat"};
-  return names.contains(op);
-}
-
 std::string_view argument_of(const Use& use) { return use.node->arguments()[use.argument].name; }
 
 bool is_data(std::string_view argument) { return argument == "self" || argument == "tensors" || argument == "input"; }
 
-// The operator without the underscore of its in-place form.
-std::string_view plain(const Node& node) {
-  std::string_view op = node.op();
-  if (op.ends_with('_')) op.remove_suffix(1);
-  return op;
+// Whether values go on as they are, in another shape, type or place.
+bool keeps_values(const Node& node) {
+  const OpTraits& traits = traits_in_any_form(node);
+  return traits.moves_elements || traits.keeps_tensor || traits.collects_elements;
 }
-
-struct Lookup {
-  std::string_view op, index, data;
-};
-// Operators that look positions of one dimension of `data` up: the one that `dim` names, 0 where there is no such argument.
-constexpr std::array<Lookup, 15> kLookups{{{"aten.embedding", "indices", "weight"},
-                                           {"aten.embedding_bag", "indices", "weight"},
-                                           {"aten._embedding_bag", "indices", "weight"},
-                                           {"aten.gather", "index", "self"},
-                                           {"aten.take_along_dim", "indices", "self"},
-                                           {"aten.index_select", "index", "self"},
-                                           {"aten.index_add", "index", "self"},
-                                           {"aten.index_copy", "index", "self"},
-                                           {"aten.index_fill", "index", "self"},
-                                           {"aten.index_reduce", "index", "self"},
-                                           {"aten.scatter", "index", "self"},
-                                           {"aten.scatter_add", "index", "self"},
-                                           {"aten.scatter_reduce", "index", "self"},
-                                           {"aten.nll_loss_nd", "target", "self"},
-                                           {"aten.cross_entropy_loss", "target", "self"}}};
 
 class IndexSearch {
  public:
@@ -81,19 +49,23 @@ class IndexSearch {
   };
 
   void look_at(const Use& use, const Step& step) {
-    const std::string_view op = plain(*use.node), argument = argument_of(use);
-    const auto lookup = std::ranges::find_if(kLookups, [&](const Lookup& row) { return row.op == op && row.index == argument; });
-    if (lookup != kLookups.end()) return bound_by(use, *lookup, step.added);
-    if ((op == "aten.index" || op == "aten.index_put" || op == "aten._unsafe_index") && argument == "indices") return limit(dimension(*use.node, "self", static_cast<std::int64_t>(use.element)), false, step.added);
-    if (op == "aten.take" && argument == "index") return limit(element_count(*use.node), false, step.added);
-    if (op == "aten.one_hot") return limit(number_of(*use.node, "num_classes", -1), false, step.added);
+    const std::string_view op = plain_op(*use.node), argument = argument_of(use);
+    const PositionOperand* positions = traits_in_any_form(*use.node).positions;
+    if (positions && positions->index == argument) return limit(count_of_positions(use, *positions), positions->data == "weight", step.added);
     if (op == "aten.add" || op == "aten.sub") return shift(use, step);
-    if (keeps_values(op) && is_data(argument)) go_on(*use.node, step.added);
+    if (keeps_values(*use.node) && is_data(argument)) go_on(*use.node, step.added);
   }
 
-  void bound_by(const Use& use, const Lookup& lookup, std::int64_t added) {
-    const bool is_loss = lookup.index == "target";
-    limit(dimension(*use.node, lookup.data, is_loss ? 1 : number_of(*use.node, "dim", 0)), lookup.data == "weight", added);
+  // -1: not known.
+  std::int64_t count_of_positions(const Use& use, const PositionOperand& positions) const {
+    switch (positions.in) {
+      case PositionsIn::dimension: return dimension(*use.node, positions.data, int_or(*use.node, "dim", 0));
+      case PositionsIn::own_dimensions: return dimension(*use.node, positions.data, static_cast<std::int64_t>(use.element));
+      case PositionsIn::all_elements: return element_count(*use.node, positions.data);
+      case PositionsIn::classes: return dimension(*use.node, positions.data, 1);
+      case PositionsIn::class_count: return int_or(*use.node, "num_classes", -1);
+    }
+    return -1;
   }
 
   void go_on(const Node& node, std::int64_t added) {
@@ -104,7 +76,7 @@ class IndexSearch {
   void shift(const Use& use, const Step& step) {
     const bool is_first = argument_of(use) == "self";
     const Argument* other = use.node->find_argument(is_first ? "other" : "self");
-    if (!other || (plain(*use.node) == "aten.sub" && !is_first)) return;
+    if (!other || (plain_op(*use.node) == "aten.sub" && !is_first)) return;
     std::int64_t by = 0;
     if (const auto* number = std::get_if<std::int64_t>(other)) {
       by = *number;
@@ -117,13 +89,7 @@ class IndexSearch {
     } else {
       return;
     }
-    go_on(*use.node, step.added + (plain(*use.node) == "aten.sub" ? -by : by));
-  }
-
-  static std::int64_t number_of(const Node& node, std::string_view name, std::int64_t otherwise) {
-    const Argument* argument = node.find_argument(name);
-    const auto* number = argument ? std::get_if<std::int64_t>(argument) : nullptr;
-    return number ? *number : otherwise;
+    go_on(*use.node, step.added + (plain_op(*use.node) == "aten.sub" ? -by : by));
   }
 
   std::int64_t dimension(const Node& node, std::string_view data, std::int64_t dim) const {
@@ -133,8 +99,8 @@ class IndexSearch {
     return wrapped < 0 ? -1 : size_of(value->tensor().sizes[static_cast<std::size_t>(wrapped)], symbols_);
   }
 
-  std::int64_t element_count(const Node& node) const {
-    const Value* value = node.find_value("self");
+  std::int64_t element_count(const Node& node, std::string_view data) const {
+    const Value* value = node.find_value(data);
     if (!value || !value->is_tensor()) return -1;
     std::int64_t count = 1;
     for (const Dim& dim : value->tensor().sizes) count *= size_of(dim, symbols_);
@@ -165,8 +131,8 @@ std::optional<double> number_in(const Model& model, const Argument& argument) {
   }
   const Node* node = (*value)->producer();
   for (const char* name : {"fill_value", "s", "self", "input"}) {
-    const Argument* inner = node && (keeps_values(node->op()) || node->op().starts_with("aten.full") || node->op() == "aten.scalar_tensor") ? node->find_argument(name) : nullptr;
-    if (inner && (std::string_view(name) != "self" || keeps_values(node->op()))) return number_in(model, *inner);
+    const Argument* inner = node && (keeps_values(*node) || node->op().starts_with("aten.full") || node->op() == "aten.scalar_tensor") ? node->find_argument(name) : nullptr;
+    if (inner && (std::string_view(name) != "self" || keeps_values(*node))) return number_in(model, *inner);
   }
   return std::nullopt;
 }
@@ -201,25 +167,37 @@ class MaskSearch {
   };
 
   void look_at(const Use& use, bool inverted) {
-    static const std::set<std::string_view> kCombining{"aten.logical_and", "aten.logical_or", "aten.bitwise_and", "aten.bitwise_or", "aten.__and__", "aten.__or__", "_operator.and_", "_operator.or_"};
     const Node& node = *use.node;
-    const std::string_view op = plain(node), argument = argument_of(use);
-    if (op == "aten.masked_fill" && argument == "mask") return settle(MaskSense::hides, inverted);
-    if (op == "aten.scaled_dot_product_attention" && argument == "attn_mask") return settle(MaskSense::shows, inverted);
-    if (op == "aten.where" && argument == "condition") return look_at_where(node, inverted);
-    if (op == "aten.mul") return is_hidden(model_, node, argument == "self" ? "other" : "self") ? settle(MaskSense::hides, inverted) : settle(MaskSense::shows, inverted);
-    const bool flips = op == "aten.logical_not" || op == "aten.bitwise_not" || op == "aten.rsub" || (op == "aten.eq" && is_zero(node));
-    const bool passes = flips || kCombining.contains(op) || (op == "aten.ne" && is_zero(node)) || (keeps_values(op) && is_data(argument));
-    if (!passes) return;
-    for (const Value* output : node.outputs()) open_.push_back({output, inverted != flips});
+    const MaskOperand& mask = traits_in_any_form(node).mask;
+    const std::string_view argument = argument_of(use);
+    if (!mask.argument.empty() && argument != mask.argument) return;
+    switch (mask.use) {
+      case MaskUse::none:
+        if (keeps_values(node) && is_data(argument)) go_on(node, inverted);
+        return;
+      case MaskUse::hides: return settle(MaskSense::hides, inverted);
+      case MaskUse::shows: return settle(MaskSense::shows, inverted);
+      case MaskUse::chooses: return look_at_choice(node, inverted);
+      case MaskUse::weighs: return settle(is_hidden(model_, node, argument == "self" ? "other" : "self") ? MaskSense::hides : MaskSense::shows, inverted);
+      case MaskUse::combines: return go_on(node, inverted);
+      case MaskUse::inverts: return go_on(node, !inverted);
+      case MaskUse::combines_beside_zero:
+      case MaskUse::inverts_beside_zero:
+        if (is_beside_zero(node)) go_on(node, inverted != (mask.use == MaskUse::inverts_beside_zero));
+        return;
+    }
   }
 
-  void look_at_where(const Node& node, bool inverted) {
+  void go_on(const Node& node, bool inverted) {
+    for (const Value* output : node.outputs()) open_.push_back({output, inverted});
+  }
+
+  void look_at_choice(const Node& node, bool inverted) {
     if (is_hidden(model_, node, "other")) settle(MaskSense::shows, inverted);
     else if (is_hidden(model_, node, "self")) settle(MaskSense::hides, inverted);
   }
 
-  bool is_zero(const Node& node) const {
+  bool is_beside_zero(const Node& node) const {
     const Argument* other = node.find_argument("other");
     const auto number = other ? number_in(model_, *other) : std::nullopt;
     return number && *number == 0;
@@ -244,7 +222,8 @@ std::optional<IndexUse> find_index_use(const Model& model, const Value& input, c
 
 bool is_bag_offsets(const Value& input) {
   return std::ranges::any_of(input.uses(), [](const Use& use) {
-    return use.node && (use.node->op() == "aten.embedding_bag" || use.node->op() == "aten._embedding_bag") && argument_of(use) == "offsets";
+    const PositionOperand* positions = use.node ? traits_of(*use.node).positions : nullptr;
+    return positions && !positions->starts.empty() && positions->starts == argument_of(use);
   });
 }
 

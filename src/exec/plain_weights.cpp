@@ -12,6 +12,7 @@
 #include "exec/executor.h"
 #include "ir/copy_part.h"
 #include "ops/arguments.h"
+#include "ops/op_traits.h"
 #include "ops/quantization.h"
 #include "ops/random_mask.h"
 #include "ops/writes.h"
@@ -19,25 +20,12 @@
 namespace dsc {
 namespace {
 
-// The operators that have layers' weights, and the arguments these are in.
-bool takes_weights(std::string_view op, std::string_view argument) {
-  static const std::map<std::string_view, std::set<std::string_view>> kOps = {
-      {"aten.conv1d", {"weight", "bias"}},           {"aten.conv2d", {"weight", "bias"}},           {"aten.conv3d", {"weight", "bias"}},
-      {"aten.conv_transpose1d", {"weight", "bias"}}, {"aten.conv_transpose2d", {"weight", "bias"}}, {"aten.conv_transpose3d", {"weight", "bias"}},
-      {"aten.convolution", {"weight", "bias"}},      {"aten.linear", {"weight", "bias"}},           {"aten.addmm", {"self", "mat2"}},
-      {"aten.mm", {"mat2"}},                         {"aten.matmul", {"other"}},                    {"aten.bilinear", {"weight", "bias"}},
-      {"aten.embedding", {"weight"}},                {"aten.lstm", {"params"}},                     {"aten.gru", {"params"}},
-      {"aten.rnn_tanh", {"params"}},                 {"aten.rnn_relu", {"params"}},                 {"aten.lstm_cell", {"w_ih", "w_hh", "b_ih", "b_hh"}},
-      {"aten.gru_cell", {"w_ih", "w_hh", "b_ih", "b_hh"}}};
-  const auto found = kOps.find(op);
-  return found != kOps.end() && found->second.contains(argument);
+bool takes_weights(const Node& node, std::string_view argument) {
+  const auto names = traits_of(node).weights;
+  return std::find(names.begin(), names.end(), argument) != names.end();
 }
 
-bool only_moves(const Node& node) {
-  static const std::set<std::string_view> kMoves = {"aten.t",     "aten.numpy_T", "aten.mT",   "aten.detach",    "aten.alias",
-                                                    "aten.expand", "aten.lift_fresh_copy", "aten._to_copy", "aten.to"};
-  return only_moves_elements(node) || kMoves.contains(node.op());
-}
+bool only_moves(const Node& node) { return only_moves_elements(node) || traits_of(node).keeps_tensor; }
 
 // What weights alone decide in a graph.
 class Expressions {
@@ -170,7 +158,7 @@ std::vector<Found> find_computed_weights(const Graph& graph, const Expressions& 
   std::set<const Value*> seen;
   for (const Node* node : graph.nodes()) {
     for (const NamedArgument& argument : node->arguments()) {
-      if (!takes_weights(node->op(), argument.name)) continue;
+      if (!takes_weights(*node, argument.name)) continue;
       for (Value* value : values_of(argument.value)) {
         const bool is_weight = value->is_tensor() && is_floating(value->tensor().dtype) && expressions.is_computed(value);
         if (is_weight && has_parameter(graph, expressions.sources(value)) && seen.insert(value).second) list.push_back({value, node, argument.name});

@@ -156,7 +156,7 @@ class Planner {
     step.op = dispatcher.findSchema(operator_name(step.node->target()));
     if (!step.op) return false;
     step.stack = make_stack(*step.node, step.op->schema(), plan_.slots, device_);
-    set_training(step.op->schema(), step.stack, options_for(*step.node));
+    set_training(*step.node, step.op->schema(), step.stack, options_for(*step.node));
     if (records_gradients()) step.builtin = find_training_kernel(step.node->target());
     if (step.node->is("aten.masked_fill.Scalar") || step.node->is("aten.masked_fill_.Scalar")) step.prepare = limit_fill;
     if (records_gradients() && is_convolution(*step.node)) step.prepare = subsample_before_pointwise;

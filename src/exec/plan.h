@@ -47,6 +47,6 @@ bool writes_operands(const Step& step);
 void run_step(const Step& step, std::vector<c10::IValue>& frame, std::vector<c10::IValue>& stack);
 
 // Sets arguments that say whether the network is being trained (of batch norm, dropout, recurrent layers, attention).
-void set_training(const c10::FunctionSchema& schema, StackTemplate& stack, const ExecutorOptions& options);
+void set_training(const Node& node, const c10::FunctionSchema& schema, StackTemplate& stack, const ExecutorOptions& options);
 
 }  // namespace dsc

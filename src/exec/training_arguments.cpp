@@ -3,9 +3,10 @@
 // Left alone: instance norm (its `use_input_stats` says whether statistics exist), batch norm without running
 // statistics (it always normalises with the batch's).
 #include <string>
-#include <string_view>
 
+#include "exec/kernels/live_batch_norm.h"
 #include "exec/plan.h"
+#include "ops/op_traits.h"
 
 namespace dsc {
 namespace {
@@ -26,8 +27,8 @@ bool lacks_running_statistics(const c10::FunctionSchema& schema, const StackTemp
 
 }  // namespace
 
-void set_training(const c10::FunctionSchema& schema, StackTemplate& stack, const ExecutorOptions& options) {
-  const bool is_batch_norm = schema.name().find("batch_norm") != std::string::npos;
+void set_training(const Node& node, const c10::FunctionSchema& schema, StackTemplate& stack, const ExecutorOptions& options) {
+  const bool is_batch_norm = traits_of(node).is_batch_norm || node.is(kLiveBatchNorm);
   for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
     const std::string& name = schema.arguments()[i].name();
     if (!is_constant(stack, i)) continue;

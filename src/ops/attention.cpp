@@ -76,8 +76,10 @@ double macs_attention(const Node& node, const SizeOf& size) {
 
 constexpr QuantArguments kAttention{QuantKind::attention, "query", "key", -1};
 
+constexpr OpTraits kShowsByMask{.mask = {MaskUse::shows, "attn_mask"}};
+
 constexpr OpInfo kAttentionOps[] = {
-    {"aten.scaled_dot_product_attention", tie_attention, resize_attention, macs_attention, {}, &kAttention},
+    {"aten.scaled_dot_product_attention", tie_attention, resize_attention, macs_attention, kShowsByMask, &kAttention},
     {"aten._scaled_dot_product_flash_attention_for_cpu", tie_attention, resize_attention, macs_attention},
 };
 

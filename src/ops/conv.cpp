@@ -4,6 +4,7 @@
 // channel within the group, so a channel goes in every group at once, or a group goes as a whole.
 #include "ops/arguments.h"
 #include "ops/op_info.h"
+#include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
@@ -22,7 +23,7 @@ ConvShape shape_of(const Node& node) {
   ConvShape shape{node.find_value("input"), node.find_value("weight"), node.find_value("bias")};
   std::int64_t spatial = shape.weight->tensor().rank() - 2;
   shape.channel = shape.input->tensor().rank() - spatial - 1;
-  shape.transposed = plain_op(node).starts_with("aten.conv_transpose") || bool_or(node, "transposed", false);
+  shape.transposed = weight_channels(node).axis == 1;
   // Groups can be variable: the batch, where each example has its own kernels.
   const Argument* groups = node.find_argument("groups");
   shape.has_variable_groups = groups && std::holds_alternative<Value*>(*groups);
@@ -107,14 +108,18 @@ double macs_conv(const Node& node, const SizeOf& size) {
 constexpr QuantArguments kConvolution{QuantKind::convolution, "input", "weight", 0};
 constexpr QuantArguments kTransposed{QuantKind::transposed_convolution, "input", "weight", 0};
 
+constexpr std::string_view kConvWeights[] = {"weight", "bias"};
+constexpr OpTraits kConvolves{.convolves = true, .weights = kConvWeights};
+
 constexpr OpInfo kConvOps[] = {
-    {"aten.conv1d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
-    {"aten.conv2d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
-    {"aten.conv3d", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
-    {"aten.convolution", tie_conv, resize_conv, macs_conv, {}, &kConvolution},
-    {"aten.conv_transpose1d", tie_conv, resize_conv, macs_conv, {}, &kTransposed},
-    {"aten.conv_transpose2d", tie_conv, resize_conv, macs_conv, {}, &kTransposed},
-    {"aten.conv_transpose3d", tie_conv, resize_conv, macs_conv, {}, &kTransposed},
+    {"aten.conv1d", tie_conv, resize_conv, macs_conv, kConvolves, &kConvolution},
+    {"aten.conv2d", tie_conv, resize_conv, macs_conv, kConvolves, &kConvolution},
+    {"aten.conv3d", tie_conv, resize_conv, macs_conv, kConvolves, &kConvolution},
+    {"aten.convolution", tie_conv, resize_conv, macs_conv, kConvolves, &kConvolution},
+    {"aten.conv_transpose1d", tie_conv, resize_conv, macs_conv, kConvolves, &kTransposed},
+    {"aten.conv_transpose2d", tie_conv, resize_conv, macs_conv, kConvolves, &kTransposed},
+    {"aten.conv_transpose3d", tie_conv, resize_conv, macs_conv, kConvolves, &kTransposed},
+    {.op = "aten._convolution", .traits = {.convolves = true}},
 };
 
 }  // namespace

@@ -20,16 +20,23 @@ void tie_range(Ties& ties, const Node& node) {
   ties.define(node.output(), std::move(axes));
 }
 
+constexpr OpTraits kRandomNumbers{.is_random = true};
+constexpr OpInfo draws(std::string_view name) { return {.op = name, .traits = kRandomNumbers}; }
+
 constexpr OpInfo kCreateOps[] = {
     {"aten.zeros", tie_fill, resize_fill},     {"aten.ones", tie_fill, resize_fill},
     {"aten.full", tie_fill, resize_fill},      {"aten.empty", tie_fill, resize_fill},
     {"aten.new_zeros", tie_fill, resize_fill}, {"aten.new_ones", tie_fill, resize_fill},
     {"aten.new_full", tie_fill, resize_fill},  {"aten.new_empty", tie_fill, resize_fill},
-    {"aten.rand", tie_fill, resize_fill},      {"aten.randn", tie_fill, resize_fill},
+    {"aten.rand", tie_fill, resize_fill, nullptr, kRandomNumbers},
+    {"aten.randn", tie_fill, resize_fill, nullptr, kRandomNumbers},
     {"aten.arange", tie_range},                {"aten.linspace", tie_range},
     {"aten.eye", tie_range},                   {"aten.scalar_tensor", tie_range},
     {"aten.tensor", tie_range},                {"aten.tril_indices", tie_range},
     {"aten.triu_indices", tie_range},          {"aten.hann_window", tie_range},
+    draws("aten.randint"), draws("aten.randint_like"), draws("aten.randperm"), draws("aten.normal"), draws("aten.uniform"),
+    draws("aten.multinomial"), draws("aten.exponential"), draws("aten.geometric"), draws("aten.cauchy"),
+    draws("aten.log_normal"), draws("aten.poisson"), draws("aten.binomial"),
 };
 
 }  // namespace

@@ -1,16 +1,10 @@
 #include "ops/dropout.h"
 
-#include <set>
-#include <string_view>
-
-#include "ops/arguments.h"
+#include "ops/op_traits.h"
 
 namespace dsc {
 
-bool is_dropout(const Node& node) {
-  static const std::set<std::string_view> kDropoutOps = {"aten.dropout", "aten.feature_dropout", "aten.alpha_dropout", "aten.feature_alpha_dropout"};
-  return kDropoutOps.contains(plain_op(node));
-}
+bool is_dropout(const Node& node) { return traits_in_any_form(node).is_dropout; }
 
 std::int64_t remove_dropout(Graph& graph, const std::function<bool(const Node&)>& select) {
   std::int64_t removed = 0;

@@ -67,9 +67,15 @@ constexpr OpInfo op(std::string_view name, OpTraits traits = {}) {
   return {name, Tie, nullptr, nullptr, traits};
 }
 
+constexpr OpTraits kDropout{.is_dropout = true};
+constexpr OpTraits kDrawsNumbers{.is_random = true};
+constexpr OpTraits kCombinesMasks{.mask = {MaskUse::combines}};
+constexpr OpTraits kInvertsMask{.mask = {MaskUse::inverts}};
+
 // clang-format off
 constexpr OpInfo kElementwiseOps[] = {
-    op("aten.add"), op("aten.sub"), op("aten.rsub"), op("aten.mul"), op("aten.div"), op("aten.pow"), op("aten.fmod"),
+    op("aten.add"), op("aten.sub"), op("aten.rsub", kInvertsMask), op("aten.mul", {.mask = {MaskUse::weighs}}), op("aten.div"),
+    op("aten.pow"), op("aten.fmod"),
     op("aten.remainder"), op("aten.floor_divide"), op("aten.maximum"), op("aten.minimum"), op("aten.atan2"),
     op("aten.neg"), op("aten.abs"), op("aten.sign"), op("aten.exp"), op("aten.exp2"), op("aten.expm1"), op("aten.log"),
     op("aten.log2"), op("aten.log1p"), op("aten.sqrt"), op("aten.rsqrt"), op("aten.square"), op("aten.reciprocal"),
@@ -78,15 +84,22 @@ constexpr OpInfo kElementwiseOps[] = {
     op("aten.sigmoid"), op("aten.logit"), op("aten.hardswish"), op("aten.hardsigmoid"), op("aten.hardtanh"),
     op("aten.leaky_relu", kHomogeneous), op("aten.rrelu"), op("aten.elu"), op("aten.selu"), op("aten.celu"), op("aten.mish"),
     op("aten.softplus"), op("aten.softsign"), op("aten.log_sigmoid"), op("aten.threshold"), op("aten.clamp"),
-    op("aten.clamp_min"), op("aten.clamp_max"), op("aten.clip"), op("aten.dropout", kHomogeneous), op("aten.feature_dropout"),
-    op("aten.alpha_dropout"), op("aten.eq"), op("aten.ne"), op("aten.lt"), op("aten.le"), op("aten.gt"), op("aten.ge"),
-    op("aten.logical_and"), op("aten.logical_or"), op("aten.logical_not"), op("aten.logical_xor"), op("aten.bitwise_and"),
-    op("aten.bitwise_or"), op("aten.bitwise_not"), op("aten.bitwise_xor"), op("aten.__and__"), op("aten.__or__"),
-    op("aten.__xor__"), op("aten.isnan"), op("aten.isinf"), op("aten.nan_to_num"), op("aten.where"),
-    op("aten.masked_fill"), op("aten.lerp"), op("aten.addcmul"), op("aten.addcdiv"), op("aten.contiguous", kMovesHomogeneously),
-    op("aten.clone", kMovesHomogeneously), op("aten.detach"), op("aten.alias"), op("aten.to"), op("aten._to_copy"), op("aten.lift_fresh_copy"),
+    op("aten.clamp_min"), op("aten.clamp_max"), op("aten.clip"), op("aten.dropout", {.is_homogeneous = true, .is_dropout = true}),
+    op("aten.feature_dropout", kDropout), op("aten.alpha_dropout", kDropout), op("aten.feature_alpha_dropout", kDropout),
+    op("aten.eq", {.mask = {MaskUse::inverts_beside_zero}}), op("aten.ne", {.mask = {MaskUse::combines_beside_zero}}),
+    op("aten.lt"), op("aten.le"), op("aten.gt"), op("aten.ge"),
+    op("aten.logical_and", kCombinesMasks), op("aten.logical_or", kCombinesMasks), op("aten.logical_not", kInvertsMask),
+    op("aten.bitwise_and", kCombinesMasks), op("aten.bitwise_or", kCombinesMasks), op("aten.bitwise_not", kInvertsMask),
+    op("aten.__and__", kCombinesMasks), op("aten.__or__", kCombinesMasks), op("aten.logical_xor"), op("aten.bitwise_xor"),
+    op("aten.__xor__"), op("aten.isnan"), op("aten.isinf"), op("aten.nan_to_num"),
+    op("aten.where", {.mask = {MaskUse::chooses, "condition"}}),
+    op("aten.masked_fill", {.mask = {MaskUse::hides, "mask"}}), op("aten.lerp"), op("aten.addcmul"), op("aten.addcdiv"),
+    op("aten.contiguous", kMovesHomogeneously),
+    op("aten.clone", kMovesHomogeneously), op("aten.detach", kKeepsTensor), op("aten.alias", kKeepsTensor), op("aten.to", kKeepsTensor),
+    op("aten._to_copy", kKeepsTensor), op("aten.lift_fresh_copy", kKeepsTensor),
     op("aten.lift_fresh"), op("aten.zeros_like"), op("aten.ones_like"), op("aten.full_like"), op("aten.empty_like"),
-    op("aten.rand_like"), op("aten.randn_like"), op("aten.bernoulli"), op("aten.fill"), op("aten.zero"), op("aten.float"),
+    op("aten.rand_like", kDrawsNumbers), op("aten.randn_like", kDrawsNumbers), op("aten.bernoulli", kDrawsNumbers),
+    op("aten.fill"), op("aten.zero"), op("aten.float"),
     op("aten.fake_quantize_per_tensor_affine"), op("aten._fake_quantize_learnable_per_tensor_affine"),
     op("quantized_decomposed.quantize_per_tensor"), op("quantized_decomposed.dequantize_per_tensor"),
     op<tie_first>("aten.type_as"), op<tie_copy>("aten.copy"), op<tie_prelu>("aten.prelu"),

@@ -7,19 +7,14 @@
 
 #include "ir/copy_part.h"
 #include "ops/arguments.h"
+#include "ops/op_traits.h"
 #include "ops/random_mask.h"
 
 namespace dsc {
 namespace {
 
 // Batch norms of the core vocabulary, which return statistics beside their result.
-bool is_core_batch_norm(const Node& node) {
-  static const std::set<std::string_view> kEvaluationFormOps = {
-      "aten._native_batch_norm_legit_functional", "aten._native_batch_norm_legit", "aten._native_batch_norm_legit_no_training",
-      "aten._batch_norm_with_update_functional",  "aten._batch_norm_with_update",  "aten._batch_norm_no_update",
-      "aten.native_batch_norm",                   "aten.cudnn_batch_norm"};
-  return kEvaluationFormOps.contains(node.op());
-}
+bool is_core_batch_norm(const Node& node) { return traits_of(node).is_batch_norm && node.op() != "aten.batch_norm"; }
 
 bool has_running_statistics(const Node& node) { return node.find_value("running_mean") && node.find_value("running_var"); }
 
@@ -27,8 +22,7 @@ bool has_running_statistics(const Node& node) { return node.find_value("running_
 bool is_norm_in_training(const Node& node) {
   if (!has_running_statistics(node)) return false;
   if (node.op() == "aten.instance_norm") return bool_or(node, "use_input_stats", false);
-  const bool is_batch_norm = is_core_batch_norm(node) || node.op() == "aten.batch_norm";
-  return is_batch_norm && bool_or(node, "training", node.op().starts_with("aten._batch_norm_with_update"));
+  return traits_of(node).is_batch_norm && bool_or(node, "training", node.op().starts_with("aten._batch_norm_with_update"));
 }
 
 bool is_counter(const std::string& target) { return target == "num_batches_tracked" || target.ends_with(".num_batches_tracked"); }

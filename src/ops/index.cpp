@@ -99,21 +99,46 @@ void tie_scatter(Ties& ties, const Node& node) {
   ties.define(node.output(), ties.axes(self));
 }
 
-constexpr OpInfo looks_up(std::string_view name, void (*tie)(Ties&, const Node&)) {
-  return {name, tie, nullptr, nullptr, {}, nullptr, true};
+constexpr OpInfo takes_positions(std::string_view name, void (*tie)(Ties&, const Node&), const PositionOperand& operand) {
+  return {.op = name, .tie = tie, .traits = {.positions = &operand}};
+}
+
+constexpr OpInfo looks_up(std::string_view name, void (*tie)(Ties&, const Node&), const PositionOperand& operand, bool collects = false) {
+  return {.op = name, .tie = tie, .traits = {.collects_elements = collects, .positions = &operand}, .looks_up = true};
 }
 
 constexpr QuantArguments kTable{QuantKind::table, "", "weight", 0};
 
+constexpr std::string_view kTableWeights[] = {"weight"};
+constexpr PositionOperand kRows{"indices", "weight"};
+constexpr PositionOperand kRowsOfBags{.index = "indices", .data = "weight", .starts = "offsets"};
+constexpr PositionOperand kAlongDim{"index", "self"}, kTakenAlongDim{"indices", "self"};
+constexpr PositionOperand kEachDimension{"indices", "self", PositionsIn::own_dimensions};
+constexpr PositionOperand kFlat{"index", "self", PositionsIn::all_elements};
+constexpr PositionOperand kLabels{"target", "self", PositionsIn::classes};
+constexpr PositionOperand kClass{"self", "", PositionsIn::class_count};
+
 constexpr OpInfo kIndexOps[] = {
-    {"aten.embedding", tie_embedding, nullptr, nullptr, {}, &kTable},
-    looks_up("aten.index", tie_index),
-    looks_up("aten.index_select", tie_index_select),
-    looks_up("aten.gather", tie_gather),
-    looks_up("aten.take_along_dim", tie_gather),
-    looks_up("aten.scatter", tie_scatter),
-    {"aten.scatter_add", tie_nothing_free},
-    {"aten.index_put", tie_nothing_free},
+    {"aten.embedding", tie_embedding, nullptr, nullptr, {.positions = &kRows, .weights = kTableWeights}, &kTable},
+    takes_positions("aten.embedding_bag", nullptr, kRowsOfBags),
+    takes_positions("aten._embedding_bag", nullptr, kRowsOfBags),
+    looks_up("aten.index", tie_index, kEachDimension, true),
+    looks_up("aten.index_select", tie_index_select, kAlongDim, true),
+    looks_up("aten.gather", tie_gather, kAlongDim),
+    looks_up("aten.take_along_dim", tie_gather, kTakenAlongDim),
+    looks_up("aten.scatter", tie_scatter, kAlongDim),
+    takes_positions("aten.scatter_add", tie_nothing_free, kAlongDim),
+    takes_positions("aten.scatter_reduce", nullptr, kAlongDim),
+    takes_positions("aten.index_put", tie_nothing_free, kEachDimension),
+    takes_positions("aten._unsafe_index", nullptr, kEachDimension),
+    takes_positions("aten.index_add", nullptr, kAlongDim),
+    takes_positions("aten.index_copy", nullptr, kAlongDim),
+    takes_positions("aten.index_fill", nullptr, kAlongDim),
+    takes_positions("aten.index_reduce", nullptr, kAlongDim),
+    takes_positions("aten.take", nullptr, kFlat),
+    takes_positions("aten.one_hot", nullptr, kClass),
+    takes_positions("aten.nll_loss_nd", nullptr, kLabels),
+    takes_positions("aten.cross_entropy_loss", nullptr, kLabels),
 };
 
 }  // namespace

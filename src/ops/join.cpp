@@ -263,14 +263,14 @@ void tie_glu(Ties& ties, const Node& node) {
 }
 
 constexpr OpInfo kJoinOps[] = {
-    {"aten.cat", tie_cat},
-    {"aten.concat", tie_cat},
-    {"aten.stack", tie_stack},
-    {"aten.split", tie_split, resize_split, nullptr, kMovesElements},
-    {"aten.split_with_sizes", tie_split, resize_split, nullptr, kMovesElements},
-    {"aten.chunk", tie_split, resize_split, nullptr, kMovesElements},
-    {"aten.tensor_split", tie_split, resize_split, nullptr, kMovesElements},
-    {"aten.unbind", tie_unbind, nullptr, nullptr, kMovesElements},
+    {"aten.cat", tie_cat, nullptr, nullptr, kCollectsElements},
+    {"aten.concat", tie_cat, nullptr, nullptr, kCollectsElements},
+    {"aten.stack", tie_stack, nullptr, nullptr, kCollectsElements},
+    {"aten.split", tie_split, resize_split, nullptr, kCollectsElements},
+    {"aten.split_with_sizes", tie_split, resize_split, nullptr, kCollectsElements},
+    {"aten.chunk", tie_split, resize_split, nullptr, kCollectsElements},
+    {"aten.tensor_split", tie_split, resize_split, nullptr, kCollectsElements},
+    {"aten.unbind", tie_unbind, nullptr, nullptr, kCollectsElements},
     {"aten.slice", tie_slice, resize_slice, nullptr, kMovesElements},
     {"aten.narrow", tie_narrow, resize_narrow, nullptr, kMovesElements},
     {"aten.slice_scatter", tie_slice_scatter, resize_slice},

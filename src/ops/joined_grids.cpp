@@ -16,7 +16,7 @@ namespace {
 // The value that all outputs hold elements of, unchanged; null: there is none.
 Value* split_value(const Node& node) {
   if (Value* moved = moved_value(node)) return moved;
-  return node.outputs().size() > 1 && traits_of(node).moves_elements ? node.find_value("self") : nullptr;
+  return node.outputs().size() > 1 && traits_of(node).collects_elements ? node.find_value("self") : nullptr;
 }
 
 class Joiner {

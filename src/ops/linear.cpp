@@ -139,16 +139,22 @@ constexpr QuantArguments kAddmm{QuantKind::linear, "mat1", "mat2", -1};
 constexpr QuantArguments kBaddbmm{QuantKind::product, "batch1", "batch2", -1};
 constexpr QuantArguments kEinsum{QuantKind::product, "tensors", "tensors", -1};
 
+constexpr std::string_view kLinearWeights[] = {"weight", "bias"};
+constexpr std::string_view kMatmulWeights[] = {"other"};
+constexpr std::string_view kMmWeights[] = {"mat2"};
+constexpr std::string_view kAddmmWeights[] = {"self", "mat2"};
+
 constexpr OpInfo kLinearOps[] = {
-    {"aten.linear", tie_linear, nullptr, macs_linear, {}, &kLinear},
-    {"aten.matmul", tie_matmul, nullptr, macs_matmul, {}, &kMatmul},
-    {"aten.mm", tie_matmul, nullptr, macs_matmul, {}, &kMm},
+    {"aten.linear", tie_linear, nullptr, macs_linear, {.weights = kLinearWeights}, &kLinear},
+    {"aten.matmul", tie_matmul, nullptr, macs_matmul, {.weights = kMatmulWeights}, &kMatmul},
+    {"aten.mm", tie_matmul, nullptr, macs_matmul, {.weights = kMmWeights}, &kMm},
     {"aten.bmm", tie_matmul, nullptr, macs_matmul, {}, &kMm},
     {"aten.mv", tie_matmul, nullptr, macs_matmul},
     {"aten.dot", tie_matmul, nullptr, macs_matmul},
-    {"aten.addmm", tie_added_product, nullptr, macs_added_product, {}, &kAddmm},
+    {"aten.addmm", tie_added_product, nullptr, macs_added_product, {.weights = kAddmmWeights}, &kAddmm},
     {"aten.baddbmm", tie_added_product, nullptr, macs_added_product, {}, &kBaddbmm},
     {"aten.einsum", tie_einsum, nullptr, macs_einsum, {}, &kEinsum},
+    {.op = "aten.bilinear", .traits = {.weights = kLinearWeights}},
 };
 
 }  // namespace

@@ -94,9 +94,16 @@ void tie_weight_norm(Ties& ties, const Node& node) {
 }
 
 constexpr OpInfo kNormOps[] = {
-    {"aten.batch_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
-    {"aten.native_batch_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
-    {"aten._native_batch_norm_legit_no_training", tie_batch_norm, nullptr, nullptr, kNormalises},
+    {"aten.batch_norm", tie_batch_norm, nullptr, nullptr, kBatchNorm},
+    {"aten.native_batch_norm", tie_batch_norm, nullptr, nullptr, kBatchNorm},
+    {"aten._native_batch_norm_legit_no_training", tie_batch_norm, nullptr, nullptr, kBatchNorm},
+    // Become aten.batch_norm where a model is opened (recompose_norms_and_dropout).
+    {.op = "aten._native_batch_norm_legit", .traits = kBatchNorm},
+    {.op = "aten._native_batch_norm_legit_functional", .traits = kBatchNorm},
+    {.op = "aten._batch_norm_with_update", .traits = kBatchNorm},
+    {.op = "aten._batch_norm_with_update_functional", .traits = kBatchNorm},
+    {.op = "aten._batch_norm_no_update", .traits = kBatchNorm},
+    {.op = "aten.cudnn_batch_norm", .traits = kBatchNorm},
     {"aten.instance_norm", tie_batch_norm, nullptr, nullptr, kNormalises},
     {"aten.layer_norm", tie_layer_norm, resize_layer_norm, nullptr, kNormalises},
     {"aten.native_layer_norm", tie_layer_norm, resize_layer_norm, nullptr, kNormalises},

@@ -18,20 +18,27 @@ OpTable make_table() {
   return table;
 }
 
-}  // namespace
-
-const OpInfo* find_op_info(const Node& node) {
+const OpInfo* find_named(std::string_view op) {
   static const OpTable table = make_table();
-  auto found = table.find(node.op());
-  if (found == table.end()) found = table.find(plain_op(node));
+  const auto found = table.find(op);
   return found == table.end() ? nullptr : found->second;
 }
 
-const OpTraits& traits_of(const Node& node) {
+const OpTraits& traits_or_none(const OpInfo* info) {
   static const OpTraits none;
-  const OpInfo* info = find_op_info(node);
-  return info && info->op == node.op() ? info->traits : none;
+  return info ? info->traits : none;
 }
+
+}  // namespace
+
+const OpInfo* find_op_info(const Node& node) {
+  const OpInfo* info = find_named(node.op());
+  return info ? info : find_named(plain_op(node));
+}
+
+const OpTraits& traits_of(const Node& node) { return traits_named(node.op()); }
+const OpTraits& traits_in_any_form(const Node& node) { return traits_or_none(find_op_info(node)); }
+const OpTraits& traits_named(std::string_view op) { return traits_or_none(find_named(op)); }
 
 const QuantArguments* find_quant_arguments(const Node& node) {
   const OpInfo* info = find_op_info(node);

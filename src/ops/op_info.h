@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "dscompress/graph.h"
+#include "ops/op_traits.h"
 #include "ops/quant_kind.h"
 #include "ops/ties.h"
 
@@ -31,20 +32,9 @@ class Resizer {
 // The size of a value's dimension; batch dimensions count one.
 using SizeOf = std::function<double(const Value* value, std::int64_t dim)>;
 
-// What an operator does to values, as far as rewrites rely on it; of the operator itself, not of its in-place form.
-struct OpTraits {
-  bool moves_elements = false;  // its output holds elements of its input, unchanged, and zeros at most
-  bool is_homogeneous = false;  // f(c x) = c f(x) for c > 0, channel by channel
-  bool normalises = false;      // statistics of its input, then a scale per channel: its argument `weight`
-};
-inline constexpr OpTraits kMovesElements{.moves_elements = true};
-inline constexpr OpTraits kHomogeneous{.is_homogeneous = true};
-inline constexpr OpTraits kMovesHomogeneously{.moves_elements = true, .is_homogeneous = true};
-inline constexpr OpTraits kNormalises{.normalises = true};
-
 struct OpInfo {
   std::string_view op;  // "aten.conv2d"; covers its overloads and its in-place form
-  // Must define the axes of every tensor output.
+  // Must define the axes of every tensor output. Null: nothing is known about how they tie, so all stay.
   void (*tie)(Ties& ties, const Node& node) = nullptr;
   // Null: no argument holds a size.
   void (*resize)(Resizer& resizer, Node& node) = nullptr;
@@ -59,8 +49,6 @@ struct OpInfo {
 // Null: an operator that nothing is known about.
 const OpInfo* find_op_info(const Node& node);
 
-// Those of the node's operator; none of an in-place form, which changes what others read.
-const OpTraits& traits_of(const Node& node);
 // Null: no low-precision kernels.
 const QuantArguments* find_quant_arguments(const Node& node);
 

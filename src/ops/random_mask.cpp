@@ -1,10 +1,10 @@
 #include "ops/random_mask.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 
 #include "ops/arguments.h"
+#include "ops/op_traits.h"
 
 namespace dsc {
 namespace {
@@ -79,12 +79,9 @@ std::int64_t remove_random_masks(Graph& graph) {
 }
 
 std::vector<std::string> random_nodes(const Graph& graph) {
-  static const std::set<std::string_view> kRandomMaskOps = {"aten.bernoulli", "aten.rand", "aten.rand_like", "aten.randn", "aten.randn_like", "aten.randint",
-                                                  "aten.randint_like", "aten.randperm", "aten.normal", "aten.uniform", "aten.multinomial",
-                                                  "aten.exponential", "aten.geometric", "aten.cauchy", "aten.log_normal", "aten.poisson", "aten.binomial"};
   std::vector<std::string> names;
   for (const Node* node : graph.nodes()) {
-    if (kRandomMaskOps.contains(plain_op(*node))) names.push_back(node->name());
+    if (traits_in_any_form(*node).is_random) names.push_back(node->name());
   }
   return names;
 }

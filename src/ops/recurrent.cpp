@@ -87,11 +87,16 @@ double macs_recurrent(const Node& node, const SizeOf& size) {
 
 constexpr QuantArguments kRecurrent{QuantKind::recurrent, "", "params", 0};
 
+constexpr std::string_view kLayerWeights[] = {"params"};
+constexpr std::string_view kCellWeights[] = {"w_ih", "w_hh", "b_ih", "b_hh"};
+
 constexpr OpInfo kRecurrentOps[] = {
-    {"aten.lstm", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
-    {"aten.gru", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
-    {"aten.rnn_tanh", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
-    {"aten.rnn_relu", tie_recurrent, nullptr, macs_recurrent, {}, &kRecurrent},
+    {"aten.lstm", tie_recurrent, nullptr, macs_recurrent, {.weights = kLayerWeights}, &kRecurrent},
+    {"aten.gru", tie_recurrent, nullptr, macs_recurrent, {.weights = kLayerWeights}, &kRecurrent},
+    {"aten.rnn_tanh", tie_recurrent, nullptr, macs_recurrent, {.weights = kLayerWeights}, &kRecurrent},
+    {"aten.rnn_relu", tie_recurrent, nullptr, macs_recurrent, {.weights = kLayerWeights}, &kRecurrent},
+    {.op = "aten.lstm_cell", .traits = {.weights = kCellWeights}},
+    {.op = "aten.gru_cell", .traits = {.weights = kCellWeights}},
 };
 
 }  // namespace

@@ -196,23 +196,29 @@ void tie_softmax(Ties& ties, const Node& node) {
   ties.define(node.output(), axes);
 }
 
+constexpr OpTraits kPermutes{.moves_elements = true, .relayout = Relayout::permutes};
+constexpr OpTraits kSwapsTwo{.moves_elements = true, .relayout = Relayout::swaps_two};
+constexpr OpTraits kKeepsSwapped{.keeps_tensor = true, .relayout = Relayout::swaps_two};
+constexpr OpTraits kCollectsSwapped{.collects_elements = true, .relayout = Relayout::swaps_two};
+
 constexpr OpInfo kShapeOps[] = {
-    {"aten.permute", tie_permute, nullptr, nullptr, kMovesElements},
-    {"aten.transpose", tie_permute, nullptr, nullptr, kMovesElements},
-    {"aten.swapaxes", tie_permute},
-    {"aten.t", tie_permute},
-    {"aten.numpy_T", tie_permute},
-    {"aten.mT", tie_permute},
-    {"aten.movedim", tie_permute},
-    {"aten.squeeze", tie_squeeze, resize_squeeze, nullptr, kMovesElements},
+    {"aten.permute", tie_permute, nullptr, nullptr, kPermutes},
+    {"aten.transpose", tie_permute, nullptr, nullptr, kSwapsTwo},
+    {"aten.swapaxes", tie_permute, nullptr, nullptr, kCollectsSwapped},
+    {"aten.swapdims", tie_permute, nullptr, nullptr, kCollectsSwapped},
+    {"aten.t", tie_permute, nullptr, nullptr, kKeepsSwapped},
+    {"aten.numpy_T", tie_permute, nullptr, nullptr, kKeepsTensor},
+    {"aten.mT", tie_permute, nullptr, nullptr, kKeepsSwapped},
+    {"aten.movedim", tie_permute, nullptr, nullptr, kCollectsElements},
+    {"aten.squeeze", tie_squeeze, resize_squeeze, nullptr, kRegroups},
     {"aten.expand", tie_expand, resize_expand, nullptr, kMovesElements},
-    {"aten.expand_as", tie_expand},
-    {"aten.broadcast_to", tie_expand, resize_expand},
-    {"aten.repeat", tie_repeat, resize_repeat},
-    {"aten.tile", tie_repeat, resize_repeat},
-    {"aten.repeat_interleave", tie_repeat_interleave, resize_repeat_interleave},
-    {"aten.flip", tie_flip},
-    {"aten.roll", tie_positions},
+    {"aten.expand_as", tie_expand, nullptr, nullptr, kCollectsElements},
+    {"aten.broadcast_to", tie_expand, resize_expand, nullptr, kCollectsElements},
+    {"aten.repeat", tie_repeat, resize_repeat, nullptr, kCollectsElements},
+    {"aten.tile", tie_repeat, resize_repeat, nullptr, kCollectsElements},
+    {"aten.repeat_interleave", tie_repeat_interleave, resize_repeat_interleave, nullptr, kCollectsElements},
+    {"aten.flip", tie_flip, nullptr, nullptr, kCollectsElements},
+    {"aten.roll", tie_positions, nullptr, nullptr, kCollectsElements},
     {"aten.tril", tie_positions},
     {"aten.triu", tie_positions},
     {"aten.cumsum", tie_positions},

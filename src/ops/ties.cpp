@@ -42,7 +42,8 @@ void Ties::run_node(const Node& node) {
   node_ = &node;
   std::vector<Value*> tensors = tensor_arguments(node);
   const OpInfo* info = find_op_info(node);
-  if (info) {
+  const bool has_rule = info && info->tie;
+  if (has_rule) {
     info->tie(*this, node);
   } else {
     std::string why = "operator " + node.target() + " has no rule";
@@ -52,7 +53,7 @@ void Ties::run_node(const Node& node) {
   for (const Value* value : node.outputs()) {
     if (!value->is_tensor() || axes_.contains(value)) continue;
     Axes all;
-    for (const Dim& dim : dims(value)) all.push_back(kept(dim.size, info ? "result of " + node.target() : "operator " + node.target() + " has no rule"));
+    for (const Dim& dim : dims(value)) all.push_back(kept(dim.size, has_rule ? "result of " + node.target() : "operator " + node.target() + " has no rule"));
     define(value, std::move(all));
   }
   pass_positions_on(node, info);

@@ -8,7 +8,6 @@
 namespace dsc {
 namespace {
 
-
 void tie_view(Ties& ties, const Node& node) {
   const Value* self = self_of(node);
   ties.define(node.output(), ties.reshape(ties.axes(self), ties.dims(self), ties.dims(node.output())));
@@ -36,16 +35,18 @@ void tie_any_view(Ties& ties, const Node& node) {
   ties.keep(self_of(node), "its bytes are reinterpreted");
 }
 
+constexpr OpTraits kCollectsRegrouped{.collects_elements = true, .relayout = Relayout::regroups};
+
 constexpr OpInfo kViewOps[] = {
-    {"aten.view", tie_any_view, resize_view, nullptr, kMovesElements},
-    {"aten.reshape", tie_view, resize_view, nullptr, kMovesElements},
-    {"aten._unsafe_view", tie_view, resize_view},
-    {"aten.view_copy", tie_view, resize_view},
-    {"aten.flatten", tie_view, nullptr, nullptr, kMovesElements},
-    {"aten.unflatten", tie_view, resize_unflatten},
-    {"aten.unsqueeze", tie_view, nullptr, nullptr, kMovesElements},
-    {"aten.reshape_as", tie_view},
-    {"aten.view_as", tie_view},
+    {"aten.view", tie_any_view, resize_view, nullptr, kRegroups},
+    {"aten.reshape", tie_view, resize_view, nullptr, kRegroups},
+    {"aten._unsafe_view", tie_view, resize_view, nullptr, kCollectsElements},
+    {"aten.view_copy", tie_view, resize_view, nullptr, kCollectsElements},
+    {"aten.flatten", tie_view, nullptr, nullptr, kRegroups},
+    {"aten.unflatten", tie_view, resize_unflatten, nullptr, kCollectsRegrouped},
+    {"aten.unsqueeze", tie_view, nullptr, nullptr, kRegroups},
+    {"aten.reshape_as", tie_view, nullptr, nullptr, kCollectsRegrouped},
+    {"aten.view_as", tie_view, nullptr, nullptr, kCollectsRegrouped},
 };
 
 }  // namespace

@@ -1,17 +1,11 @@
 // Whether batches are such that a network can be trained on them.
-#include <string_view>
-
 #include "exec/kernels/live_batch_norm.h"
 #include "ir/dim_expression.h"
+#include "ops/op_traits.h"
 #include "train/train.h"
 
 namespace dsc {
 namespace {
-
-bool is_batch_norm(const Node& node) {
-  const std::string_view op = node.op();
-  return op == "aten.batch_norm" || op == "aten.native_batch_norm" || op == "aten._native_batch_norm_legit" || op == "aten._native_batch_norm_legit_functional";
-}
 
 // How many values of one example share a channel's statistics, -1 where the graph does not say.
 std::int64_t values_of_example(const Graph& graph, const Value& input) {
@@ -39,7 +33,8 @@ void check_batch_norms(const Graph& graph, std::int64_t batch, const std::set<st
   if (batch != 1) return;
   for (const Node* node : graph.nodes()) {
     const bool is_live = node->is(kLiveBatchNorm);
-    const Value* input = is_live || is_batch_norm(*node) ? node->find_value("input") : nullptr;
+    const bool goes_by_batch = is_live || (traits_of(*node).is_batch_norm && node->find_argument("training"));
+    const Value* input = goes_by_batch ? node->find_value("input") : nullptr;
     if (!input || values_of_example(graph, *input) != 1) continue;
     const Value* weight = node->find_value("weight");
     const GraphInput* parameter = weight ? graph.find_input(weight) : nullptr;

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 
 #include "exec/kernels/fake_quant.h"
 #include "ir/dim_expression.h"
+#include "ops/op_traits.h"
 
 namespace dsc {
 namespace {
@@ -44,9 +44,8 @@ std::string place_of_node(const Node& node) { return "%" + node.name() + " (" + 
 
 // Why a node's result would not be the rows of the whole batch's result; empty: it would.
 std::string obstacle(const Node& node, const std::vector<std::string>& symbols) {
-  const std::string_view op = node.op();
   if (node.is(kLearnedFakeQuant)) return "steps of quantisers are learned from whole batches (learned_steps)";
-  if (op == "aten.native_batch_norm" || op.starts_with("aten._native_batch_norm_legit")) return "the batch norm " + place_of_node(node) + " is not in training form";
+  if (traits_of(node).is_batch_norm && node.op() != "aten.batch_norm") return "the batch norm " + place_of_node(node) + " is not in training form";
   if (!reads_examples(node, symbols)) return {};
   for (const Value* output : node.outputs()) {
     if (output->is_tensor() && !has_examples(*output, symbols)) return "the node " + place_of_node(node) + " mixes the examples of a batch";

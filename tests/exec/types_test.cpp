@@ -192,6 +192,18 @@ TEST(ExampleInputs, IndicesLieInWhatTheyPointInto) {
 )text")[0], 0, 2);
 }
 
+TEST(ExampleInputs, IndicesAreFollowedThroughWhatPartsAndJoinsThem) {
+  expect_within(made_for(R"text(graph {
+  input %x: f32[7, 4]
+  input %i: i64[2, 50]
+  [%a: i64[1, 50], %b: i64[1, 50]] = aten.chunk.default(self=%i, chunks=2)
+  %f: i64[50] = aten.flatten.using_ints(self=%b)
+  %y: f32[50, 4] = aten.index_select.default(self=%x, dim=0, index=%f)
+  output %y
+}
+)text")[1], 0, 6);
+}
+
 TEST(ExampleInputs, BagsBeginInOrder) {
   const auto inputs = made_for(R"text(graph {
   param %w "w": f32[30, 4]
@@ -223,6 +235,7 @@ TEST(ExampleInputs, MasksHideTheLastPositionOnly) {
   EXPECT_TRUE(mask_of("  %n: bool[s0{2}, 5] = aten.logical_not.default(self=%m)\n  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, mask=%n, value=-1e9)\n").equal(shown));
   EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.where.ScalarOther(condition=%m, self=%s, other=-1e9)\n").equal(shown));
   EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.where.ScalarSelf(condition=%m, self=-1e9, other=%s)\n").equal(hidden));
+  EXPECT_TRUE(mask_of("  %b: bool[s0{2}, 5] = aten.__and__.Tensor(self=%m, other=%m)\n  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, mask=%b, value=-1e9)\n").equal(hidden));
   const auto unknown = mask_of("  %y: f32[s0{2}, 5] = aten.where.self(condition=%m, self=%s, other=%s)\n");
   EXPECT_TRUE(unknown.any(1).all().item<bool>());
   EXPECT_FALSE(unknown.all(1).any().item<bool>());

@@ -569,6 +569,16 @@ const Case kCases[] = {
   %y: f32[] = aten.matmul.default(self=%b, other=%w3)
   output %y
 )"},
+    {"SwappedDimensionsFollow", 1, R"(
+  param %w1 "a.weight": f32[6, 3]
+  param %w2 "b.weight": f32[5, 6]
+  input %x: f32[s0{2}, 4, 3]
+  %a: f32[] = aten.linear.default(input=%x, weight=%w1)
+  %b: f32[] = aten.swapdims.default(self=%a, dim0=1, dim1=2)
+  %c: f32[] = aten.swapaxes.default(self=%b, axis0=-1, axis1=-2)
+  %y: f32[] = aten.linear.default(input=%c, weight=%w2)
+  output %y
+)"},
     {"FillsAndMasksFollow", 1, R"(
   param %w1 "a.weight": f32[6, 3]
   param %w2 "b.weight": f32[5, 6]

@@ -11,6 +11,7 @@
 #include "core/random.h"
 #include "data/dataset.h"
 #include "exec/executor.h"
+#include "ops/dropout.h"
 #include "train/train.h"
 
 namespace dsc::prune {
@@ -39,7 +40,7 @@ void recalibrate_batch_norm(Model& model, std::int64_t batches, std::uint64_t se
   // With momentum 1 each batch leaves its own statistics behind, which are then averaged.
   for (Node* node : copy.graph.nodes()) {
     if (node->op() == "aten.batch_norm") copy.graph.set_argument(node, "momentum", 1.0);
-    if (node->op() == "aten.dropout" || node->op() == "aten.dropout_") copy.graph.set_argument(node, "p", 0.0);
+    if (is_dropout(*node)) copy.graph.set_argument(node, "p", 0.0);
   }
   Executor executor(copy, {.training = true, .device = context.device()});
   const Dataset& data = context.data(Split::train);

@@ -13,6 +13,7 @@
 #include "exec/kernels/learned_fake_quant.h"
 #include "ops/arguments.h"
 #include "ops/experts.h"
+#include "ops/op_info.h"
 #include "passes/quantize/weights/weight_grid.h"
 
 namespace dsc::quantize {
@@ -67,14 +68,17 @@ QuantizerRow finish_weight(Model& model, Node* node) {
   return become_weight_quantizer(model, node, extremes_of(QuantKind::linear, weight, int_or(*node, "axis", 0), *node), paired_axis);
 }
 
-bool reads_embedding(const Use& use) { return use.node->op() == "aten.embedding"; }
+bool is_look_up_in_table(const Node& node) {
+  const QuantArguments* arguments = find_quant_arguments(node);
+  return arguments && arguments->kind == QuantKind::table;
+}
 
 // An embedding whose rows are quantised where they are read: the numbers of a quantised table, at the cost of the rows in the
 // batch alone.
 bool quantizes_where_read(const WeightQuantizer& quantizer) {
   return std::all_of(quantizer.uses.begin(), quantizer.uses.end(), [](const Use& use) {
     const auto readers = use.node->output()->uses();
-    return reads_embedding(use) && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
+    return is_look_up_in_table(*use.node) && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
   });
 }
 
@@ -115,16 +119,16 @@ std::optional<QuantizerRow> finish_rows(Model& model, Node* node) {
   Graph& graph = model.graph;
   Value* given = node->find_value("self");  // rows of an embedding, or a whole stack
   Node* reader = graph.find_input(given) ? node->output()->uses().front().node : given->producer();
-  const bool is_embedding = reader->op() == "aten.embedding";
+  const bool is_table = is_look_up_in_table(*reader);
   graph.replace_uses(node->output(), given);
-  Value* table = reader->find_value(is_embedding ? "weight" : "self");
+  Value* table = reader->find_value(is_table ? "weight" : "self");
   std::optional<QuantizerRow> row;
   if (const GraphInput* input = graph.find_input(table)) {
     WeightQuantizer quantizer{.value = table, .name = input->target, .layer = reader, .place = place_of(*reader)};
     for (const Use& use : in_execution_order(graph, table->uses())) {
       if (use.node->op() == reader->op()) quantizer.uses.push_back(use);
     }
-    const QuantKind kind = is_embedding ? QuantKind::table : QuantKind::experts;
+    const QuantKind kind = is_table ? QuantKind::table : QuantKind::experts;
     row = insert_weight_quantizer(model, quantizer, extremes_of(kind, model.weights.get(quantizer.name), quantizer.channel_axis, *node));
   }
   graph.erase(node);

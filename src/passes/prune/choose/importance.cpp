@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "core/random.h"
-#include "ops/op_info.h"
+#include "ops/op_traits.h"
 #include "passes/prune/choose/activation.h"
 #include "passes/prune/choose/saliency.h"
 
