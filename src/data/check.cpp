@@ -72,15 +72,6 @@ void check_length(const DatasetInfo& info, const Model& model, const GraphInput&
                       "set max_length: " + std::to_string(*most)});
 }
 
-// Rows of the embedding that looks an input's ids up; none where there is no such table.
-std::optional<std::int64_t> embedding_rows(const Value& ids) {
-  for (const Use& use : ids.uses()) {
-    if (!use.node || use.node->target() != "aten.embedding.default" || use.node->find_value("indices") != &ids) continue;
-    return use.node->find_value("weight")->tensor().sizes[0].size;
-  }
-  return std::nullopt;
-}
-
 void check_vocabulary(const DatasetInfo& info, const GraphInput& input, std::size_t i, std::vector<Problem>& problems) {
   if (!info.vocabulary || info.input_names[i] != "input_ids") return;
   const auto rows = embedding_rows(*input.value);

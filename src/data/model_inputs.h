@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,15 @@ inline std::int64_t fixed_batch_of(const std::vector<const GraphInput*>& inputs)
     batch = sizes.front().size;
   }
   return batch;
+}
+
+// Rows of the table that an input of ids is looked up in; none where there is no such table.
+inline std::optional<std::int64_t> embedding_rows(const Value& ids) {
+  for (const Use& use : ids.uses()) {
+    if (!use.node || use.node->op() != "aten.embedding" || use.node->find_value("indices") != &ids) continue;
+    return use.node->find_value("weight")->tensor().sizes.front().size;
+  }
+  return std::nullopt;
 }
 
 }  // namespace dsc

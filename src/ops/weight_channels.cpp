@@ -13,6 +13,11 @@ WeightChannels weight_channels(const Node& layer) {
   return is_transposed ? WeightChannels{.axis = 1, .groups = int_or(layer, "groups", 1)} : WeightChannels{};
 }
 
+bool is_dense_convolution(const Node& node) {
+  const std::string_view op = node.op();
+  return (op == "aten.conv1d" || op == "aten.conv2d" || op == "aten.conv3d") && int_or(node, "groups", 1) == 1;
+}
+
 at::Tensor spread_over_weight(const at::Tensor& per_channel, at::IntArrayRef weight_sizes, const WeightChannels& channels) {
   std::vector<std::int64_t> shape(weight_sizes.size(), 1);
   if (channels.groups == 1) {

@@ -19,6 +19,10 @@ struct WeightChannels {
 };
 WeightChannels weight_channels(const Node& layer);
 
+// A convolution in the exporter's own form (conv1d, conv2d, conv3d), each of whose outputs reads every input channel: a matrix
+// [O, I * kernel] as the weight of a linear layer is one.
+bool is_dense_convolution(const Node& node);
+
 // A value for each output channel in the shape that multiplies a weight of these sizes: [O, 1, ...], [1, O, ...], and
 // [I, O/G, 1, ...] where groups share the axis.
 at::Tensor spread_over_weight(const at::Tensor& per_channel, at::IntArrayRef weight_sizes, const WeightChannels& channels);

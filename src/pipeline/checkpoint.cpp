@@ -83,6 +83,13 @@ void check_fingerprints(const Fingerprints& saved, const Fingerprints& expected,
   if (!problems.empty()) throw Error(ErrorCode::data, std::move(problems));
 }
 
+// What a later checkpoint of the same step knows better.
+void go_on_from(RunState& later, RunState& state) {
+  state.record = std::move(later.record);
+  state.run_time = later.run_time;
+  state.step_time = later.step_time;
+}
+
 }  // namespace
 
 void write_checkpoint(const std::string& path, const RunState& state, const Model& model, const Fingerprints& fingerprints) {
@@ -153,9 +160,7 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
     if (stage.finished_steps == state.finished_steps) {
       state.finished_stages = std::move(stage.finished_stages);
       state.carried = std::move(stage.carried);
-      state.record = std::move(stage.record);
-      state.run_time = stage.run_time;
-      state.step_time = stage.step_time;
+      go_on_from(stage, state);
       resume.after_stages = std::move(after);
     }
   }
@@ -166,9 +171,7 @@ RunState read_checkpoints(const CheckpointPaths& paths, Model& model, ResumePoin
     if (progress.finished_steps == state.finished_steps && progress.finished_stages == state.finished_stages) {
       state.stage = std::move(progress.stage);
       state.saved = std::move(progress.saved);
-      state.record = std::move(progress.record);
-      state.run_time = progress.run_time;
-      state.step_time = progress.step_time;
+      go_on_from(progress, state);
       resume.in_stage = std::move(inside);
     }
   }

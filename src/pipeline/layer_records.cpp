@@ -13,6 +13,7 @@
 #include "ops/cost.h"
 #include "ops/modules.h"
 #include "ops/quantization.h"
+#include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
@@ -42,9 +43,9 @@ std::string short_name(const Node& node) {
 }
 
 std::int64_t channels_of(const Node& user, const std::vector<Dim>& sizes) {
-  const auto op = plain_op(user);
-  if (op == "aten.embedding") return sizes[1].size;
-  return op.starts_with("aten.conv_transpose") ? sizes[1].size * int_or(user, "groups", 1) : sizes[0].size;
+  if (plain_op(user) == "aten.embedding") return sizes[1].size;
+  const auto [axis, groups] = weight_channels(user);
+  return sizes[static_cast<std::size_t>(axis)].size * groups;
 }
 
 // By the weight's name, in the order of the graph's inputs.

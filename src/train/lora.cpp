@@ -14,17 +14,14 @@
 #include "ops/arguments.h"
 #include "ops/insert.h"
 #include "ops/parameters.h"
+#include "ops/weight_channels.h"
 
 namespace dsc {
 namespace {
 
 bool is_linear(const Node& node) { return plain_op(node) == "aten.linear"; }
 
-bool is_adaptable(const Node& node) {
-  const auto op = plain_op(node);
-  const bool is_conv = op == "aten.conv1d" || op == "aten.conv2d" || op == "aten.conv3d";
-  return is_linear(node) || (is_conv && int_or(node, "groups", 1) == 1);
-}
+bool is_adaptable(const Node& node) { return is_linear(node) || is_dense_convolution(node); }
 
 std::vector<Node*> find_layers(const Model& model, const LoraOptions& options) {
   std::vector<Node*> layers;

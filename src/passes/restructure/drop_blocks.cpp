@@ -188,10 +188,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     table.rows.push_back({blocks[i].name, options.is_named() ? "named" : printed("%.5g", scores[i]), is_gone[i] ? "dropped" : "kept"});
   }
-  const Cost after = model_cost(model);
-  result.statistics = {{"blocks_dropped", static_cast<double>(gone.size()), ""},
-                       {"macs_reduction", 1 - after.macs / before.macs, "fraction"},
-                       {"parameters_reduction", 1 - after.parameters / before.parameters, "fraction"}};
+  result.statistics = statistics_of("blocks_dropped", gone.size(), before, model_cost(model));
   result.tables.push_back(std::move(table));
   return result;
 }

@@ -25,6 +25,7 @@
 #include "ops/cost.h"
 #include "ops/insert.h"
 #include "ops/parameters.h"
+#include "ops/weight_channels.h"
 #include "passes/restructure/rewrite.h"
 
 namespace dsc {
@@ -50,8 +51,7 @@ struct Options {
 std::vector<Node*> find_convolutions(const Model& model, const Options& options) {
   std::vector<Node*> nodes;
   for (Node* node : model.graph.nodes()) {
-    std::string_view op = plain_op(*node);
-    if ((op != "aten.conv1d" && op != "aten.conv2d" && op != "aten.conv3d") || int_or(*node, "groups", 1) != 1) continue;
+    if (!is_dense_convolution(*node)) continue;
     std::string weight = own_parameter(model.graph, node->find_value("weight"));
     if (weight.empty() || !is_selected(place_of(*node), options.only, options.skip)) continue;
     const at::Tensor& tensor = model.weights.get(weight);
@@ -239,10 +239,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   PassResult result{.changed = !table.rows.empty()};
   for (const std::string& name : model.graph.erase_dead_code(true)) model.weights.erase(name);
   if (result.changed) refresh(model);
-  const Cost after = model_cost(model);
-  result.statistics = {{"convolutions_grouped", static_cast<double>(table.rows.size()), ""},
-                       {"macs_reduction", 1 - after.macs / before.macs, "fraction"},
-                       {"parameters_reduction", 1 - after.parameters / before.parameters, "fraction"}};
+  result.statistics = statistics_of("convolutions_grouped", table.rows.size(), before, model_cost(model));
   result.tables.push_back(std::move(table));
   return result;
 }

@@ -24,6 +24,7 @@
 #include "ops/cost.h"
 #include "ops/insert.h"
 #include "ops/parameters.h"
+#include "ops/weight_channels.h"
 #include "passes/restructure/rewrite.h"
 
 namespace dsc {
@@ -62,11 +63,7 @@ struct Layer {
   }
 };
 
-bool is_factorisable(const Node& node) {
-  std::string_view op = plain_op(node);
-  if (op == "aten.linear") return true;
-  return (op == "aten.conv1d" || op == "aten.conv2d" || op == "aten.conv3d") && int_or(node, "groups", 1) == 1;
-}
+bool is_factorisable(const Node& node) { return plain_op(node) == "aten.linear" || is_dense_convolution(node); }
 
 std::vector<Layer> find_layers(const Model& model, const Options& options) {
   std::map<const Node*, double> macs;
@@ -209,10 +206,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   if (!result.changed && !options.allow_empty) {
     throw Error(ErrorCode::recipe, "no layer gets cheaper by factorising it", {}, "keep less energy, or set allow_empty: true");
   }
-  const Cost after = model_cost(model);
-  result.statistics = {{"layers_factorised", static_cast<double>(table.rows.size()), ""},
-                       {"macs_reduction", 1 - after.macs / before.macs, "fraction"},
-                       {"parameters_reduction", 1 - after.parameters / before.parameters, "fraction"}};
+  result.statistics = statistics_of("layers_factorised", table.rows.size(), before, model_cost(model));
   result.tables.push_back(std::move(table));
   return result;
 }

@@ -22,6 +22,12 @@ std::vector<Problem> check_patterns(const std::vector<std::string>& patterns, co
   return problems;
 }
 
+std::vector<Statistic> statistics_of(const std::string& what, std::size_t count, const Cost& before, const Cost& after) {
+  return {{what, static_cast<double>(count), ""},
+          {"macs_reduction", 1 - after.macs / before.macs, "fraction"},
+          {"parameters_reduction", 1 - after.parameters / before.parameters, "fraction"}};
+}
+
 void refresh(Model& model) { refresh_types(model, example_inputs(model, 0, 1)); }
 
 }  // namespace dsc::restructure

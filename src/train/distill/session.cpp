@@ -8,6 +8,7 @@
 
 #include "core/names.h"
 #include "core/random.h"
+#include "data/model_inputs.h"
 #include "ir/describe.h"
 #include "ir/shared_copy.h"
 #include "parallel/batch_rows.h"
@@ -16,14 +17,6 @@ namespace dsc {
 namespace {
 
 std::string pointer_of(const LossConfig& loss, std::size_t index) { return "/losses/" + std::to_string(index) + "/" + name_of(loss); }
-
-std::vector<std::string> input_names(const Graph& graph) {
-  std::vector<std::string> names;
-  for (const GraphInput& input : graph.inputs()) {
-    if (input.kind == InputKind::user && input.value) names.push_back(input.target);
-  }
-  return names;
-}
 
 std::int64_t output_count(const Graph& graph) {
   return std::ranges::count_if(graph.outputs(), [](const GraphOutput& output) { return output.kind == OutputKind::user && std::holds_alternative<Value*>(output.value); });
@@ -39,7 +32,7 @@ void check_output_numbers(const Model& model, const std::string& whose, const st
 
 std::optional<std::size_t> find_mask(const Model& student, const std::string& mask, std::vector<Problem>& problems) {
   if (mask.empty()) return std::nullopt;
-  const auto names = input_names(student.graph);
+  const auto names = names_of(model_inputs(student.graph));
   const auto found = std::find(names.begin(), names.end(), mask);
   if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   problems.push_back({"the student has no input `" + mask + "`", {.pointer = "/mask"}, suggest(mask, names)});

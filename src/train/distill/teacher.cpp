@@ -5,40 +5,17 @@
 #include <algorithm>
 
 #include "core/names.h"
-#include "ops/arguments.h"
+#include "data/model_inputs.h"
 #include "ops/dropout.h"
 #include "ops/fold_batchnorm.h"
 
 namespace dsc {
 namespace {
 
-std::vector<const GraphInput*> user_inputs(const Graph& graph) {
-  std::vector<const GraphInput*> inputs;
-  for (const GraphInput& input : graph.inputs()) {
-    if (input.kind == InputKind::user && input.value) inputs.push_back(&input);
-  }
-  return inputs;
-}
-
-std::vector<std::string> names_of(const std::vector<const GraphInput*>& inputs) {
-  std::vector<std::string> names;
-  for (const GraphInput* input : inputs) names.push_back(input->target);
-  return names;
-}
-
-// Rows of the table that an input of ids is looked up in; -1: none, or none of known size.
-std::int64_t vocabulary_of(const GraphInput& input) {
-  for (const Use& use : input.value->uses()) {
-    if (!use.node || plain_op(*use.node) != "aten.embedding" || use.node->find_value("indices") != input.value) continue;
-    return use.node->find_value("weight")->tensor().sizes.front().size;
-  }
-  return -1;
-}
-
 void check_vocabulary(const GraphInput& ours, const GraphInput& theirs, const std::string& pointer, std::vector<Problem>& problems) {
-  const auto a = vocabulary_of(ours), b = vocabulary_of(theirs);
-  if (a == b || a < 0 || b < 0) return;
-  problems.push_back({"the vocabularies differ: the student's table for `" + ours.target + "` has " + std::to_string(a) + " rows, the teacher's " + std::to_string(b),
+  const auto a = embedding_rows(*ours.value), b = embedding_rows(*theirs.value);
+  if (!a || !b || a == b) return;
+  problems.push_back({"the vocabularies differ: the student's table for `" + ours.target + "` has " + std::to_string(*a) + " rows, the teacher's " + std::to_string(*b),
                       {.pointer = pointer}, "use a teacher and a student with one tokeniser"});
 }
 
@@ -83,7 +60,7 @@ Readings Teacher::read(const std::vector<at::Tensor>& of_student, const std::vec
 
 std::vector<std::size_t> match_inputs(const Graph& student, const std::vector<std::string>& others, const Graph& teacher,
                                       const std::map<std::string, std::string>& renamed, const std::string& pointer, std::vector<Problem>& problems) {
-  const auto ours = user_inputs(student), theirs = user_inputs(teacher);
+  const auto ours = model_inputs(student), theirs = model_inputs(teacher);
   const auto known = names_of(theirs);
   auto names = names_of(ours);
   names.insert(names.end(), others.begin(), others.end());
