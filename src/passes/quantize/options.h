@@ -11,6 +11,7 @@
 
 #include "dscompress/fields.h"
 #include "ops/quantization.h"
+#include "search/options.h"
 #include "train/distill/distillation.h"
 #include "train/train.h"
 
@@ -104,12 +105,7 @@ struct Progressive {
 inline constexpr std::int64_t kFloatBits = 32;  // among widths: the layer stays in floating point
 
 // How widths are found by trying (choose/search.h), in place of adding errors.
-enum class SearchMethod : std::uint8_t { evolution, haq };
-std::span<const std::string_view> enum_names(SearchMethod);
-struct SearchOptions {
-  SearchMethod method = SearchMethod::evolution;
-  std::int64_t episodes = 100;
-  std::int64_t evaluate = 1000;  // examples of the valid split; 0: all
+struct SearchOptions : search::Options {
   void fields(FieldVisitor& visit);
 };
 

@@ -1,7 +1,6 @@
 #include "passes/prune/choose/search.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "core/random.h"
@@ -9,8 +8,6 @@
 #include "passes/prune/choose/target.h"
 #include "passes/prune/overview.h"
 #include "passes/prune/recalibrate.h"
-#include "search/agent.h"
-#include "search/evolution.h"
 #include "train/monitor.h"
 
 namespace dsc::prune {
@@ -36,15 +33,9 @@ std::vector<search::Plan> ranked_plans(const CutSpace& cuts, const Model& model,
 
 }  // namespace
 
-std::span<const std::string_view> enum_names(SearchMethod) {
-  static constexpr std::array<std::string_view, 2> kNames{"evolution", "amc"};
-  return kNames;
-}
-
 void SearchOptions::fields(FieldVisitor& visit) {
-  visit("method", method, {.text = "evolution: shares of groups are crossed and mutated; amc: an agent (DDPG) goes through the groups and learns from rewards."});
-  visit("episodes", episodes, {.text = "Cuts to try: each is made on a copy, re-calibrated as `recalibrate_batches` says, and evaluated.", .minimum = 1, .maximum = 100000});
-  visit("evaluate", evaluate, {.text = "Examples of the valid split to evaluate each on; 0: all.", .minimum = 0});
+  search::Options::fields(visit, {.agent = "amc", .levels = "shares of groups", .parts = "groups",
+                                  .episodes = "Cuts to try: each is made on a copy, re-calibrated as `recalibrate_batches` says, and evaluated."});
 }
 
 CutSpace::CutSpace(const Model& model, const ChannelGroups& groups, const Options& options, const Base& base, const std::vector<double>& scores)
@@ -101,13 +92,8 @@ search::Record search_cut(Model& model, const Options& options, const Base& base
     if (options.recalibrate_batches > 0) recalibrate_batch_norm(copy, options.recalibrate_batches, seed, context);
     return context.evaluate(copy, Split::valid, how.evaluate).at(metric);
   };
-  const std::uint64_t own_seed = derive_seed(seed, "prune.search");
-  if (how.method == SearchMethod::amc) {
-    search::Agent agent(cuts.space(), std::move(starts), how.episodes, own_seed);
-    return search::run_episodes(agent, metric, how.episodes, measure, model, context);
-  }
-  search::Evolution evolution(cuts.space(), std::move(starts), how.episodes, own_seed);
-  return search::run_episodes(evolution, metric, how.episodes, measure, model, context);
+  const auto proposer = search::make_proposer(cuts.space(), std::move(starts), how, derive_seed(seed, "prune.search"));
+  return search::run_episodes(*proposer, metric, how.episodes, measure, model, context);
 }
 
 }  // namespace dsc::prune

@@ -9,8 +9,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
-#include <string_view>
 #include <vector>
 
 #include "dscompress/pass.h"
@@ -18,6 +16,7 @@
 #include "ops/cost.h"
 #include "passes/prune/choose/select.h"
 #include "search/episodes.h"
+#include "search/options.h"
 #include "search/space.h"
 
 namespace dsc::prune {
@@ -25,13 +24,7 @@ namespace dsc::prune {
 struct Options;
 struct Base;
 
-enum class SearchMethod : std::uint8_t { evolution, amc };
-std::span<const std::string_view> enum_names(SearchMethod);
-
-struct SearchOptions {
-  SearchMethod method = SearchMethod::evolution;
-  std::int64_t episodes = 100;
-  std::int64_t evaluate = 1000;  // examples of the valid split; 0: all
+struct SearchOptions : search::Options {
   void fields(FieldVisitor& visit);
 };
 

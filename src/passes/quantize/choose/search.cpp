@@ -1,13 +1,10 @@
 #include "passes/quantize/choose/search.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 
 #include "core/random.h"
-#include "search/agent.h"
-#include "search/evolution.h"
 
 namespace dsc::quantize {
 namespace {
@@ -54,15 +51,9 @@ search::Space make_space(const std::vector<MixedLayer>& layers, const std::vecto
 
 }  // namespace
 
-std::span<const std::string_view> enum_names(SearchMethod) {
-  static constexpr std::array<std::string_view, 2> kNames{"evolution", "haq"};
-  return kNames;
-}
-
 void SearchOptions::fields(FieldVisitor& visit) {
-  visit("method", method, {.text = "evolution: widths are crossed and mutated; haq: an agent (DDPG) goes through the layers and learns from rewards."});
-  visit("episodes", episodes, {.text = "Choices of widths to try: a copy is quantised, without training, and evaluated.", .minimum = 1, .maximum = 100000});
-  visit("evaluate", evaluate, {.text = "Examples of the valid split to evaluate each on; 0: all.", .minimum = 0});
+  search::Options::fields(visit, {.agent = "haq", .levels = "widths", .parts = "layers",
+                                  .episodes = "Choices of widths to try: a copy is quantised, without training, and evaluated."});
 }
 
 WidthSearch search_widths(const std::vector<MixedLayer>& layers, const std::vector<std::vector<Choice>>& choices, double budget, const Widths& start,
@@ -74,17 +65,9 @@ WidthSearch search_widths(const std::vector<MixedLayer>& layers, const std::vect
   search::Plan alike = space.plan_of(space.fit(search::Shares(space.size(), 0.5)));
   if (alike != starts.front()) starts.push_back(std::move(alike));
   const auto measure_plan = [&](const search::Plan& plan) { return measure(widths_of(levels, plan)); };
-  const std::uint64_t seed = derive_seed(context.seed(), "quantize.search");
-  const auto run = [&](search::Proposer& proposer) {
-    const auto record = search::run_episodes(proposer, metric, options.episodes, measure_plan, model, context);
-    return WidthSearch{widths_of(levels, record.best().plan), record};
-  };
-  if (options.method == SearchMethod::haq) {
-    search::Agent agent(space, std::move(starts), options.episodes, seed);
-    return run(agent);
-  }
-  search::Evolution evolution(space, std::move(starts), options.episodes, seed);
-  return run(evolution);
+  const auto proposer = search::make_proposer(space, std::move(starts), options, derive_seed(context.seed(), "quantize.search"));
+  const auto record = search::run_episodes(*proposer, metric, options.episodes, measure_plan, model, context);
+  return {widths_of(levels, record.best().plan), record};
 }
 
 }  // namespace dsc::quantize
