@@ -8,12 +8,14 @@
 #include <string>
 
 #include "dscompress/error.h"
-#include "dscompress/model.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/recipe.h"
 
 namespace dsc {
 
-// folder: of the run, with recipe.resolved.yaml in it. returns: the folder of the reproducer.
-std::string write_reproducer(const std::string& folder, const Model& before, const Recipe& recipe, std::size_t index, const Error& error);
+// folder: of the run, with recipe.resolved.yaml and its checkpoints in it. Of failures that come from the model and the pass: not
+// of an interruption, of memory or disk that ran out, or of a process or file that is gone. Never fails itself: the step's own error
+// says more.
+void leave_reproducer(const std::string& folder, const Recipe& recipe, std::size_t index, const Error& error, const Fingerprints& fingerprints);
 
 }  // namespace dsc
