@@ -13,33 +13,33 @@ namespace {
 
 constexpr std::array kMetrics{
     MetricFacts{.name = "top1", .is_share = true},
-    MetricFacts{.name = "top5", .is_share = true},
-    MetricFacts{.name = "f1", .is_share = true},
+    MetricFacts{.name = "top5", .is_share = true},  // the label is among the best five classes
+    MetricFacts{.name = "f1", .is_share = true},  // of class 1 of two
     MetricFacts{.name = "macro_f1", .is_share = true},
-    MetricFacts{.name = "matthews"},
-    MetricFacts{.name = "balanced_accuracy", .is_share = true},
-    MetricFacts{.name = "miou", .is_share = true},
-    MetricFacts{.name = "false_alarms", .smaller_is_better = true, .is_share = true},
-    MetricFacts{.name = "misses", .smaller_is_better = true, .is_share = true},
+    MetricFacts{.name = "matthews"},  // correlation of labels and predictions
+    MetricFacts{.name = "balanced_accuracy", .is_share = true},  // mean over classes of the share that is found
+    MetricFacts{.name = "miou", .is_share = true},  // mean intersection over union
+    MetricFacts{.name = "false_alarms", .smaller_is_better = true, .is_share = true},  // of class 1 of two
+    MetricFacts{.name = "misses", .smaller_is_better = true, .is_share = true},  // of class 1 of two
     MetricFacts{.name = "auroc"},
     MetricFacts{.name = "average_precision"},
-    MetricFacts{.name = "ece", .smaller_is_better = true},
+    MetricFacts{.name = "ece", .smaller_is_better = true},  // expected calibration error
     MetricFacts{.name = "brier", .smaller_is_better = true},
     MetricFacts{.name = "loss", .smaller_is_better = true},
     MetricFacts{.name = "perplexity", .smaller_is_better = true},
     MetricFacts{.name = "mse", .smaller_is_better = true},
     MetricFacts{.name = "mae", .smaller_is_better = true},
     MetricFacts{.name = "r2"},
-    MetricFacts{.name = "dtw", .smaller_is_better = true},
+    MetricFacts{.name = "dtw", .smaller_is_better = true},  // dynamic time warping of series
     MetricFacts{.name = "pearson"},
     MetricFacts{.name = "spearman"},
-    MetricFacts{.name = "exact_match", .is_share = true},
+    MetricFacts{.name = "exact_match", .is_share = true},  // of answers (SQuAD), as the next
     MetricFacts{.name = "answer_f1", .is_share = true},
-    MetricFacts{.name = "choice_acc", .is_share = true},
-    MetricFacts{.name = "choice_acc_norm", .is_share = true},
-    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},
-    MetricFacts{.name = "continuation_agreement", .is_share = true, .compares_with_base = true},
-    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},
+    MetricFacts{.name = "choice_acc", .is_share = true},  // of questions with choices
+    MetricFacts{.name = "choice_acc_norm", .is_share = true},  // the same for each character
+    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},  // the same best class
+    MetricFacts{.name = "continuation_agreement", .is_share = true, .compares_with_base = true},  // the same tokens in greedy continuations of texts
+    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},  // from the base model, in nats
     MetricFacts{.name = "output_error", .smaller_is_better = true, .in_recipes = false},
 };
 

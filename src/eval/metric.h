@@ -43,14 +43,14 @@ std::unique_ptr<Metric> make_metric_of(const Dataset&) {
 }
 
 // The families, each in its file.
-std::span<const MetricKind> class_metrics();       // top1 top5 f1 macro_f1 matthews balanced_accuracy miou false_alarms misses
-std::span<const MetricKind> ranking_metrics();     // auroc average_precision
-std::span<const MetricKind> calibration_metrics();  // ece brier
-std::span<const MetricKind> loss_metrics();        // loss perplexity
-std::span<const MetricKind> regression_metrics();  // mse mae r2 pearson spearman
-std::span<const MetricKind> sequence_metrics();    // dtw
-std::span<const MetricKind> answer_metrics();      // exact_match answer_f1 choice_acc choice_acc_norm
-std::span<const MetricKind> comparison_metrics();  // agreement kl continuation_agreement
+std::span<const MetricKind> class_metrics();        // of the class that is chosen
+std::span<const MetricKind> ranking_metrics();      // of examples in the order of their scores
+std::span<const MetricKind> calibration_metrics();  // of probabilities against what happens
+std::span<const MetricKind> loss_metrics();         // of the label's own probability
+std::span<const MetricKind> regression_metrics();   // of real numbers
+std::span<const MetricKind> sequence_metrics();     // of series
+std::span<const MetricKind> answer_metrics();       // of texts: spans of a context, choices
+std::span<const MetricKind> comparison_metrics();   // of the base model's outputs beside the model's own
 
 // The mean of the examples' values, which most metrics are; the outcomes must outlive it.
 Figure mean_figure(const Outcomes& outcomes);

@@ -14,12 +14,7 @@
 
 namespace dsc {
 
-// Names that `evaluate.metrics` accepts. Of classes: top1, top5, f1 (of class 1 of two), macro_f1, matthews,
-// balanced_accuracy, miou (mean intersection over union), false_alarms and misses (of class 1 of two), auroc, average_precision, ece
-// (expected calibration error), brier; loss, perplexity; of real numbers: mse, mae, r2, pearson, spearman; of series: dtw; of answers (SQuAD): exact_match, answer_f1; of questions with choices: choice_acc,
-// choice_acc_norm (for each character);
-// against the base model: agreement (share of equal argmax), kl (mean KL divergence from it, nats), continuation_agreement (share of equal
-// tokens in greedy continuations of texts).
+// Names that `evaluate.metrics` accepts; what each means is in core/metric_facts.cpp.
 const std::vector<std::string>& metric_names();
 
 // Whether any of these needs the base model.
