@@ -61,6 +61,9 @@ def evaluate(program, recipe, threads, *more):
 
 def time_torchvision(images, workers):
     import torch
+    from export_model import import_torchvision
+
+    import_torchvision()
     from torchvision import datasets, transforms
 
     steps = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(),
