@@ -26,11 +26,19 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
   for (const auto& model : models) {
     const std::string& path = options.models[i++];
     const auto label = std::filesystem::path(path).filename().string();
-    const std::string file = is_openvino_file(path) ? path : "";
+    const std::string file = is_deployed_file(path) ? path : "";
     for (const auto& engine : options.engines) {
       for (const auto& precision : options.precisions) {
         const std::string device = engine == "openvino" ? options.target : session.device.empty() ? "cpu" : session.device;
-        candidates.push_back({label, &model, {engine, device, precision, options.performance, options.require_device}, file});
+        const EngineChoice choice{engine, device, precision, options.performance, options.require_device};
+        if (!is_exit_chain(path)) {
+          candidates.push_back({label, &model, choice, file});
+          continue;
+        }
+        // What an example costs depends on where it leaves, and made-up ones do not say where that is.
+        const std::size_t exits = count_exits(path);
+        for (std::size_t exit = 0; exit < exits; ++exit)
+          candidates.push_back({label + (exit + 1 < exits ? ", exit " + std::to_string(exit + 1) : ", end"), &model, choice, file, exit});
       }
     }
   }
@@ -38,7 +46,7 @@ std::vector<Candidate> make_candidates(const std::list<Model>& models, const Ben
 }
 
 Model open_one(const std::string& path, const BenchOptions& options) {
-  if (is_openvino_file(path)) return read_openvino_inputs(path);
+  if (is_deployed_file(path)) return read_deployed_inputs(path);
   return open_timed(path, options);
 }
 
@@ -162,7 +170,9 @@ std::string fixed(double value, int decimals) { return printed("%.*f", decimals,
 void add_bench_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<BenchOptions>();
   auto* command = app.add_subcommand("bench", "Measure latency: models, engines and batch sizes timed in turn; or training steps");
-  command->add_option("MODEL", options->models, "Model files (.pt2, TorchScript .pt; OpenVINO's .xml, .onnx)")->required()->type_name("");
+  command->add_option("MODEL", options->models, "Model files (.pt2, TorchScript .pt; OpenVINO's .xml, .onnx; chain.json of a run with early exits)")
+      ->required()
+      ->type_name("");
   add_input_option(*command, options->inputs);
   command->add_option("--engine", options->engines, "openvino, libtorch, or both: openvino,libtorch")->delimiter(',')->capture_default_str();
   command->add_option("--precision", options->precisions, "f32, bf16, f16: of what is not quantised")->delimiter(',')->capture_default_str();

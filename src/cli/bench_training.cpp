@@ -10,7 +10,6 @@
 #include "cli/bench.h"
 #include "core/interrupt.h"
 #include "core/log.h"
-#include "deploy/openvino_engine.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 
@@ -92,7 +91,7 @@ int bench_training_steps(const Session& session, const BenchOptions& options) {
   std::vector<std::pair<std::string, TrainingBenchResult>> profiles;
   for (const auto& path : options.models) {
     const auto label = std::filesystem::path(path).filename().string();
-    if (is_openvino_file(path)) throw Error(ErrorCode::usage, "what OpenVINO runs cannot be trained", {.file = path}, "time training steps of the .pt2");
+    if (is_deployed_file(path)) throw Error(ErrorCode::usage, "what is deployed cannot be trained", {.file = path}, "time training steps of the .pt2");
     for (const auto batch : options.batches) {
       Model model = open_timed(path, options);
       const auto r = time_training(model, options, batch, device);

@@ -1,15 +1,17 @@
 // dscompress eval RECIPE: the recipe's metrics of its model, without any pass; or of a finished run's model.
-#include <CLI/CLI.hpp>
 #include <chrono>
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 
 #include "cli/recipe_options.h"
 #include "core/file.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "core/printed.h"
 #include "data/model_inputs.h"
 #include "deploy/openvino_engine.h"
 #include "eval/latency.h"
@@ -62,8 +64,8 @@ class Reference {
 };
 
 std::unique_ptr<Engine> engine_for(const EvalCommand& command, const Recipe& recipe, const Model& model) {
-  const std::string file = is_openvino_file(recipe.model.path.path) ? recipe.model.path.path : "";
-  const std::string engine = !command.engine.empty() ? command.engine : file.empty() ? "libtorch" : "openvino";
+  const std::string file = is_deployed_file(recipe.model.path.path) ? recipe.model.path.path : "";
+  const std::string engine = !command.engine.empty() ? command.engine : file.empty() ? "libtorch" : engine_of_file(file);
   const std::string device = engine == "openvino" ? "CPU" : recipe.device;
   return make_engine(Candidate{.model = &model, .choice = {.engine = engine, .device = device, .precision = command.precision}, .file = file},
                      static_cast<int>(recipe.threads));
@@ -72,7 +74,7 @@ std::unique_ptr<Engine> engine_for(const EvalCommand& command, const Recipe& rec
 // evaluate.robustness, which LibTorch alone can attack; nothing on another engine.
 std::vector<RobustnessRecord> try_tests(const Recipe& recipe, const EvalCommand& command, const PreparedRun& prepared, Progress& progress) {
   if (recipe.evaluate.robustness.empty()) return {};
-  const bool is_libtorch = command.engine == "libtorch" || (command.engine.empty() && !is_openvino_file(recipe.model.path.path));
+  const bool is_libtorch = command.engine == "libtorch" || (command.engine.empty() && !is_deployed_file(recipe.model.path.path));
   if (!is_libtorch || command.precision != "f32") {
     log_warning("evaluate.robustness is measured by LibTorch in f32 alone, and left out here");
     return {};
@@ -84,12 +86,26 @@ std::vector<RobustnessRecord> try_tests(const Recipe& recipe, const EvalCommand&
   });
 }
 
+// Where examples left a chain with early exits; empty for other engines.
+std::vector<std::pair<std::string, double>> exit_shares(const Engine& engine) {
+  const auto* chain = dynamic_cast<const ExitChain*>(&engine);
+  std::vector<std::pair<std::string, double>> shares;
+  if (!chain) return shares;
+  const auto& counts = chain->counts();
+  const double all = std::accumulate(counts.begin(), counts.end(), 0.0);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const std::string& block = chain->plan().stages[i].block;
+    shares.emplace_back(block.empty() ? "the end" : block, static_cast<double>(counts[i]) / all);
+  }
+  return shares;
+}
+
 int evaluate_recipe(const Session& session, const EvalCommand& command) {
   const auto own = load_recipe(command.recipe, session);
   auto recipe = recipe_for(own, command);
   recipe.passes.steps.clear();
   const auto& file = recipe.model.path.path;
-  const auto prepared = is_openvino_file(file) ? prepare_openvino_file(recipe, file) : prepare_run(recipe);
+  const auto prepared = is_deployed_file(file) ? prepare_deployed_file(recipe, file) : prepare_run(recipe);
   for (const auto& note : prepared.resources.model_notes) log_warning(note);
   for (const auto& note : prepared.resources.data_notes) log_info(note);
   const auto& data = prepared.resources.data;
@@ -114,12 +130,14 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
     nlohmann::ordered_json json{{"model", recipe.model.path.path}, {"engine", engine->name()}, {"data", found->second->info().description},
                                       {"metrics", metrics}, {"seconds", seconds}, {"peak_memory_bytes", peak_memory_bytes()}};
     for (const auto& figure : figures_of(tried)) json["robustness"][figure.name] = figure.value;
+    for (const auto& [exit, share] : exit_shares(*engine)) json["exits"].push_back({{"behind", exit}, {"share", share}});
     std::cout << json.dump(2) << '\n';
     return 0;
   }
   std::cout << recipe.model.path.path << ", " << engine->name() << ", " << found->second->info().description << '\n';
   for (const auto& [metric, value] : metrics) std::cout << "  " << metric << "  " << format_metric(metric, value) << '\n';
   for (const auto& figure : figures_of(tried)) std::cout << "  " << figure.name << "  " << format_metric(figure.metric, figure.value) << '\n';
+  for (const auto& [exit, share] : exit_shares(*engine)) std::cout << printed("  %.1f %% leave at %s\n", 100 * share, exit.c_str());
   return 0;
 }
 
@@ -130,7 +148,8 @@ void add_eval_command(CLI::App& app, Session& session) {
   auto* sub = app.add_subcommand("eval", "Evaluate a recipe's model without any pass, a finished run's model, or a file that is deployed");
   add_recipe_options(*sub, command->recipe);
   auto* run = sub->add_option("--run", command->run, "Evaluate the compressed model of this run folder instead")->type_name("DIR");
-  sub->add_option("--model", command->model, "Evaluate this file instead: .pt2, or .xml and .onnx, which OpenVINO runs")
+  sub->add_option("--model", command->model,
+                  "Evaluate this file instead: .pt2, .xml and .onnx, which OpenVINO runs, or chain.json of a run with early exits")
       ->type_name("FILE")
       ->excludes(run);
   sub->add_option("--engine", command->engine, "libtorch or openvino; default: the one that runs the file")
@@ -139,7 +158,8 @@ void add_eval_command(CLI::App& app, Session& session) {
   sub->add_flag("--json", session.json, "Print JSON");
   sub->footer(
       "Examples:\n  dscompress eval recipe.yaml\n  dscompress eval recipe.yaml --run out --engine openvino --json\n"
-      "  dscompress eval recipe.yaml --model out/model.xml");
+      "  dscompress eval recipe.yaml --model out/model.xml\n"
+      "  dscompress eval recipe.yaml --model out/exits/chain.json");
   sub->callback([&session, command] { session.run = [&session, command] { return evaluate_recipe(session, *command); }; });
 }
 

@@ -1,8 +1,16 @@
 #include "ops/insert.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dsc {
+
+Node* node_after(const Graph& graph, const Node* node) {
+  const auto nodes = graph.nodes();
+  const auto next = std::next(std::find(nodes.begin(), nodes.end(), node));
+  return next == nodes.end() ? nullptr : *next;
+}
 
 Value* Inserter::tensor(std::string target, std::vector<NamedArgument> arguments, ScalarType dtype) {
   const std::string name = target.substr(5, target.rfind('.') - 5);

@@ -9,6 +9,9 @@
 
 namespace dsc {
 
+// The node behind it in order; null: it is the last.
+Node* node_after(const Graph& graph, const Node* node);
+
 // Inserts operators before `at`, as if they came from the same line of the model. Types are rough until refresh_types.
 class Inserter {
  public:

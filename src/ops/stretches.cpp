@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <set>
-#include <unordered_set>
 
 #include "ir/copy_part.h"
 #include "ops/blocks.h"
+#include "ops/reads.h"
 #include "ops/writes.h"
 
 namespace dsc {
@@ -23,14 +23,6 @@ Stretches split_nodes(const Graph& graph, IsEnd is_end) {
     if (is_end(nodes[i]) && i + 1 < nodes.size()) stretches.all.emplace_back();
   }
   return stretches;
-}
-
-std::vector<Value*> values_read(const Node& node) {
-  std::vector<Value*> values;
-  for (const NamedArgument& argument : node.arguments()) {
-    for (Value* value : values_of(argument.value)) values.push_back(value);
-  }
-  return values;
 }
 
 // What the stretch reads from outside. Sizes are calculated again: nodes that do are put before its own.
@@ -96,10 +88,18 @@ Stretches cut_at_blocks(const Graph& graph) {
     if (block.output && block.output->producer()) ends.insert(block.output->producer());
   }
   if (ends.empty() || !state_inputs(graph).empty()) return uncut(graph);
+  Stretches cut = cut_behind(graph, ends);
+  return writes_across(graph, cut) ? uncut(graph) : cut;
+}
+
+Stretches cut_behind(const Graph& graph, const std::unordered_set<const Node*>& ends) {
   Stretches cut = split_nodes(graph, [&](const Node* node) { return ends.contains(node); });
   connect(graph, cut);
-  const bool is_unsafe = std::any_of(cut.all.begin() + 1, cut.all.end(), [&](const Stretch& stretch) { return writes_into_takes(graph, stretch); });
-  return is_unsafe ? uncut(graph) : cut;
+  return cut;
+}
+
+bool writes_across(const Graph& graph, const Stretches& cut) {
+  return std::any_of(cut.all.begin() + 1, cut.all.end(), [&](const Stretch& stretch) { return writes_into_takes(graph, stretch); });
 }
 
 Graph graph_of(const Graph& graph, const Stretch& stretch) {

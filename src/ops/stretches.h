@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "dscompress/graph.h"
@@ -25,6 +26,10 @@ struct Stretches {
 // One stretch: a network without blocks, one that leaves something behind for its next run, and one that writes into what crosses.
 Stretches cut_at_blocks(const Graph& graph);
 Stretches uncut(const Graph& graph);
+// Cut behind these nodes.
+Stretches cut_behind(const Graph& graph, const std::unordered_set<const Node*>& ends);
+// Whether a stretch writes into what an earlier one made, which others may read: such a cut does not compute what the network does.
+bool writes_across(const Graph& graph, const Stretches& cut);
 using CutGraph = std::function<Stretches(const Graph& graph)>;  // one of them
 
 // It alone, with the weights that it reads: its user inputs are `takes`, its outputs `gives`, in order, values under their names.

@@ -1,4 +1,5 @@
 dsc_add_pass(distill/logits)
+dsc_add_pass(dynamic/early_exit)
 dsc_add_pass(finetune/supervised)
 dsc_add_pass(fuse/fold)
 dsc_add_pass(prune/channels)

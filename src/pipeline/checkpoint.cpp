@@ -1,7 +1,9 @@
 #include "pipeline/checkpoint.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -14,7 +16,13 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kFormat = "dscompress-checkpoint-1";
-const std::string kCarried = "carried/";
+const std::string kCarried = "carried/", kExtra = "extra/";
+
+at::Tensor text_tensor(const std::string& text) {
+  const at::Tensor bytes = at::empty({static_cast<std::int64_t>(text.size())}, at::kByte);
+  std::copy(text.begin(), text.end(), bytes.mutable_data_ptr<std::uint8_t>());
+  return bytes;
+}
 
 // Which earlier name holds the same tensor, for weights that are tied.
 std::map<std::string, std::string> tied_names(const Weights& weights) {
@@ -64,11 +72,17 @@ void restore_model(const ordered_json& json, const TensorFile& file, const std::
     model.weights.set(name, tied == json.at("tied").end() ? tensors.at("model/" + name).clone() : model.weights.get(tied->get<std::string>()));
   }
   const auto& archive = json.at("archive");
-  // What no pass touches (sample inputs, further files of the archive) is as in the recipe's model, which `model` was.
+  // What no pass touches (sample inputs) is as in the recipe's model, which `model` was.
   model.archive.schema_major = archive.at("schema_major");
   model.archive.schema_minor = archive.at("schema_minor");
   model.archive.torch_version = archive.at("torch_version");
   model.archive.json = archive.at("json").get<std::map<std::string, std::string>>();
+  model.archive.extra_files.clear();
+  for (const auto& [name, bytes] : file.tensors) {
+    if (name.starts_with(kExtra))
+      model.archive.extra_files[name.substr(kExtra.size())] = {bytes.const_data_ptr<std::uint8_t>(),
+                                                               bytes.const_data_ptr<std::uint8_t>() + bytes.numel()};
+  }
   model.source = json.at("source");
 }
 
@@ -102,6 +116,7 @@ void write_checkpoint(const std::string& path, const RunState& state, const Mode
     for (const auto& [name, tensor] : state.saved->tensors) file.tensors.emplace_back("state/" + name, tensor);
   }
   for (const auto& [name, tensor] : state.carried) file.tensors.emplace_back(kCarried + name, tensor);
+  for (const auto& [name, text] : model.archive.extra_files) file.tensors.emplace_back(kExtra + name, text_tensor(text));
   file.metadata = {{"format", kFormat}, {"graph", print_graph(model.graph)}, {"progress", progress_json(state, model, fingerprints).dump()}};
   write_safetensors(path, file);
 }

@@ -7,6 +7,7 @@
 #include "deploy/generation_folder.h"
 #include "deploy/language_model.h"
 #include "eval/metrics.h"
+#include "pipeline/exit_deployment.h"
 #include "pipeline/layer_records.h"
 #include "pipeline/measure.h"
 
@@ -131,8 +132,9 @@ void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, con
   if (recipe.deploy.openvino) {
     write_generation(recipe, run.model, base, folder, report);
     evaluate_deployed(recipe, run, base, report, predictions);
-    if (!predictions.examples.empty()) write_predictions(folder.file(kPredictionsFile), predictions);
   }
+  deploy_exits(recipe, run, base, folder, report, predictions);
+  if (!report.deployed.empty() && !predictions.examples.empty()) write_predictions(folder.file(kPredictionsFile), predictions);
   if (recipe.evaluate.latency) measure(recipe, run.model, base, report);
 }
 

@@ -4,6 +4,7 @@
 #include "data/model_inputs.h"
 #include "dscompress/error.h"
 #include "exec/executor.h"
+#include "pipeline/open_model.h"
 
 namespace dsc {
 namespace {
@@ -35,8 +36,32 @@ OpenVinoOptions openvino_options(const EngineChoice& choice, int threads) {
           .performance = choice.performance};
 }
 
+bool is_deployed_file(const std::string& path) { return is_openvino_file(path) || is_exit_chain(path); }
+
+Model read_deployed_inputs(const std::string& path) { return is_exit_chain(path) ? read_exit_chain_inputs(path) : read_openvino_inputs(path); }
+
+std::string engine_of_file(const std::string& path) { return is_exit_chain(path) && !has_openvino_stages(path) ? "libtorch" : "openvino"; }
+
+std::unique_ptr<ExitChain> open_exit_chain(const std::string& path, const EngineChoice& choice, int threads) {
+  if (choice.engine == "openvino" && !has_openvino_stages(path)) {
+    throw Error(ErrorCode::usage, "this chain was written without stages for OpenVINO", {.file = path},
+                "--engine libtorch, or run the recipe with deploy: {openvino: {}}");
+  }
+  return read_exit_chain(path, [&](const std::string& stem) -> StageEngine {
+    if (choice.engine == "openvino") return {nullptr, read_openvino_ir(stem + ".xml", openvino_options(choice, threads))};
+    auto model = std::make_unique<Model>(open_model(stem + ".pt2"));
+    auto engine = make_engine(*model, choice, threads);
+    return {std::move(model), std::move(engine)};
+  });
+}
+
 std::unique_ptr<Engine> make_engine(const Candidate& candidate, int threads) {
   if (candidate.file.empty()) return make_engine(*candidate.model, candidate.choice, threads);
+  if (is_exit_chain(candidate.file)) {
+    auto chain = open_exit_chain(candidate.file, candidate.choice, threads);
+    if (candidate.exit) chain->leave_at(*candidate.exit);
+    return chain;
+  }
   if (candidate.choice.engine != "openvino") {
     throw Error(ErrorCode::usage, "only OpenVINO runs this file, not `" + candidate.choice.engine + "`", {.file = candidate.file}, "--engine openvino");
   }

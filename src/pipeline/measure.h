@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "deploy/exit_folder.h"
 #include "deploy/openvino_engine.h"
 #include "eval/latency.h"
 #include "exec/engine.h"
@@ -32,8 +34,17 @@ struct Candidate {
   std::string label;          // "base", "compressed", a file name
   const Model* model = nullptr;
   EngineChoice choice;
-  std::string file = {};      // one that OpenVINO reads itself; `model` has its inputs, no more
+  std::string file = {};                 // one that is deployed (is_deployed_file); `model` has its inputs, no more
+  std::optional<std::size_t> exit = {};  // of a chain with early exits: where every example leaves, whatever its scores
 };
+
+// Whether a file is run as it stands: IR or ONNX, or a chain with early exits. Then what its inputs are.
+bool is_deployed_file(const std::string& path);
+Model read_deployed_inputs(const std::string& path);
+// The engine that a deployed file is for.
+std::string engine_of_file(const std::string& path);
+// errors: usage, for an engine that the chain was not written for.
+std::unique_ptr<ExitChain> open_exit_chain(const std::string& path, const EngineChoice& choice, int threads);
 
 std::unique_ptr<Engine> make_engine(const Candidate& candidate, int threads);
 

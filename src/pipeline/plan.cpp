@@ -12,6 +12,7 @@
 #include "ir/shared_copy.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
+#include "pipeline/exit_deployment.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
@@ -164,6 +165,7 @@ Plan make_plan(const Recipe& recipe) {
     plan.memory_bytes = std::max(plan.memory_bytes, static_cast<std::int64_t>(training));
   }
   if (!recipe.passes.steps.empty()) rehearse_attacks(recipe, run.model, run.resources);
+  rehearse_exits(recipe, run.model);
   plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
   if (recipe.deploy.openvino) {
     make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));

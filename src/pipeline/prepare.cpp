@@ -137,9 +137,9 @@ PreparedRun prepare_run(const Recipe& recipe) {
   return run;
 }
 
-PreparedRun prepare_openvino_file(const Recipe& recipe, const std::string& file) {
+PreparedRun prepare_deployed_file(const Recipe& recipe, const std::string& file) {
   PreparedRun run;
-  run.model = read_openvino_inputs(file);
+  run.model = read_deployed_inputs(file);
   open_rest(recipe, run);
   return run;
 }

@@ -26,8 +26,8 @@ std::vector<DataSection> data_sections(const Recipe& recipe);
 // Opens the model and every data set that the recipe names; checks shapes, dtypes and labels against each other.
 // The recipe must outlive the result. errors: all problems of one kind at once, before anything is trained.
 PreparedRun prepare_run(const Recipe& recipe);
-// The same for a file that OpenVINO reads itself, in the place of the recipe's model: the result's has its inputs, no more.
-PreparedRun prepare_openvino_file(const Recipe& recipe, const std::string& file);
+// The same for a file that is deployed (is_deployed_file), in the place of the recipe's model: the result's has its inputs, no more.
+PreparedRun prepare_deployed_file(const Recipe& recipe, const std::string& file);
 
 // Checks a step against the model that it finds, as earlier steps have left it. errors: recipe, all problems at once.
 void check_step(const Recipe& recipe, std::size_t index, const Model& model);

@@ -59,6 +59,19 @@ void write_ranges(std::ostream& out, const TableRecord& table) {
   for (const auto& [one, spans] : kinds) out << span_chart("Ranges" + (one.empty() ? "" : ", " + one), spans);
 }
 
+// One with columns `top1` and `mean ms` (or `mean MACs`) shows accuracy over mean cost, a point for each row.
+void write_accuracy_over_cost(std::ostream& out, const TableRecord& table) {
+  const auto none = table.columns.size(), accuracy = column_of(table, "top1");
+  const auto cost = column_of(table, "mean ms") < none ? column_of(table, "mean ms") : column_of(table, "mean MACs");
+  if (accuracy == none || cost == none) return;
+  std::vector<Point> points;
+  for (const auto& row : table.rows)
+    points.push_back({std::atof(row.at(cost).c_str()), std::atof(row.at(accuracy).c_str()), table.columns.front() + " " + row.front()});
+  mark_front(points, true);
+  out << scatter_chart("top1 over " + table.columns[cost], table.columns[cost] + (table.columns[cost] == "mean ms" ? "" : ", %"), "top1, %", points,
+                       axis_bounds("top1"));
+}
+
 void write_said(std::ostream& out, const StepRecord& step) {
   if (step.statistics.empty() && step.notes.empty()) return;
   out << "<ul>";
@@ -83,6 +96,7 @@ void write_details(std::ostream& out, const Report& report) {
       write_table(out, label + ", " + table.name, table.columns, table.rows);
       write_what_is_left(out, table);
       write_ranges(out, table);
+      write_accuracy_over_cost(out, table);
       out << "</details>\n";
     }
   }

@@ -40,12 +40,6 @@ at::Tensor uniform(const std::vector<std::int64_t>& sizes, double bound, std::ui
   return tensor;
 }
 
-Node* node_after(const Graph& graph, const Node* node) {
-  const auto nodes = graph.nodes();
-  const auto next = std::next(std::find(nodes.begin(), nodes.end(), node));
-  return next == nodes.end() ? nullptr : *next;
-}
-
 // B(A(x)) before the layer, added to its output after it.
 void insert_branch(Graph& graph, Node* node, Value* a, Value* b, double scale) {
   const ScalarType dtype = node->output()->tensor().dtype;

@@ -100,7 +100,8 @@ TEST(Program, PassesListsTheBuiltInOnes) {
     EXPECT_FALSE(pass.at("summary").get<std::string>().empty());
     for (const auto& option : pass.at("options")) EXPECT_FALSE(option.at("text").get<std::string>().empty()) << ids.back() << " " << option;
   }
-  for (const auto* id : {"distill", "drop_blocks", "finetune", "fuse", "group_convolutions", "low_rank", "prune", "quantize", "sparsify_attention"})
+  for (const auto* id :
+       {"distill", "drop_blocks", "early_exit", "finetune", "fuse", "group_convolutions", "low_rank", "prune", "quantize", "sparsify_attention"})
     EXPECT_NE(std::find(ids.begin(), ids.end(), id), ids.end()) << id;
 }
 

@@ -101,6 +101,17 @@ TEST(Report, HtmlShowsWhatIsLeftOfEachGroup) {
   EXPECT_NE(text.find("4 of 16"), std::string::npos);
 }
 
+TEST(Report, HtmlShowsAccuracyOverMeanCost) {
+  auto report = sample();
+  report.steps.back().tables = {
+      {"thresholds", {"threshold", "top1", "mean MACs", "mean ms"}, {{"0.8", "90.00 %", "50.00 %", "2.5"}, {"0.9", "91.00 %", "70.00 %", "3.5"}}}};
+  const auto text = report_html(report);
+  EXPECT_NE(text.find("top1 over mean ms"), std::string::npos);
+  EXPECT_NE(text.find("threshold 0.9"), std::string::npos);
+  report.steps.back().tables.front().columns.back() = "other";
+  EXPECT_NE(report_html(report).find("top1 over mean MACs"), std::string::npos);
+}
+
 TEST(Report, JunitCountsFailedGates) {
   const auto text = report_junit(sample());
   EXPECT_NE(text.find("tests=\"3\" failures=\"2\" errors=\"0\""), std::string::npos) << text;

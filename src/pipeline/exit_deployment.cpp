@@ -1,0 +1,124 @@
+#include "pipeline/exit_deployment.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "core/interrupt.h"
+#include "core/log.h"
+#include "core/printed.h"
+#include "deploy/exit_folder.h"
+#include "eval/metrics.h"
+#include "pipeline/measure.h"
+
+namespace dsc {
+namespace {
+
+constexpr std::int64_t kTimedExamples = 1000;  // at most
+
+EngineChoice choice_of(const Recipe& recipe) {
+  return recipe.deploy.openvino ? deployed_choice(*recipe.deploy.openvino) : EngineChoice{.engine = "libtorch", .device = recipe.device};
+}
+
+double milliseconds_of(Engine& engine, const std::vector<at::Tensor>& inputs) {
+  const auto start = std::chrono::steady_clock::now();
+  engine.run(inputs);
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+// One example at a time, both in turn.
+struct ExampleTimes {
+  std::vector<double> whole, chain;  // milliseconds
+  std::vector<std::int64_t> taken;   // the stage that each left at
+};
+
+ExampleTimes time_examples(Engine& whole, ExitChain& chain, const Dataset& data) {
+  const at::NoGradGuard no_grad;
+  BatchLoader loader(data, {.batch = 1, .limit = kTimedExamples, .workers = 0});
+  ExampleTimes times;
+  Progress progress("latency of exits");
+  for (std::int64_t done = 0; const auto batch = loader.next(); ++done) {
+    throw_if_interrupted();
+    progress.update("examples", done, loader.batch_count());
+    for (Engine* engine : {&whole, static_cast<Engine*>(&chain)}) engine->run(batch->inputs);  // a length that is new costs kernels once
+    times.whole.push_back(milliseconds_of(whole, batch->inputs));
+    times.chain.push_back(milliseconds_of(chain, batch->inputs));
+    times.taken.push_back(chain.taken().item<std::int64_t>());
+  }
+  return times;
+}
+
+double mean_of(const std::vector<double>& values) {
+  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// A line for each exit, and one for all.
+TableRecord latency_table(const ExitChain& chain, const ExampleTimes& times) {
+  TableRecord table{"latency with early exits, one example of data.eval at a time", {"leave at", "examples", "mean ms", "mean ms of the base"}, {}};
+  const auto& stages = chain.plan().stages;
+  const auto add = [&](const std::string& name, auto is_meant) {
+    std::vector<double> whole, own;
+    for (std::size_t i = 0; i < times.taken.size(); ++i) {
+      if (!is_meant(times.taken[i])) continue;
+      whole.push_back(times.whole[i]);
+      own.push_back(times.chain[i]);
+    }
+    table.rows.push_back(
+        {name, std::to_string(own.size()), own.empty() ? "" : printed("%.3f", mean_of(own)), own.empty() ? "" : printed("%.3f", mean_of(whole))});
+  };
+  for (std::size_t s = 0; s < stages.size(); ++s)
+    add(stages[s].block.empty() ? "the end" : stages[s].block, [&](std::int64_t stage) { return stage == static_cast<std::int64_t>(s); });
+  add("all", [](std::int64_t) { return true; });
+  return table;
+}
+
+void record_latency(const Recipe& recipe, const Model& base, ExitChain& chain, const Dataset& data, StepRecord& step) {
+  const auto whole = make_engine(base, choice_of(recipe), latency_threads(recipe));
+  const ExampleTimes times = time_examples(*whole, chain, data);
+  step.tables.push_back(latency_table(chain, times));
+  step.statistics.push_back({"mean_latency_with_exits", mean_of(times.chain), "ms"});
+  step.statistics.push_back({"mean_latency_of_the_base", mean_of(times.whole), "ms"});
+  step.statistics.push_back({"share_of_the_base's_mean_latency", mean_of(times.chain) / mean_of(times.whole), "fraction"});
+}
+
+Evaluation evaluate_chain(const Recipe& recipe, const PreparedRun& run, const Model& base, ExitChain& chain, const Dataset& data) {
+  const auto reference = make_engine(base, {.engine = "libtorch", .device = recipe.device}, static_cast<int>(recipe.threads));
+  Progress progress("chain with early exits");
+  EvaluateOptions options;
+  options.metrics = run.resources.metrics;
+  options.batch = run.resources.evaluation_batch;
+  options.reference = reference.get();
+  options.progress = [&](std::int64_t done, std::int64_t total) {
+    throw_if_interrupted();
+    progress.update("evaluate", done, total);
+  };
+  return evaluate_examples(chain, data, options);
+}
+
+}  // namespace
+
+void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& base, const RunFolder& folder, Report& report,
+                  Predictions& predictions) {
+  if (!exits_of(run.model)) return;
+  log_info("writing exits/");
+  const Artifact artifact = write_exit_folder(run.model, folder.file("exits"), recipe.deploy.openvino.has_value());
+  report.files.push_back({std::string("exits/") + kChainFile, artifact.format, artifact.size_bytes, 0, artifact.check});
+  const auto found = run.resources.data.find(Split::eval);
+  if (found == run.resources.data.end()) return;
+  const auto chain = open_exit_chain(artifact.path, choice_of(recipe), static_cast<int>(recipe.threads));
+  auto evaluation = evaluate_chain(recipe, run, base, *chain, *found->second);
+  report.deployed.insert(report.deployed.begin(), DeployedRecord{.engine = chain->name(), .metrics = evaluation.metrics});  // what counts
+  predictions.keep(kCompressedDeployed, std::move(evaluation));
+  if (!recipe.evaluate.latency) return;
+  const auto timed = open_exit_chain(artifact.path, choice_of(recipe), latency_threads(recipe));
+  record_latency(recipe, base, *timed, *found->second, report.steps.back());
+}
+
+void rehearse_exits(const Recipe& recipe, const Model& model) {
+  if (!exits_of(model)) return;
+  for (const Model& stage : exit_stages(model).models) make_engine(stage, choice_of(recipe), static_cast<int>(recipe.threads));
+}
+
+}  // namespace dsc

@@ -1,0 +1,70 @@
+// A run that gives a network early exits, and what the program makes of the chain that it leaves.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "support/tiny_run.h"
+
+namespace dsc::test {
+namespace {
+
+std::string exits_recipe() {
+  return tiny_recipe_head() +
+         R"(evaluate: {metrics: [top1], baseline: finetune, latency: {engine: libtorch, batch: [1], min_seconds: 0.05, iterations: 5}}
+passes:
+  - finetune: {epochs: 8, batch: 32, optimizer: {sgd: {lr: 0.05}}}
+  - early_exit: {at: [0.5], max_drop: 2pp, epochs: 4, batch: 32, optimizer: {sgd: {lr: 0.05}}}
+)";
+}
+
+nlohmann::json parse(const std::string& text) { return nlohmann::json::parse(text); }
+
+TEST(EarlyExitRun, LeavesAChainThatIsJudgedAndTimed) {
+  const TinyRun run(exits_recipe());
+  const auto result = run.run("out");
+  ASSERT_EQ(result.status, 0) << result.err;
+  for (const char* name : {"out/exits/chain.json", "out/exits/stage-0.pt2", "out/exits/stage-1.pt2"})
+    EXPECT_TRUE(std::filesystem::exists(run.file(name))) << name;
+  const auto report = parse(slurp(run.file("out/report.json")));
+  const auto& step = report.at("steps").back();
+  EXPECT_EQ(step.at("metrics"), report.at("steps")[1].at("metrics")) << "the frozen network's own accuracy";
+  const auto& chain = report.at("deployed")[0];
+  EXPECT_TRUE(contains(chain.at("engine"), "chain of 2 with early exits"));
+  bool is_timed = false;
+  for (const auto& table : step.at("tables")) is_timed = is_timed || contains(table.at("name"), "latency with early exits");
+  EXPECT_TRUE(is_timed);
+
+  const auto evaluated = run_program("-q eval " + run.file("recipe.yaml") + " --model " + run.file("out/exits/chain.json") + " --threads 1 --json");
+  ASSERT_EQ(evaluated.status, 0) << evaluated.err;
+  EXPECT_EQ(parse(evaluated.out).at("metrics"), chain.at("metrics"));
+  EXPECT_EQ(parse(evaluated.out).at("exits").size(), 2U);
+  const auto timed =
+      run_program("bench " + run.file("out/exits/chain.json") + " --engine libtorch --min-seconds 0.05 --iterations 5 --threads 1 --json");
+  ASSERT_EQ(timed.status, 0) << timed.err;
+  EXPECT_EQ(parse(timed.out).at("latency").size(), 2U);
+  const auto refused = run_program("-q eval " + run.file("recipe.yaml") + " --model " + run.file("out/exits/chain.json") + " --engine openvino");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_TRUE(contains(refused.err, "without stages for OpenVINO")) << refused.err;
+}
+
+// The threshold goes with the model, from step to step and from file to file.
+TEST(EarlyExitRun, LaterStepsKeepTheExits) {
+  const TinyRun run(exits_recipe() + "  - quantize: {mode: ptq, calibration: {samples: 64}}\n");
+  for (const char* out : {"first", "second"}) {  // the second takes its states from the cache
+    const auto result = run.run(out, "--cache " + run.file("cache"));
+    ASSERT_EQ(result.status, 0) << result.err;
+  }
+  const auto plan = slurp(run.file("first/exits/chain.json"));
+  EXPECT_TRUE(contains(plan, R"("block": "add")")) << plan;
+  EXPECT_EQ(slurp(run.file("second/exits/chain.json")), plan);
+  EXPECT_EQ(slurp(run.file("second/exits/stage-1.pt2")), slurp(run.file("first/exits/stage-1.pt2")));
+}
+
+TEST(EarlyExitRun, MistakesAreNamedBeforeTraining) {
+  expect_named_before_training({"  - early_exit: {blocks: [layer9.0], threshold: 0.9}\n", "has no block `layer9.0`"});
+  expect_named_before_training({"  - early_exit: {count: 1, threshold: 1.5}\n", "threshold 1.5 is out of range"});
+}
+
+}  // namespace
+}  // namespace dsc::test
