@@ -34,18 +34,6 @@ std::string without_articles(const std::string& text) {
   return kept;
 }
 
-std::vector<std::string> words_of(const std::string& text) {
-  std::vector<std::string> words;
-  bool in_word = false;
-  for_each_character(text, [&](Character character, std::size_t at) {
-    const bool space = is_space(character.code);
-    if (!space && !in_word) words.emplace_back();
-    if (!space) words.back().append(text, at, character.bytes);
-    in_word = !space;
-  });
-  return words;
-}
-
 std::vector<std::string> normal_words(const std::string& text) { return words_of(without_articles(without_punctuation(to_lower(text)))); }
 
 }  // namespace

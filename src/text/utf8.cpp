@@ -93,4 +93,16 @@ std::string to_lower(std::string_view text) {
   return lower;
 }
 
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  bool in_word = false;
+  for_each_character(text, [&](Character character, std::size_t at) {
+    const bool space = is_space(character.code);
+    if (!space && !in_word) words.emplace_back();
+    if (!space) words.back() += text.substr(at, character.bytes);
+    in_word = !space;
+  });
+  return words;
+}
+
 }  // namespace dsc

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dsc {
 
@@ -22,6 +23,7 @@ bool is_word(char32_t code);         // letters, digits, underscore: as \w in Py
 bool is_punctuation(char32_t code);  // neither of them, and visible
 bool is_ideograph(char32_t code);    // of the blocks that BERT's tokenisers set apart
 std::string to_lower(std::string_view text);
+std::vector<std::string> words_of(std::string_view text);  // between spaces, as Python's str.split
 
 // Visits each character: visit(Character, offset in bytes).
 template <class Visit>
