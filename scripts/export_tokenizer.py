@@ -50,6 +50,8 @@ def convert(folder, out):
     model = openvino_tokenizers.convert_tokenizer(tokenizer, add_special_tokens=False, max_length=UNLIMITED)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     facts = {"single": layout(tokenizer, "a"), "pair": layout(tokenizer, "a", "a"), "vocabulary": len(tokenizer), "pad_id": pad or 0}
+    if tokenizer.eos_token_id is not None:
+        facts["end_id"] = tokenizer.eos_token_id
     for name, value in facts.items():
         model.set_rt_info(str(value), ["dscompress", name])
     openvino.save_model(model, out, compress_to_fp16=False)

@@ -8,11 +8,15 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
+#include <set>
 
 #include "cli/recipe_options.h"
 #include "core/printed.h"
 #include "data/answers.h"
 #include "data/batch_order.h"
+#include "data/class_dimension.h"
+#include "eval/warping.h"
 #include "ir/describe.h"
 #include "pipeline/prepare.h"
 
@@ -25,6 +29,7 @@ struct DataCommand {
   RecipeOptions recipe;
   std::string split;
   std::int64_t show = 3;
+  std::optional<std::int64_t> dtw;  // the band; absent: not asked for
 };
 
 std::vector<std::int64_t> row_of(const at::Tensor& tensor) {
@@ -33,12 +38,22 @@ std::vector<std::int64_t> row_of(const at::Tensor& tensor) {
   return {values, values + row.numel()};
 }
 
+// "0, 2, 5" of a mask's classes.
+std::string class_list(const at::Tensor& target) {
+  const auto values = row_of(target);
+  const std::set<std::int64_t> classes(values.begin(), values.end());
+  std::string text;
+  for (const auto c : classes) text += (text.empty() ? "" : ", ") + (c == kNoLabel ? std::string("none") : std::to_string(c));
+  return text;
+}
+
 Json target_json(const at::Tensor& target, const DatasetInfo& info) {
   if (target.scalar_type() == at::kLong && target.numel() == 1) {
     const auto number = target.item<std::int64_t>();
     if (info.class_names.empty()) return number;
     return info.class_names[static_cast<std::size_t>(number)];
   }
+  if (target.scalar_type() == at::kLong && target.dim() > 2) return "classes " + class_list(target) + " of " + describe_sizes(target[0]) + " pixels";
   if (target.scalar_type() == at::kLong) return row_of(target);
   return target.numel() == 1 ? Json(target.item<double>()) : Json("[" + std::to_string(target.numel()) + " numbers]");
 }
@@ -156,6 +171,34 @@ void print_split(const Json& json) {
   for (const auto& example : json["augmented"]) std::cout << example_text(example);
 }
 
+// All series of a split as [N, steps, channels].
+at::Tensor series_of(const DataSection& section, const Recipe& recipe, std::vector<std::int64_t>& labels) {
+  if (section.config.format != DataFormat::series) throw Error(ErrorCode::usage, "--dtw is for time series, and data." + section.name + " is none", {.file = recipe.path}, "use data of format series");
+  const auto dataset = open_dataset(section.config, recipe.data.normalize, recipe.limit);
+  std::vector<std::int64_t> all(static_cast<std::size_t>(dataset->size()));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  const Batch batch = dataset->batch(all, std::nullopt);
+  if (!batch.target.defined() || batch.target.scalar_type() != at::kLong) throw Error(ErrorCode::usage, "--dtw compares classes, and data." + section.name + " has none", {.file = recipe.path});
+  labels = row_of(batch.target);
+  const at::Tensor& values = batch.inputs.front();
+  if (section.config.series.layout == SeriesLayout::channels_last) return values.to(at::kDouble).contiguous();
+  return (values.dim() == 2 ? values.unsqueeze(2) : values.transpose(1, 2)).to(at::kDouble).contiguous();
+}
+
+// What the nearest series of data.train says of each of data.eval: what any network has to beat.
+Json nearest_json(const Recipe& recipe, std::int64_t band) {
+  const auto sections = data_sections(recipe);
+  const auto train = std::ranges::find(sections, "train", &DataSection::name), eval = std::ranges::find(sections, "eval", &DataSection::name);
+  if (train == sections.end() || eval == sections.end()) throw Error(ErrorCode::usage, "--dtw compares data.eval with data.train, and the recipe has not both", {.file = recipe.path});
+  std::vector<std::int64_t> known_labels, labels;
+  const at::Tensor known = series_of(*train, recipe, known_labels), asked = series_of(*eval, recipe, labels);
+  if (known.sizes().slice(1) != asked.sizes().slice(1)) throw Error(ErrorCode::data, "series of data.train and data.eval differ in length or channels", {.file = recipe.path}, "set `length` in both");
+  const auto nearest = nearest_by_warping(asked, known, band, false);
+  double right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) right += known_labels[static_cast<std::size_t>(nearest[i])] == labels[i] ? 1 : 0;
+  return {{"band", band}, {"accuracy", right / static_cast<double>(labels.size())}, {"examples", labels.size()}};
+}
+
 int inspect_data(const Session& session, const DataCommand& command) {
   const auto recipe = load_recipe(command.recipe, session);
   Json splits = Json::array();
@@ -168,10 +211,16 @@ int inspect_data(const Session& session, const DataCommand& command) {
     }
   }
   if (splits.empty()) throw Error(ErrorCode::usage, command.split.empty() ? "the recipe has no data" : "the recipe has no data." + command.split, {.file = recipe.path});
+  const Json nearest = command.dtw ? nearest_json(recipe, *command.dtw) : Json();
   if (session.json) {
-    std::cout << Json{{"recipe", recipe.path}, {"splits", splits}}.dump() << '\n';
-  } else {
-    for (const auto& split : splits) print_split(split);
+    Json json{{"recipe", recipe.path}, {"splits", splits}};
+    if (!nearest.is_null()) json["nearest_by_dtw"] = nearest;
+    std::cout << json.dump() << '\n';
+    return 0;
+  }
+  for (const auto& split : splits) print_split(split);
+  if (!nearest.is_null()) {
+    std::cout << printed("nearest series of train by dynamic time warping: %.2f %% of %lld right\n", 100 * nearest["accuracy"].get<double>(), static_cast<long long>(nearest["examples"].get<std::int64_t>()));
   }
   return 0;
 }
@@ -184,6 +233,9 @@ CLI::App* add_inspect_data_command(CLI::App& inspect, Session& session) {
   add_recipe_options(*sub, command->recipe);
   sub->add_option("--split", command->split, "train, valid, eval, calibration or more.NAME; default: all")->type_name("NAME");
   sub->add_option("--show", command->show, "Examples to show of each split")->check(CLI::NonNegativeNumber)->capture_default_str()->type_name("N");
+  sub->add_option("--dtw", command->dtw, "Of time series: how often the nearest series of data.train, by dynamic time warping of up to BAND steps (0: any), has the class of one of data.eval")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("BAND");
   sub->add_flag("--json", session.json, "Print JSON");
   sub->footer("Examples:\n  dscompress inspect data recipe.yaml\n  dscompress inspect data recipe.yaml --split train --show 10 --json");
   sub->callback([&session, command] { session.run = [&session, command] { return inspect_data(session, *command); }; });

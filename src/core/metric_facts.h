@@ -1,6 +1,8 @@
 // What is known of each metric besides how it is computed (eval/metric.h).
 #pragma once
 
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,13 +11,29 @@
 
 namespace dsc {
 
+// A number that a metric can be given: metrics: [{dtw: {band: 10}}].
+struct MetricSetting {
+  std::string_view name, text;
+  double usual = 0, least = 0, most = 0;
+  std::string_view unit = "";
+};
+
 struct MetricFacts {
   std::string_view name;
   bool smaller_is_better = false;   // losses, errors, divergences
   bool is_share = false;            // of examples, in [0, 1]: people read it in percent and state its losses in percentage points
   bool compares_with_base = false;  // needs the base model's outputs beside the model's own
   bool in_recipes = true;           // `evaluate.metrics` accepts it; otherwise only a pass measures it, for its own tables
+  std::span<const MetricSetting> settings = {};
 };
+
+// What a metric was given, by name; every setting has a value.
+using MetricSettings = std::map<std::string, double, std::less<>>;
+
+// A metric is known everywhere by one text, its name and the settings that are not the usual ones: "dtw", "dtw(band=10)". All
+// functions below take such texts.
+std::string metric_text(std::string_view name, const MetricSettings& settings);
+MetricSettings metric_settings(const std::string& metric);  // errors: recipe, for settings that it has not
 
 // errors: recipe, for a name that no metric has, as in a report of another version.
 const MetricFacts& metric_facts(const std::string& metric);

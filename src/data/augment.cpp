@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/class_dimension.h"
 #include "dscompress/error.h"
 
 namespace dsc {
@@ -82,6 +83,20 @@ void render(const std::uint8_t* pixels, const ImageShape& shape, const PixelMap&
         for (std::int64_t i = begin; i < end; ++i) out[i] = values[source[-i]];
       }
       std::fill_n(out + end, width - end, black);
+    }
+  }
+}
+
+void move_classes(const std::int64_t* classes, const ImageShape& shape, const PixelMap& map, std::int64_t* out) {
+  const auto source = [](const AxisMap& axis, std::int64_t i) {
+    const std::int64_t at = axis.direction * i + axis.offset;
+    return at < axis.first || at > axis.last ? -1 : at;
+  };
+  for (std::int64_t row = 0; row < shape.height; ++row) {
+    const std::int64_t y = source(map.y, row);
+    for (std::int64_t column = 0; column < shape.width; ++column) {
+      const std::int64_t x = source(map.x, column);
+      *out++ = y < 0 || x < 0 ? kNoLabel : classes[y * shape.width + x];
     }
   }
 }

@@ -39,4 +39,7 @@ std::vector<float> normalisation_table(const ImageShape& shape, const std::optio
 void render(const std::uint8_t* pixels, const ImageShape& shape, const PixelMap& map, const std::vector<float>& table,
             float* out);
 
+// Moves the classes of a picture's pixels [H, W] as `render` moves the pixels; what comes from outside has no label.
+void move_classes(const std::int64_t* classes, const ImageShape& shape, const PixelMap& map, std::int64_t* out);
+
 }  // namespace dsc

@@ -37,6 +37,8 @@ class BoundDataset final : public Dataset {
   }
   std::span<const std::int64_t> lengths() const override { return whole_->lengths(); }
   const AnswerKey* answers() const override { return whole_->answers(); }
+  const DetectionKey* detections() const override { return whole_->detections(); }
+  const GenerationKey* generation() const override { return whole_->generation(); }
   std::string show(std::int64_t index) const override { return whole_->show(index); }
 
  private:

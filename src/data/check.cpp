@@ -92,7 +92,7 @@ void check_numbers(const Graph& graph, std::vector<Problem>& problems) {
 
 void check_classes(const DatasetInfo& info, const Model& model, std::vector<Problem>& problems) {
   const Value* output = first_output(model.graph);
-  if (!info.classes || !output || output->tensor().rank() != 2) return;
+  if (!info.classes || !output || output->tensor().rank() != (info.per_pixel ? 4 : 2)) return;
   const Dim& classes = output->tensor().sizes[1];
   if (!classes.is_fixed() || classes.size >= *info.classes) return;
   const std::string where = info.largest_label_at.empty() ? "" : " (" + info.largest_label_at + ")";

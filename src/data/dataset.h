@@ -21,6 +21,7 @@ struct Batch {
   std::vector<at::Tensor> others;     // what the data holds besides, for a teacher: DatasetInfo::other_names
   at::Tensor target;                  // [N] i64 class numbers, or [N, ...] f32; undefined for unlabelled data
   bool soft_target = false;           // target is [N, classes] f32, shares that sum to 1 (mixed pictures)
+  bool multi_label = false;           // target is [N, classes] f32, 1 for each class that an example has and 0 for others
   std::vector<std::int64_t> indices;  // which examples
   std::int64_t filler = 0;            // rows of `inputs` and `others` beyond those examples, which fill up a fixed batch
 };
@@ -41,6 +42,7 @@ struct DatasetInfo {
   bool named = false;                             // input_names are the model's own: a model takes any of them, in any order
   std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
   std::string largest_label_at;                   // "train.tsv:17", where known
+  bool per_pixel = false;                         // targets are a class for each pixel: [N, H, W]
   std::vector<std::string> class_names;           // where the recipe gives them
   std::optional<PixelScale> pixels;               // of pictures given as floating-point numbers
   std::optional<std::int64_t> vocabulary;         // of text: token ids in `input_ids` are below it
@@ -48,7 +50,9 @@ struct DatasetInfo {
   std::vector<std::string> notes;                 // worth reporting: "31 of 67349 examples are cut to 48 tokens"
 };
 
-class AnswerKey;  // data/answers.h
+class AnswerKey;      // data/answers.h
+struct DetectionKey;  // data/detections.h
+struct GenerationKey; // data/generation.h
 
 class Dataset {
  public:
@@ -68,6 +72,10 @@ class Dataset {
   virtual std::span<const std::int64_t> lengths() const { return {}; }
   // Of question answering: what the predicted spans are compared with.
   virtual const AnswerKey* answers() const { return nullptr; }
+  // Of detection: what the found boxes are compared with.
+  virtual const DetectionKey* detections() const { return nullptr; }
+  // Of prompts: what the generated texts are compared with.
+  virtual const GenerationKey* generation() const { return nullptr; }
   // An example as its file has it, for people; empty where it is no text.
   virtual std::string show(std::int64_t index) const { return {}; }
 };

@@ -25,5 +25,7 @@ ImageHeader webp_header(const std::string& path);
 Raster decode_webp(const std::string& path, std::int64_t channels);
 ImageHeader tiff_header(const std::string& path);
 Raster decode_tiff(const std::string& path, std::int64_t channels);
+// Samples of a grey or indexed PNG of up to 8 bits as the file holds them: numbers of classes, not colours.
+Raster read_png_samples(const std::string& path);
 
 }  // namespace dsc

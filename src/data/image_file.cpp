@@ -18,6 +18,7 @@
 #include <fstream>
 #include <memory>
 
+#include "core/file.h"
 #include "data/image_codecs.h"
 #include "data/resize.h"
 #include "dscompress/error.h"
@@ -75,6 +76,32 @@ Raster decode_stb(const std::string& path, std::int64_t channels) {
   return {width, height, channels, {pixels.get(), pixels.get() + bytes}};
 }
 
+struct PngHead {
+  std::uint8_t bits = 0, colour = 0;
+};
+constexpr std::uint8_t kGreyPng = 0, kIndexedPng = 3;
+
+PngHead png_head(const std::string& path, std::string_view file) {
+  constexpr std::size_t kBitsAt = 24, kColourAt = 25;
+  if (file.size() <= kColourAt) fail_image(path, "it ends early");
+  return {static_cast<std::uint8_t>(file[kBitsAt]), static_cast<std::uint8_t>(file[kColourAt])};
+}
+
+// With a palette in which each colour is the grey of its own number: decoded as grey, the picture is its indices.
+// precondition: no chunk is longer than the file (check_png_chunks).
+std::string with_plain_palette(const std::string& file) {
+  constexpr std::size_t kSignature = 8, kHead = 8, kCrc = 4;
+  std::string palette("\0\0\3\0PLTE", kHead);
+  for (int i = 0; i < 256; ++i) palette.append(3, static_cast<char>(i));
+  palette.append(kCrc, '\0');  // the checksum is not looked at
+  for (std::size_t at = kSignature, next = at; at + kHead <= file.size(); at = next) {
+    const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(file[at + i])}; };
+    next = at + kHead + (byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3)) + kCrc;
+    if (file.compare(at + 4, 4, "PLTE") == 0) return file.substr(0, at) + palette + file.substr(std::min(file.size(), next));
+  }
+  return file;  // the decoder says that it has none
+}
+
 ImageHeader header_of(const std::string& path, Kind kind) {
   switch (kind) {
     case Kind::jpeg: return jpeg_header(path);
@@ -100,14 +127,30 @@ Raster decode(const std::string& path, std::int64_t channels) {
   throw Error(ErrorCode::internal, "unknown kind of picture");
 }
 
-Raster with_shorter_side(Raster picture, std::int64_t side) {
+struct Size {
+  std::int64_t width = 0, height = 0;
+};
+
+// As torchvision: the longer side is truncated.
+Size with_shorter_side(const Raster& picture, std::int64_t side) {
   const std::int64_t shorter = std::min(picture.width, picture.height);
-  if (side == 0 || shorter == side) return picture;
-  // As torchvision: the longer side is truncated.
-  const auto scaled = [&](std::int64_t size) { return size == shorter ? side : side * size / shorter; };
-  return resize_bilinear(picture.bytes.data(), picture.width, picture.height, picture.channels, scaled(picture.width),
-                         scaled(picture.height));
+  const auto scaled = [&](std::int64_t size) { return side == 0 || size == shorter ? (side ? side : size) : side * size / shorter; };
+  return {scaled(picture.width), scaled(picture.height)};
 }
+
+// Where the centre crop starts.
+struct Corner {
+  std::int64_t top = 0, left = 0;
+};
+
+Corner centre_of(const std::string& path, const Raster& picture, const ImageShape& shape) {
+  const Corner corner{static_cast<std::int64_t>(std::lround(static_cast<double>(picture.height - shape.height) / 2)),
+                      static_cast<std::int64_t>(std::lround(static_cast<double>(picture.width - shape.width) / 2))};
+  if (corner.top < 0 || corner.left < 0) fail_image(path, "it is smaller than the crop");
+  return corner;
+}
+
+ImageShape shape_of(const Raster& picture, std::int64_t crop) { return {picture.channels, crop ? crop : picture.height, crop ? crop : picture.width}; }
 
 }  // namespace
 
@@ -126,6 +169,28 @@ Raster raster_of(const std::uint8_t* pixels, std::int64_t width, std::int64_t he
   return raster;
 }
 
+Raster read_png_samples(const std::string& path) {
+  if (kind_of(path) != Kind::png) fail_image(path, "masks are PNG files, whose values no compression changes");
+  const ImageHeader header = stb_header(path);
+  if (header.width * header.height > kMostPixels) fail_image(path, "it claims to have " + std::to_string(header.width) + "x" + std::to_string(header.height) + " pixels");
+  check_png_chunks(path);
+  std::string file = read_file(path);
+  const PngHead head = png_head(path, file);
+  if (head.colour != kGreyPng && head.colour != kIndexedPng) fail_image(path, "a mask has one grey value or one place in a palette for each pixel, and this one has colours");
+  if (head.bits > 8) fail_image(path, "a mask has at most 8 bits a pixel, and this one has 16");
+  if (head.colour == kIndexedPng) file = with_plain_palette(file);
+  int width = 0, height = 0, in_file = 0;
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &in_file, 1), stbi_image_free);
+  if (!pixels) fail_image(path, stbi_failure_reason());
+  Raster raster{width, height, 1, {pixels.get(), pixels.get() + static_cast<std::size_t>(width) * static_cast<std::size_t>(height)}};
+  const int whitest = (1 << head.bits) - 1;  // greys of fewer bits come spread over 0 to 255
+  if (head.colour == kGreyPng) {
+    for (auto& value : raster.bytes) value = static_cast<std::uint8_t>(value * whitest / 255);
+  }
+  return raster;
+}
+
 bool is_image_name(const std::string& path) {
   static constexpr std::array<std::string_view, 8> kExtensions{".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"};
   std::string extension = std::filesystem::path(path).extension().string();
@@ -137,11 +202,12 @@ ImageHeader read_image_header(const std::string& path) { return header_of(path, 
 
 ImageShape read_image(const std::string& path, std::int64_t channels, std::int64_t resize, std::int64_t crop,
                       std::vector<std::uint8_t>& planes) {
-  const Raster picture = with_shorter_side(decode(path, channels), resize);
-  const ImageShape shape{channels, crop ? crop : picture.height, crop ? crop : picture.width};
-  const std::int64_t top = static_cast<std::int64_t>(std::lround(static_cast<double>(picture.height - shape.height) / 2));
-  const std::int64_t left = static_cast<std::int64_t>(std::lround(static_cast<double>(picture.width - shape.width) / 2));
-  if (top < 0 || left < 0) fail_image(path, "it is smaller than the crop");
+  Raster picture = decode(path, channels);
+  if (const auto [width, height] = with_shorter_side(picture, resize); width != picture.width || height != picture.height) {
+    picture = resize_bilinear(picture.bytes.data(), picture.width, picture.height, channels, width, height);
+  }
+  const ImageShape shape = shape_of(picture, crop);
+  const auto [top, left] = centre_of(path, picture, shape);
   planes.resize(static_cast<std::size_t>(shape.bytes()));
   std::uint8_t* out = planes.data();
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -149,6 +215,20 @@ ImageShape read_image(const std::string& path, std::int64_t channels, std::int64
       const std::uint8_t* row = picture.bytes.data() + ((top + y) * picture.width + left) * channels + c;
       for (std::int64_t x = 0; x < shape.width; ++x) *out++ = row[x * channels];
     }
+  }
+  return shape;
+}
+
+ImageShape read_mask(const std::string& path, std::int64_t resize, std::int64_t crop, std::vector<std::uint8_t>& samples) {
+  Raster mask = read_png_samples(path);
+  const auto [width, height] = with_shorter_side(mask, resize);
+  if (width != mask.width || height != mask.height) mask = resize_nearest(mask, width, height);
+  const ImageShape shape = shape_of(mask, crop);
+  const auto [top, left] = centre_of(path, mask, shape);
+  samples.clear();
+  for (std::int64_t y = 0; y < shape.height; ++y) {
+    const auto row = mask.bytes.begin() + (top + y) * mask.width + left;
+    samples.insert(samples.end(), row, row + shape.width);
   }
   return shape;
 }

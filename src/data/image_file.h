@@ -28,4 +28,8 @@ ImageHeader read_image_header(const std::string& path);
 ImageShape read_image(const std::string& path, std::int64_t channels, std::int64_t resize, std::int64_t crop,
                       std::vector<std::uint8_t>& planes);
 
+// The samples of a mask: a grey PNG's values, or an indexed one's places in its palette. Resized and cut as read_image does it to
+// the picture, each pixel by the nearest one. returns: [H, W]. errors: data, with the path and the reason.
+ImageShape read_mask(const std::string& path, std::int64_t resize, std::int64_t crop, std::vector<std::uint8_t>& samples);
+
 }  // namespace dsc

@@ -1,4 +1,4 @@
-// Pictures in class folders, decoded when a batch needs them.
+// Pictures in files, decoded when a batch needs them; those of class folders.
 #include "core/random.h"
 #include "data/class_folders.h"
 #include "data/image_file.h"
@@ -70,6 +70,12 @@ class FolderImages : public ImageSource {
 };
 
 }  // namespace
+
+std::unique_ptr<ImageSource> open_image_files(std::vector<std::string> files, std::vector<std::string> notes, const SplitConfig& split) {
+  std::vector<Picture> pictures;
+  for (auto& file : files) pictures.push_back({std::move(file), 0});
+  return std::make_unique<FolderImages>(std::move(pictures), std::vector<std::string>{}, std::move(notes), split);
+}
 
 std::unique_ptr<ImageSource> open_image_folder(const SplitConfig& split) {
   ClassFolders folders = read_class_folders(split);

@@ -25,6 +25,11 @@ class CorruptedImages final : public ImageSource {
   std::int64_t size() const override { return source_->size(); }
   bool has_labels() const override { return source_->has_labels(); }
   std::int64_t label(std::int64_t index) const override { return source_->label(index); }
+  std::int64_t label_count() const override { return source_->label_count(); }
+  void read_labels(std::int64_t index, float* labels) const override { source_->read_labels(index, labels); }
+  bool has_masks() const override { return source_->has_masks(); }
+  bool has_places() const override { return source_->has_places(); }
+  void read_classes(std::int64_t index, std::vector<std::int64_t>& classes) const override { source_->read_classes(index, classes); }
   std::optional<std::int64_t> classes() const override { return source_->classes(); }
   std::vector<std::string> class_names() const override { return source_->class_names(); }
   std::vector<std::string> notes() const override { return source_->notes(); }
@@ -49,6 +54,11 @@ void refuse_kind_of_text(const std::string& name) {
   throw Error(ErrorCode::data, "the corruption `" + name + "` is for text, and these are images", {}, "use gaussian_noise, gaussian_blur, jpeg or another one of images");
 }
 
+void refuse_turning(const std::string& name) {
+  if (name != "rotation") return;
+  throw Error(ErrorCode::data, "the corruption `rotation` would leave masks and boxes as they are", {}, "use one that moves no pixels, such as gaussian_noise or brightness");
+}
+
 void refuse_unless_image(const Augmentation& augmentation) {
   if (const auto* corruption = std::get_if<RandomCorruption>(&augmentation)) {
     for (const auto& kind : corruption->kinds) refuse_kind_of_text(kind);
@@ -71,6 +81,22 @@ std::vector<std::string> names_of_classes(const ImageSource& source, const std::
   return given;
 }
 
+void refuse_mixing(const Augmentation& augmentation) {
+  if (!std::holds_alternative<Mixup>(augmentation) && !std::holds_alternative<CutMix>(augmentation)) return;
+  throw Error(ErrorCode::data, "mixup and cutmix mix one class with another, and examples have several", {.pointer = "/augment"}, "use random_crop, horizontal_flip, rand_augment or corruption");
+}
+
+// Masks go through crops and flips with their pictures, and through nothing else.
+void refuse_moving(const Augmentation& augmentation) {
+  const bool mixes = std::holds_alternative<Mixup>(augmentation) || std::holds_alternative<CutMix>(augmentation);
+  if (mixes || std::holds_alternative<RandAugment>(augmentation)) {
+    throw Error(ErrorCode::data, "mixup, cutmix and rand_augment would leave the masks of a segmentation as they are", {.pointer = "/augment"}, "use random_crop, horizontal_flip or corruption");
+  }
+  if (const auto* corruption = std::get_if<RandomCorruption>(&augmentation)) {
+    for (const auto& kind : corruption->kinds) refuse_turning(kind);
+  }
+}
+
 class ImageDataset : public Dataset {
  public:
   ImageDataset(std::unique_ptr<ImageSource> source, const SplitConfig& split,
@@ -82,12 +108,15 @@ class ImageDataset : public Dataset {
     for (const auto& augmentation : augment_) {
       changes_pixels_ = changes_pixels_ || std::holds_alternative<RandAugment>(augmentation) || std::holds_alternative<RandomCorruption>(augmentation);
       refuse_unless_image(augmentation);
+      if (source_->has_masks()) refuse_moving(augmentation);
+      if (source_->label_count() > 0) refuse_mixing(augmentation);
     }
     info_.description = std::string(enum_names(split.format)[static_cast<std::size_t>(split.format)]) + " " +
                         split.split + ", " + std::to_string(source_->size()) + " examples";
     info_.inputs = {TensorType{.dtype = ScalarType::f32,
                                .sizes = {Dim{shape_.channels}, Dim{shape_.height}, Dim{shape_.width}}}};
     info_.classes = source_->classes();
+    info_.per_pixel = source_->has_masks();
     info_.class_names = names_of_classes(*source_, split.text.classes);
     info_.notes = source_->notes();
     normalized_ = normalize && !normalize->mean.empty();
@@ -155,7 +184,14 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
   if (source_->has_labels()) batch.target = at::empty({count}, at::kLong);
   float* out = batch.inputs[0].mutable_data_ptr<float>();
   std::int64_t* labels = source_->has_labels() ? batch.target.mutable_data_ptr<std::int64_t>() : nullptr;
+  const std::int64_t several = source_->label_count();
+  if (several > 0) batch.target = at::empty({count, several}, at::kFloat);
+  float* multi = several > 0 ? batch.target.mutable_data_ptr<float>() : nullptr;
+  batch.multi_label = several > 0;
+  if (source_->has_masks()) batch.target = at::empty({count, shape_.height, shape_.width}, at::kLong);
+  std::int64_t* classes = source_->has_masks() ? batch.target.mutable_data_ptr<std::int64_t>() : nullptr;
   std::vector<std::uint8_t> scratch, changed;
+  std::vector<std::int64_t> mask;
   const PixelMap unchanged(shape_);
   const bool augmented = augment_seed && !augment_.empty();
   for (const std::int64_t index : indices) {
@@ -166,8 +202,18 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
       change_pixels(augment_, shape_, *augment_seed, number, changed);
       pixels = changed.data();
     }
-    render(pixels, shape_, augmented ? draw_augmentation(augment_, shape_, Random(derive_seed(*augment_seed, "augment", number))) : unchanged, table_, out);
+    const PixelMap map = augmented ? draw_augmentation(augment_, shape_, Random(derive_seed(*augment_seed, "augment", number))) : unchanged;
+    render(pixels, shape_, map, table_, out);
     out += shape_.bytes();
+    if (multi) {
+      source_->read_labels(index, multi);
+      multi += several;
+    }
+    if (classes) {
+      source_->read_classes(index, mask);
+      move_classes(mask.data(), shape_, map, classes);
+      classes += shape_.height * shape_.width;
+    }
     if (labels) *labels++ = source_->label(index);
   }
   if (augmented && labels && info_.classes && !indices.empty()) {
@@ -194,6 +240,7 @@ std::unique_ptr<Dataset> make_image_dataset(std::unique_ptr<ImageSource> source,
                                             const std::optional<NormalizeConfig>& normalize) {
   if (split.corruption) {
     refuse_kind_of_text(split.corruption->name);
+    if (source->has_places()) refuse_turning(split.corruption->name);
     source = std::make_unique<CorruptedImages>(std::move(source), *split.corruption);
   }
   return std::make_unique<ImageDataset>(std::move(source), split, normalize);

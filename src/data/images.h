@@ -25,6 +25,13 @@ class ImageSource {
   virtual std::int64_t size() const = 0;
   virtual bool has_labels() const { return true; }
   virtual std::int64_t label(std::int64_t index) const = 0;
+  // Of examples that may have several classes: how many there are, and 1 for each that an example has. 0: one label each.
+  virtual std::int64_t label_count() const { return 0; }
+  virtual void read_labels(std::int64_t, float*) const {}
+  // Of segmentation: a class for each pixel in place of the label, [H, W], kNoLabel where there is none.
+  virtual bool has_masks() const { return false; }
+  virtual bool has_places() const { return has_masks(); }  // whether what is to be found has a place in the picture, which must not be turned
+  virtual void read_classes(std::int64_t, std::vector<std::int64_t>& classes) const { classes.clear(); }
   virtual std::optional<std::int64_t> classes() const = 0;
   virtual std::vector<std::string> class_names() const { return {}; }
   virtual std::vector<std::string> notes() const { return {}; }  // DatasetInfo::notes
@@ -64,5 +71,8 @@ std::unique_ptr<Dataset> make_image_dataset(std::unique_ptr<ImageSource> source,
 std::unique_ptr<ImageSource> open_cifar(const SplitConfig& split);
 std::unique_ptr<ImageSource> open_idx(const SplitConfig& split);
 std::unique_ptr<ImageSource> open_image_folder(const SplitConfig& split);
+std::unique_ptr<ImageSource> open_segmentation(const SplitConfig& split);
+// Pictures without labels, brought to one size as `split` says.
+std::unique_ptr<ImageSource> open_image_files(std::vector<std::string> files, std::vector<std::string> notes, const SplitConfig& split);
 
 }  // namespace dsc

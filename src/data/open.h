@@ -11,6 +11,8 @@
 
 #include "data/corruption.h"
 #include "data/dataset.h"
+#include "data/detections.h"
+#include "data/series_config.h"
 #include "data/text_config.h"
 #include "dscompress/error.h"
 
@@ -85,10 +87,14 @@ enum class DataFormat : std::uint8_t {
   text,          // .tsv, .csv, .jsonl, .txt: sentences or pairs, with classes or numbers
   squad,         // SQuAD's JSON: questions, contexts, answers
   lm,            // plain text in blocks
-  multiple_choice  // .jsonl: questions, each with choices that a language model finds more or less likely
+  multiple_choice,  // .jsonl: questions, each with choices that a language model finds more or less likely
+  segmentation,  // PATH/SPLIT/images/*.jpg, ... and PATH/SPLIT/masks/*.png of the same names
+  series,        // time series: .ts, .arff, and .tsv, .csv, .txt with the label first
+  coco,          // COCO's JSON: pictures with boxes
+  generation     // .jsonl, .tsv, .csv: prompts for a language model, and references
 };
 std::span<const std::string_view> enum_names(DataFormat);
-inline bool holds_text(DataFormat format) { return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm || format == DataFormat::multiple_choice; }
+inline bool holds_text(DataFormat format) { return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm || format == DataFormat::multiple_choice || format == DataFormat::generation; }
 
 struct SplitConfig {
   DataFormat format = DataFormat::cifar10;
@@ -100,14 +106,18 @@ struct SplitConfig {
   std::int64_t subset = 0;     // at most so many examples, drawn with `subset_seed`; 0: all
   std::int64_t subset_seed = 0;
   std::vector<Augmentation> augment;
-  std::int64_t image_size = 0;      // image_folder: centre crop to this square; 0: as they are (all alike)
-  std::int64_t resize = 0;          // image_folder: the shorter side before the crop; 0: image_size
-  std::int64_t channels = 3;        // image_folder: 3 colour, 1 grey
+  std::int64_t image_size = 0;      // image_folder, segmentation: centre crop to this square, of coco stretched to it; 0: as they are (all alike)
+  std::int64_t resize = 0;          // image_folder, segmentation: the shorter side before the crop; 0: image_size
+  std::int64_t channels = 3;        // image_folder, segmentation, coco: 3 colour, 1 grey
+  std::int64_t ignore_index = 255;  // segmentation: value of a mask's pixels that have no class; -1: none
   // tensors: names of the input columns, in the model's order; empty: all but the label, by the model's names. text, squad, lm: of input_ids,
   // attention_mask and token_type_ids, for models that call them otherwise; empty: by the model's names.
   std::vector<std::string> inputs;
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
-  TextConfig text;                  // text, squad, lm, multiple_choice; its `classes` also image_folder
+  bool multi_label = false;         // tensors: the label column is [N, classes], 1 for each class that an example has
+  DetectionConfig detection;        // coco
+  SeriesConfig series;              // series; `classes` and `regression` below are its own, too
+  TextConfig text;                  // text, squad, lm, multiple_choice; its `classes` also image_folder and segmentation
   std::int64_t limit = 0;           // no recipe key: at most so many of the examples, at even distances; 0: all
   std::optional<AppliedCorruption> corruption;  // no recipe key: what is done to every example
   void fields(FieldVisitor& visit);

@@ -68,4 +68,15 @@ Raster resize_bilinear(const std::uint8_t* pixels, std::int64_t width, std::int6
   return out;
 }
 
+Raster resize_nearest(const Raster& raster, std::int64_t new_width, std::int64_t new_height) {
+  const auto source = [](std::int64_t i, std::int64_t size, std::int64_t new_size) { return (2 * i + 1) * size / (2 * new_size); };
+  Raster out{new_width, new_height, 1, {}};
+  out.bytes.reserve(static_cast<std::size_t>(new_width * new_height));
+  for (std::int64_t y = 0; y < new_height; ++y) {
+    const std::uint8_t* row = raster.bytes.data() + source(y, raster.height, new_height) * raster.width;
+    for (std::int64_t x = 0; x < new_width; ++x) out.bytes.push_back(row[source(x, raster.width, new_width)]);
+  }
+  return out;
+}
+
 }  // namespace dsc

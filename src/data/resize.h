@@ -1,4 +1,4 @@
-// Bilinear resize of interleaved bytes.
+// Resize of interleaved bytes.
 #pragma once
 
 #include <cstdint>
@@ -15,5 +15,8 @@ struct Raster {
 // source: Pillow's Resample.c, BILINEAR, which torchvision uses for images; equal to it but for rounding.
 Raster resize_bilinear(const std::uint8_t* pixels, std::int64_t width, std::int64_t height, std::int64_t channels,
                        std::int64_t new_width, std::int64_t new_height);
+
+// Of one channel, each pixel that of the nearest one, as Pillow's NEAREST.
+Raster resize_nearest(const Raster& raster, std::int64_t new_width, std::int64_t new_height);
 
 }  // namespace dsc

@@ -4,10 +4,12 @@
 #include <filesystem>
 
 #include "core/names.h"
+#include "core/printed.h"
 #include "data/column.h"
 #include "data/images.h"
 #include "data/split.h"
 #include "dscompress/error.h"
+#include "ir/describe.h"
 #include "io/pt2_schema.h"
 #include "io/safetensors.h"
 
@@ -123,10 +125,26 @@ std::optional<std::int64_t> count_classes(const at::Tensor& label, std::span<con
   return most + 1;
 }
 
+// Several labels an example: checks that each is 0 or 1 and returns the number of classes.
+std::int64_t count_multi_label(const at::Tensor& label, std::span<const std::int64_t> rows, const SplitConfig& split, const fs::path& path) {
+  if (!label.defined() || label.dim() != 2) {
+    throw Error(ErrorCode::data, "multi_label needs a column `" + split.label + "` of shape [N, classes]" + (label.defined() ? ", and it has " + describe_sizes(label) : ""), {.file = path.string()},
+                "store 1 for each class that an example has and 0 for the others");
+  }
+  const at::Tensor values = gather_rows(label, rows, at::kFloat);
+  const auto* data = values.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    if (data[i] == 0 || data[i] == 1) continue;
+    throw Error(ErrorCode::data, "example " + std::to_string(rows[static_cast<std::size_t>(i / values.size(1))]) + " has " + printed("%g", static_cast<double>(data[i])) + " for class " + std::to_string(i % values.size(1)) + ", expected 0 or 1",
+                {.file = path.string()}, "store 1 for each class that an example has and 0 for the others");
+  }
+  return values.size(1);
+}
+
 class TensorDataset : public Dataset {
  public:
-  TensorDataset(DatasetInfo info, std::vector<at::Tensor> inputs, at::Tensor label, std::vector<std::int64_t> rows)
-      : info_(std::move(info)), inputs_(std::move(inputs)), label_(std::move(label)), rows_(std::move(rows)) {
+  TensorDataset(DatasetInfo info, std::vector<at::Tensor> inputs, at::Tensor label, bool multi_label, std::vector<std::int64_t> rows)
+      : info_(std::move(info)), inputs_(std::move(inputs)), label_(std::move(label)), multi_label_(multi_label), rows_(std::move(rows)) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       const at::ScalarType stored = inputs_[i].scalar_type();
       check_readable(info_.input_names[i], inputs_[i]);
@@ -142,7 +160,8 @@ class TensorDataset : public Dataset {
     std::vector<std::int64_t> rows;
     for (const std::int64_t index : indices) rows.push_back(rows_[static_cast<std::size_t>(index)]);
     for (std::size_t i = 0; i < inputs_.size(); ++i) batch.inputs.push_back(gather_rows(inputs_[i], rows, types_[i]));
-    if (label_.defined()) batch.target = gather_rows(label_, rows, label_.scalar_type() == at::kBool ? at::kLong : plain_type(label_.scalar_type()));
+    batch.multi_label = multi_label_;
+    if (label_.defined()) batch.target = gather_rows(label_, rows, multi_label_ ? at::kFloat : label_.scalar_type() == at::kBool ? at::kLong : plain_type(label_.scalar_type()));
     return batch;
   }
 
@@ -179,6 +198,7 @@ class TensorDataset : public Dataset {
   std::vector<at::Tensor> inputs_;
   std::vector<at::ScalarType> types_;  // of the inputs in batches
   at::Tensor label_;
+  bool multi_label_;
   std::vector<std::int64_t> rows_;
 };
 
@@ -187,11 +207,13 @@ class TensorImages : public ImageSource {
  public:
   TensorImages(at::Tensor pictures, at::Tensor labels, std::vector<std::int64_t> rows, std::optional<std::int64_t> classes)
       : pictures_(std::move(pictures)), rows_(std::move(rows)), classes_(classes) {
-    if (labels.defined()) labels_ = gather_rows(labels, rows_, at::kLong);
+    if (labels.defined()) labels_ = gather_rows(labels, rows_, labels.dim() == 2 ? at::kFloat : at::kLong);
   }
   ImageShape shape() const override { return {pictures_.size(1), pictures_.size(2), pictures_.size(3)}; }
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
-  bool has_labels() const override { return labels_.defined(); }
+  bool has_labels() const override { return labels_.defined() && labels_.dim() == 1; }
+  std::int64_t label_count() const override { return labels_.defined() && labels_.dim() == 2 ? labels_.size(1) : 0; }
+  void read_labels(std::int64_t index, float* labels) const override { std::copy_n(labels_.const_data_ptr<float>() + index * labels_.size(1), labels_.size(1), labels); }
   std::int64_t label(std::int64_t index) const override { return labels_.const_data_ptr<std::int64_t>()[index]; }
   std::optional<std::int64_t> classes() const override { return classes_; }
   const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>&) const override {
@@ -246,7 +268,7 @@ std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optio
   std::vector<at::Tensor> inputs;
   for (const std::string& name : info.input_names) inputs.push_back(get_column(columns, name, path));
   std::vector<std::int64_t> rows = select_examples(split, inputs[0].size(0));
-  info.classes = count_classes(label, rows, path);
+  info.classes = split.multi_label ? count_multi_label(label, rows, split, path) : count_classes(label, rows, path);
   const bool labels_fit = !label.defined() || info.classes;
   if (inputs.size() == 1 && inputs[0].scalar_type() == at::kByte && inputs[0].dim() == 4 && labels_fit) {
     return make_image_dataset(std::make_unique<TensorImages>(inputs[0], label, std::move(rows), info.classes), split, normalize);
@@ -254,7 +276,7 @@ std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optio
   refuse_image_settings(split, normalize);
   info.description = "tensors " + split.split + ", " + std::to_string(rows.size()) + " examples";
   for (const at::Tensor& input : inputs) info.inputs.push_back(example_type(input));
-  return std::make_unique<TensorDataset>(std::move(info), std::move(inputs), std::move(label), std::move(rows));
+  return std::make_unique<TensorDataset>(std::move(info), std::move(inputs), std::move(label), split.multi_label, std::move(rows));
 }
 
 }  // namespace dsc

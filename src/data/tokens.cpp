@@ -40,6 +40,7 @@ class TokenDataset final : public Dataset {
   const DatasetInfo& info() const override { return info_; }
   std::span<const std::int64_t> lengths() const override { return fixed_length_ > 0 ? std::span<const std::int64_t>() : lengths_; }
   const AnswerKey* answers() const override { return examples_.answers.get(); }
+  const GenerationKey* generation() const override { return examples_.generation.get(); }
   std::string show(std::int64_t index) const override { return examples_.texts[static_cast<std::size_t>(index)]; }
 
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {

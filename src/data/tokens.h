@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/answers.h"
+#include "data/generation.h"
 #include "data/open.h"
 #include "text/offsets.h"
 #include "text/tokenizer.h"
@@ -25,6 +26,7 @@ struct TokenExamples {
   std::vector<std::string> class_names;
   std::vector<std::string> texts;         // as people read them
   std::unique_ptr<AnswerKey> answers;
+  std::unique_ptr<GenerationKey> generation;
   std::vector<std::string> notes;
 };
 
@@ -57,5 +59,6 @@ std::unique_ptr<Dataset> open_text(const SplitConfig& split);
 std::unique_ptr<Dataset> open_squad(const SplitConfig& split);
 std::unique_ptr<Dataset> open_lm(const SplitConfig& split);
 std::unique_ptr<Dataset> open_multiple_choice(const SplitConfig& split);
+std::unique_ptr<Dataset> open_generation(const SplitConfig& split);
 
 }  // namespace dsc

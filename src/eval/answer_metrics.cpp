@@ -149,12 +149,12 @@ class Choices final : public Metric {
 };
 
 template <bool for_each_character>
-std::unique_ptr<Metric> make_choices(const Dataset& dataset) {
+std::unique_ptr<Metric> make_choices(const Dataset& dataset, const MetricSettings&) {
   return std::make_unique<Choices<for_each_character>>(dataset);
 }
 
 template <AnswerScore score_of>
-std::unique_ptr<Metric> make_answers(const Dataset& dataset) {
+std::unique_ptr<Metric> make_answers(const Dataset& dataset, const MetricSettings&) {
   return std::make_unique<Answers<score_of>>(dataset);
 }
 

@@ -60,7 +60,7 @@ class CalibrationError final : public Metric {
   Outcomes outcomes_;
 };
 
-Figure calibration_error_of(const Outcomes& outcomes) {
+Figure calibration_error_of(const Outcomes& outcomes, const MetricSettings&) {
   return [&outcomes](std::span<const std::int64_t> examples) {
     Bins bins;
     for (const auto example : examples) {

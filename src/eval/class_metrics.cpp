@@ -1,5 +1,6 @@
 // Metrics of predicted classes.
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/bincount.h>
 #include <ATen/ops/topk.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "dscompress/error.h"
 #include "eval/mean_metric.h"
+#include "eval/ranking.h"
 #include "eval/rows.h"
 
 namespace dsc {
@@ -131,6 +133,7 @@ class ConfusionMetric final : public Metric {
                   "use macro_f1 or balanced_accuracy");
     }
     const at::Tensor predicted = rows.logits.argmax(1).contiguous(), labels = rows.labels.contiguous();
+    if (rows.per_example > 1) return add_counts(predicted, labels, rows.logits.size(1));
     const auto *p = predicted.const_data_ptr<std::int64_t>(), *l = labels.const_data_ptr<std::int64_t>();
     const auto& examples = prediction.batch.indices;
     const bool row_is_example = static_cast<std::int64_t>(examples.size()) == labels.numel();
@@ -143,13 +146,22 @@ class ConfusionMetric final : public Metric {
   Outcomes outcomes() const override { return outcomes_; }
 
  private:
+  // Of pixels and tokens, which are many, each pair of classes is counted at once.
+  void add_counts(const at::Tensor& predicted, const at::Tensor& labels, std::int64_t classes) {
+    const at::Tensor pairs = (labels * classes + predicted).masked_select(labels != kNoLabel);
+    const at::Tensor counts = at::bincount(pairs, {}, classes * classes);
+    for (std::int64_t i = 0; i < classes * classes; ++i) {
+      if (const auto times = counts.const_data_ptr<std::int64_t>()[i]; times > 0) confusion_.add(i / classes, i % classes, times);
+    }
+  }
+
   Confusion confusion_;
   Outcomes outcomes_;
 };
 
 // Counts how often each pair of label and prediction was chosen: there are few, whatever the number of examples.
 template <ConfusionFigure figure>
-Figure confusion_figure(const Outcomes& outcomes) {
+Figure confusion_figure(const Outcomes& outcomes, const MetricSettings&) {
   using Pair = std::pair<float, float>;
   std::map<Pair, std::size_t> ids;
   std::vector<Pair> pairs;
@@ -177,6 +189,16 @@ constexpr MetricKind confusion_kind(std::string_view name) {
   return {name, make_metric_of<ConfusionMetric<figure>>, confusion_figure<figure>};
 }
 
+// At the usual threshold of two classes the best class decides, as in all others of these metrics.
+template <ConfusionFigure figure, AtThreshold rate>
+std::unique_ptr<Metric> make_rate(const Dataset& dataset, const MetricSettings& settings) {
+  return has_own_threshold(settings) ? make_threshold_metric(rate, settings) : make_metric_of<ConfusionMetric<figure>>(dataset, settings);
+}
+template <ConfusionFigure figure, AtThreshold rate>
+Figure rate_figure(const Outcomes& outcomes, const MetricSettings& settings) {
+  return has_own_threshold(settings) ? threshold_figure(rate, outcomes, settings) : confusion_figure<figure>(outcomes, settings);
+}
+
 }  // namespace
 
 std::span<const MetricKind> class_metrics() {
@@ -187,8 +209,8 @@ std::span<const MetricKind> class_metrics() {
                                           confusion_kind<matthews>("matthews"),
                                           confusion_kind<balanced_accuracy>("balanced_accuracy"),
                                           confusion_kind<mean_iou>("miou"),
-                                          confusion_kind<false_alarms>("false_alarms"),
-                                          confusion_kind<misses>("misses")};
+                                          {"false_alarms", make_rate<false_alarms, AtThreshold::false_alarms>, rate_figure<false_alarms, AtThreshold::false_alarms>},
+                                          {"misses", make_rate<misses, AtThreshold::misses>, rate_figure<misses, AtThreshold::misses>}};
   return kKinds;
 }
 

@@ -7,6 +7,7 @@
 
 #include "data/matching_output.h"
 #include "dscompress/error.h"
+#include "eval/greedy.h"
 #include "eval/mean_metric.h"
 #include "eval/rows.h"
 #include "ir/describe.h"
@@ -59,12 +60,7 @@ class Divergence final : public MeanMetric {
 class Continuations final : public MeanMetric {
  public:
   explicit Continuations(const Dataset& dataset) {
-    const auto& names = dataset.info().input_names;
-    const auto place = [&](const char* name) { return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin()); };
-    ids_ = place("input_ids");
-    mask_ = place("attention_mask");
-    has_mask_ = mask_ < names.size();
-    if (ids_ == names.size()) throw Error(ErrorCode::data, "continuation_agreement is for language models, and the data has no input_ids", {}, "use data of format lm");
+    places_ = language_inputs(dataset.info(), "continuation_agreement");
   }
 
  private:
@@ -72,8 +68,8 @@ class Continuations final : public MeanMetric {
 
   RowScores score(const Prediction& prediction) const override {
     const auto examples = static_cast<std::int64_t>(prediction.batch.indices.size());
-    const at::Tensor& ids = prediction.batch.inputs.at(ids_);
-    const at::Tensor lengths = has_mask_ ? prediction.batch.inputs.at(mask_).to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1), at::kLong);
+    const at::Tensor& ids = prediction.batch.inputs.at(places_.ids);
+    const at::Tensor lengths = places_.mask ? prediction.batch.inputs.at(*places_.mask).to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1), at::kLong);
     const at::Tensor starts = at::div(lengths, 2, "floor").clamp_min(1);
     const at::Tensor steps = at::arange(kTokens).unsqueeze(0) + starts.unsqueeze(1), counted = steps < lengths.unsqueeze(1);  // [N, tokens]
     const at::Tensor places = steps.clamp_max(ids.size(1) - 1);
@@ -84,8 +80,8 @@ class Continuations final : public MeanMetric {
   // [N, tokens]: what the model writes at `places`.
   at::Tensor continued(Engine& engine, const Batch& batch, const at::Tensor& places, const at::Tensor& counted) const {
     std::vector<at::Tensor> inputs = batch.inputs;
-    at::Tensor ids = inputs[ids_].clone();
-    inputs[ids_] = ids;
+    at::Tensor ids = inputs[places_.ids].clone();
+    inputs[places_.ids] = ids;
     const at::Tensor rows = at::arange(ids.size(0));
     for (std::int64_t step = 0; step < kTokens && counted.select(1, step).any().item<bool>(); ++step) {
       const at::Tensor column = places.select(1, step);
@@ -97,11 +93,10 @@ class Continuations final : public MeanMetric {
     return ids.gather(1, places);
   }
 
-  std::size_t ids_ = 0, mask_ = 0;
-  bool has_mask_ = false;
+  LanguageInputs places_;
 };
 
-std::unique_ptr<Metric> make_continuations(const Dataset& dataset) { return std::make_unique<Continuations>(dataset); }
+std::unique_ptr<Metric> make_continuations(const Dataset& dataset, const MetricSettings&) { return std::make_unique<Continuations>(dataset); }
 
 }  // namespace
 

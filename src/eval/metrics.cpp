@@ -13,6 +13,8 @@
 #include "data/matching_output.h"
 #include "dscompress/error.h"
 #include "eval/class_choices.h"
+#include "eval/found_boxes.h"
+#include "eval/greedy.h"
 #include "eval/metric.h"
 #include "eval/rows.h"
 #include "ir/describe.h"
@@ -42,12 +44,13 @@ at::Tensor without_filler(const at::Tensor& output, const Batch& batch) {
 }
 
 // Scores of -inf are those of masked classes.
-at::Tensor run(Engine& engine, const Batch& batch, const DatasetInfo& info) {
+at::Tensor run(Engine& engine, const Batch& batch, const Dataset& dataset) {
   const std::vector<at::Tensor> outputs = engine.run(batch.inputs);
   if (outputs.empty()) throw Error(ErrorCode::data, "the model has no tensor output to evaluate");
-  const at::Tensor output = without_filler(matching_output(outputs, batch.target).to(at::kCPU, at::kFloat), batch);
+  const at::Tensor whole = dataset.detections() ? found_boxes(outputs, dataset.detections()->form) : matching_output(outputs, batch.target);
+  const at::Tensor output = without_filler(whole.to(at::kCPU, at::kFloat), batch);
   const at::Tensor bad = at::isnan(output).logical_or(output.isposinf());
-  if (bad.any().item<bool>()) fail_not_finite(engine, bad, batch, info);
+  if (bad.any().item<bool>()) fail_not_finite(engine, bad, batch, dataset.info());
   return output;
 }
 
@@ -66,7 +69,7 @@ const std::vector<std::string>& metric_names() {
 
 const MetricKind& metric_kind(const std::string& name) {
   const std::string_view known = metric_facts(name).name;
-  for (const auto family : {class_metrics(), ranking_metrics(), calibration_metrics(), loss_metrics(), regression_metrics(), sequence_metrics(), answer_metrics(),
+  for (const auto family : {class_metrics(), pixel_metrics(), ranking_metrics(), multi_label_metrics(), calibration_metrics(), loss_metrics(), regression_metrics(), sequence_metrics(), answer_metrics(), detection_metrics(), generation_metrics(),
                             comparison_metrics()}) {
     const auto found = std::find_if(family.begin(), family.end(), [&](const MetricKind& kind) { return kind.name == known; });
     if (found != family.end()) return *found;
@@ -92,10 +95,10 @@ std::vector<Batch> next_round(BatchLoader& loader, const Ranks& ranks) {
 }
 
 // The outputs of all batches of a round, of which each rank runs one.
-std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& round, const DatasetInfo& info, Ranks& ranks) {
+std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& round, const Dataset& dataset, Ranks& ranks) {
   std::vector<at::Tensor> outputs(round.size());
   const auto own = static_cast<std::size_t>(ranks.rank());
-  if (own < round.size()) outputs[own] = run(engine, round[own], info);
+  if (own < round.size()) outputs[own] = run(engine, round[own], dataset);
   for (std::size_t i = 0; i < round.size(); ++i) outputs[i] = ranks.from(static_cast<std::int64_t>(i), outputs[i]);
   return outputs;
 }
@@ -111,7 +114,7 @@ struct KeptExamples {
 NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateOptions& options, KeptExamples* kept) {
   const at::NoGradGuard no_grad;
   NamedMetrics metrics;
-  for (const auto& name : options.metrics) metrics.emplace_back(name, metric_kind(name).make(dataset));
+  for (const auto& name : options.metrics) metrics.emplace_back(name, metric_kind(name).make(dataset, metric_settings(name)));
   const bool comparing = compares_with_base(options.metrics);
   if (comparing && !options.reference) throw Error(ErrorCode::internal, "metrics that compare need a reference engine");
   LoaderOptions loading;
@@ -121,13 +124,15 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   BatchLoader loader(dataset, loading);
   const std::int64_t total = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::int64_t done = 0;
+  GreedyTexts texts(engine, dataset);
   Ranks& ranks = options.ranks ? *options.ranks : alone();
   for (auto round = next_round(loader, ranks); !round.empty(); round = next_round(loader, ranks)) {
     if (const auto own = static_cast<std::size_t>(ranks.rank()); options.disturb && own < round.size()) round[own].inputs = options.disturb(round[own]);
-    const auto outputs = run_round(engine, round, dataset.info(), ranks);
-    const auto references = comparing ? run_round(*options.reference, round, dataset.info(), ranks) : std::vector<at::Tensor>(round.size());
+    const auto outputs = run_round(engine, round, dataset, ranks);
+    const auto references = comparing ? run_round(*options.reference, round, dataset, ranks) : std::vector<at::Tensor>(round.size());
     for (std::size_t i = 0; i < round.size(); ++i) {
-      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference});
+      texts.look_at(round[i]);
+      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference, &texts});
       if (kept) {
         kept->ids.add(round[i]);
         kept->choices.add(outputs[i], round[i]);

@@ -44,7 +44,7 @@ void Outcomes::set(std::int64_t example, double its_value, double its_against) {
 
 Figure make_figure(const std::string& metric, const Outcomes& outcomes) {
   const MetricKind& kind = metric_kind(metric);
-  return kind.figure ? kind.figure(outcomes) : mean_figure(outcomes);
+  return kind.figure ? kind.figure(outcomes, metric_settings(metric)) : mean_figure(outcomes);
 }
 
 bool is_mean_of_examples(const std::string& metric) { return !metric_kind(metric).figure; }

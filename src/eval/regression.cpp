@@ -81,7 +81,7 @@ class NumbersMetric final : public Metric {
 };
 
 template <NumbersFigure figure>
-Figure numbers_figure(const Outcomes& outcomes) {
+Figure numbers_figure(const Outcomes& outcomes, const MetricSettings&) {
   return [&outcomes](std::span<const std::int64_t> examples) {
     Numbers predicted, wanted;
     for (const auto i : examples) {

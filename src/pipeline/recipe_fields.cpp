@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/metric_facts.h"
 #include "eval/metrics.h"
 #include "io/torchscript.h"
 #include "pipeline/recipe.h"
@@ -35,6 +36,30 @@ void visit_words(FieldVisitor& visit, std::string_view name, std::vector<std::st
                       describe_word(element, word, words);
                     }});
   });
+}
+
+void visit_settings(FieldVisitor& visit, std::string& metric) {
+  const MetricFacts& facts = metric_facts(metric);
+  MetricSettings settings = metric_settings(metric);
+  for (const MetricSetting& setting : facts.settings) {
+    visit(setting.name, settings.find(setting.name)->second, {.text = std::string(setting.text), .unit = std::string(setting.unit), .minimum = setting.least, .maximum = setting.most});
+  }
+  metric = metric_text(facts.name, settings);
+}
+
+// A metric by its name, or with settings: `dtw`, `dtw: {band: 10}`.
+void describe_metric(ValueVisitor& visit, std::string& metric) {
+  VariantAccess access;
+  for (const auto& name : metric_names()) {
+    if (!metric.empty() && metric_facts(metric).name == name) access.current = access.alternatives.size();
+    access.alternatives.push_back({name, "", [name](FieldVisitor& inner) {
+                                     std::string made = name;
+                                     visit_settings(inner, made);
+                                   }});
+  }
+  access.choose = [&](std::size_t i) { metric = metric_names()[i]; };
+  access.fields = [&](FieldVisitor& inner) { visit_settings(inner, metric); };
+  visit.variant(std::move(access));
 }
 
 constexpr std::array<std::string_view, 2> kEngines{"openvino", "libtorch"};
@@ -109,8 +134,12 @@ void LatencyConfig::fields(FieldVisitor& visit) {
 }
 
 void EvaluateConfig::fields(FieldVisitor& visit) {
-  const std::vector<std::string_view> names(metric_names().begin(), metric_names().end());
-  visit_words(visit, "metrics", metrics, names, {.text = "Figures of merit, on data.eval."});
+  visit.field("metrics", {.text = "Figures of merit, on data.eval."}, [&](ValueVisitor& inner) {
+    inner.list({.size = metrics.size(),
+                .resize = [&](std::size_t size) { metrics.resize(size); },
+                .element = [&](std::size_t i, ValueVisitor& element) { describe_metric(element, metrics[i]); },
+                .prototype = [](ValueVisitor& element) { std::string metric; describe_metric(element, metric); }});
+  });
   visit("batch", batch, {.text = "Examples at a time.", .unit = "examples", .minimum = 1, .maximum = 1048576});
   visit("baseline", baseline, {.text = "Name of the step that everything is compared with; empty: the model as it was loaded."});
   visit("latency", latency, {.text = "Measure latency of base and compressed model; absent: no."});

@@ -42,6 +42,7 @@ TokenizerFacts read_facts(const ov::Model& model) {
   facts.pair = SequenceTemplate(fact("pair"));
   facts.vocabulary = std::stoll(fact("vocabulary"));
   facts.pad_id = static_cast<std::int32_t>(std::stol(fact("pad_id")));
+  facts.end_id = model.has_rt_info(kFacts, "end_id") ? static_cast<std::int32_t>(std::stol(fact("end_id"))) : facts.pad_id;
   return facts;
 }
 

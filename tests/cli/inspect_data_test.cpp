@@ -40,6 +40,17 @@ TEST(InspectData, ShowsExamplesLabelsLengthsAndCopies) {
   EXPECT_TRUE(contains(text.out, "the plot is boring") && contains(text.out, "padding") && contains(text.out, "a gorgeous film")) << text.out;
 }
 
+TEST(InspectData, NearestSeriesByTimeWarpingSayTheClass) {
+  const TempFolder folder;
+  spit(folder.file("T_TRAIN.csv"), "1,0,0,5,0,0\n2,0,0,0,0,0\n");
+  spit(folder.file("T_TEST.csv"), "1,0,5,0,0,0\n2,0,0,0.5,0,0\n1,0,0,0,0,5\n2,4,4,4,4,4\n");  // the last one is nearer to the first
+  spit(folder.file("recipe.yaml"), "version: 1\nmodel: {path: none.pt2}\ndata:\n  train: {format: series, path: ., split: train}\n  eval: {format: series, path: ., split: test}\n");
+  const auto result = run_program("inspect data " + folder.file("recipe.yaml") + " --dtw 0 --json");
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out).at("nearest_by_dtw").at("accuracy"), 0.75);
+  EXPECT_TRUE(contains(run_program("inspect data " + folder.file("recipe.yaml") + " --dtw 0").out, "75.00 % of 4 right"));
+}
+
 // A split without pictures of a class numbers the others as the training does.
 TEST(InspectData, ClassesAreThoseOfTheTrainingInAllSplits) {
   const TempFolder folder;

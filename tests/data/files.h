@@ -118,6 +118,43 @@ inline void write_bmp(const fs::path& path, int width, int height, const std::fu
   write_bytes(path, bytes);
 }
 
+// A PNG of one sample a pixel, as the file holds it: colour 0 is grey, 3 indexed (with the palette's colours). source: PNG
+// specification, sections 5 and 11; checksums are left out.
+inline void write_png(const fs::path& path, int width, int height, int bits, int colour, const std::function<int(int x, int y)>& sample) {
+  Bytes file{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  const auto chunk = [&](const std::string& type, const Bytes& data) {
+    append_number(file, static_cast<std::uint32_t>(data.size()));
+    file.insert(file.end(), type.begin(), type.end());
+    file.insert(file.end(), data.begin(), data.end());
+    append_number(file, 0);
+  };
+  Bytes head;
+  append_number(head, static_cast<std::uint32_t>(width));
+  append_number(head, static_cast<std::uint32_t>(height));
+  head.insert(head.end(), {static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(colour), 0, 0, 0});
+  chunk("IHDR", head);
+  Bytes palette;
+  for (int i = 0; i < 1 << std::min(bits, 8); ++i) palette.insert(palette.end(), {static_cast<std::uint8_t>(7 * i), static_cast<std::uint8_t>(255 - i), 3});
+  if (colour == 3) chunk("PLTE", palette);
+  const int samples = colour == 2 ? 3 : 1;  // of a pixel
+  Bytes rows;
+  for (int y = 0; y < height; ++y) {
+    Bytes row(static_cast<std::size_t>(1 + (width * samples * bits + 7) / 8), 0);  // no filter
+    for (int i = 0; i < width * samples; ++i) {
+      const int bit = i * bits, value = sample(i / samples, y);
+      row[static_cast<std::size_t>(1 + bit / 8)] |= static_cast<std::uint8_t>(bits >= 8 ? value : value << (8 - bits - bit % 8));
+    }
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  uLongf size = compressBound(static_cast<uLong>(rows.size()));
+  Bytes packed(size);
+  compress(packed.data(), &size, rows.data(), static_cast<uLong>(rows.size()));
+  packed.resize(size);
+  chunk("IDAT", packed);
+  chunk("IEND", {});
+  write_bytes(path, file);
+}
+
 // An array in NumPy's format 1.0.
 inline void write_npy(const fs::path& path, const std::string& descr, const std::string& shape, const void* data, std::size_t size,
                       const std::string& order = "False") {

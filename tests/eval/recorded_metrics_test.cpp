@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/file.h"
+#include "core/metric_facts.h"
 #include "data/answers.h"
 #include "dscompress/error.h"
 #include "eval/metrics.h"
@@ -33,11 +34,13 @@ class Predictions : public Dataset {
  public:
   Predictions(std::vector<at::Tensor> inputs, at::Tensor targets, const AnswerKey* answers = nullptr)
       : inputs_(std::move(inputs)), targets_(std::move(targets)), answers_(answers) {}
+  bool multi_label = false;
   std::int64_t size() const override { return targets_.size(0); }
   const DatasetInfo& info() const override { return info_; }
   const AnswerKey* answers() const override { return answers_; }
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {
     Batch batch;
+    batch.multi_label = multi_label;
     batch.indices.assign(indices.begin(), indices.end());
     for (const auto& input : inputs_) batch.inputs.push_back(input.index_select(0, at::tensor(batch.indices)));
     batch.target = targets_.index_select(0, at::tensor(batch.indices));
@@ -88,6 +91,20 @@ TEST(RecordedMetrics, OfClasses) {
   }
 }
 
+// Of more than two classes, each against all others.
+TEST(RecordedMetrics, OfTheOrderOfSeveralClasses) {
+  int compared = 0;
+  for (const auto& entry : recorded_metrics().at("classes")) {
+    Passing engine({0});
+    const Predictions data({matrix(entry.at("outputs"))}, at::tensor(entry.at("labels").get<std::vector<std::int64_t>>()));
+    for (const auto& [name, value] : entry.at("each").items()) {
+      EXPECT_NEAR(evaluate(engine, data, {.metrics = {name}, .batch = 7}).at(name), value.get<double>(), 1e-6) << name;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 2);
+}
+
 // Confidences of all rows in one of 15 bins at a time, in double precision.
 double calibration_error(const at::Tensor& outputs, const std::vector<std::int64_t>& labels) {
   const auto [confidence, predicted] = at::softmax(outputs.to(at::kDouble), 1).max(1);
@@ -131,6 +148,69 @@ TEST(RecordedMetrics, OfSeries) {
   }
 }
 
+TEST(RecordedMetrics, OfWarpedSeries) {
+  for (const auto& entry : recorded_metrics().at("warped")) {
+    const auto outputs = matrix(entry.at("outputs")).reshape(entry.at("shape").get<std::vector<std::int64_t>>());
+    expect_recorded(entry.at("metrics"), Predictions({outputs, outputs}, matrix(entry.at("labels")).reshape(outputs.sizes())));
+    expect_recorded(entry.at("nearest"), Predictions({outputs, outputs}, at::tensor(entry.at("classes").get<std::vector<std::int64_t>>())));
+  }
+}
+
+TEST(RecordedMetrics, OfSeveralLabelsAnExample) {
+  for (const auto& entry : recorded_metrics().at("several")) {
+    Predictions data({matrix(entry.at("outputs"))}, matrix(entry.at("labels")));
+    data.multi_label = true;
+    Passing engine({0});
+    EvaluateOptions options{.metrics = {}, .batch = 7};
+    for (const auto& [name, value] : entry.at("metrics").items()) options.metrics.push_back(name);
+    const auto found = evaluate(engine, data, options);
+    for (const auto& [name, value] : entry.at("metrics").items()) EXPECT_NEAR(found.at(name), value.get<double>(), 1e-6) << name;
+  }
+}
+
+TEST(RecordedMetrics, OfPixels) {
+  for (const auto& entry : recorded_metrics().at("pixels")) {
+    const auto classes_in = [&](const char* key) {  // [N, H, W] of one sign a pixel
+      std::vector<std::int64_t> classes;
+      for (const auto& picture : entry.at(key)) {
+        for (const char sign : picture.get<std::string>()) classes.push_back(sign == '.' ? -100 : sign - '0');
+      }
+      return at::tensor(classes).reshape({-1, entry.at("height").get<std::int64_t>(), entry.at("width").get<std::int64_t>()});
+    };
+    const auto outputs = at::one_hot(classes_in("predicted"), entry.at("classes").get<std::int64_t>()).movedim(3, 1).to(at::kFloat);
+    Passing engine({0});
+    EvaluateOptions options{.metrics = {"pixel_accuracy", "miou", "boundary_f1"}, .batch = 2};
+    const auto found = evaluate(engine, Predictions({outputs}, classes_in("labels")), options);
+    for (const auto& [name, value] : entry.at("metrics").items()) EXPECT_NEAR(found.at(name), value.get<double>(), 1e-6) << name;
+  }
+}
+
+// A network that works at a quarter of the resolution is judged at the masks'.
+TEST(Metrics, CoarseScoresAreEnlargedToTheLabels) {
+  const auto coarse = at::rand({2, 3, 4, 5}), labels = at::randint(3, {2, 16, 20}, at::kLong);
+  const auto fine = at::upsample_bilinear2d(coarse, {16, 20}, false);
+  Passing engine({0});
+  const EvaluateOptions options{.metrics = {"pixel_accuracy", "miou"}, .batch = 2};
+  EXPECT_EQ(evaluate(engine, Predictions({coarse}, labels), options), evaluate(engine, Predictions({fine}, labels), options));
+}
+
+TEST(MetricsErrors, SeriesAndPixelsOfOtherShapesAreNamed) {
+  Passing engine({0});
+  const auto error = [&](const std::string& metric, const at::Tensor& outputs, const at::Tensor& targets) {
+    try {
+      evaluate(engine, Predictions({outputs}, targets), {.metrics = {metric}, .batch = 4});
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::data);
+      return e.to_text();
+    }
+    return std::string("no error");
+  };
+  EXPECT_NE(error("boundary_f1", at::rand({4, 3}), at::zeros({4}, at::kLong)).find("a class for each pixel"), std::string::npos);
+  EXPECT_NE(error("dtw", at::rand({4, 0}), at::rand({4, 0})).find("series of shape"), std::string::npos);
+  EXPECT_NE(error("dtw_1nn", at::rand({4, 6}), at::rand({4, 6})).find("one class label"), std::string::npos);
+  EXPECT_NE(error("dtw_1nn", at::rand({1, 6}), at::zeros({1}, at::kLong)).find("one alone"), std::string::npos);
+}
+
 TEST(Metrics, IntersectionsOfPixelsLeaveOutThoseWithoutALabel) {
   const auto outputs = at::one_hot(at::tensor({0, 0, 1, 1, 2, 2}, at::kLong), 3).to(at::kFloat).t().reshape({1, 3, 2, 3});
   Passing engine({0});
@@ -148,7 +228,7 @@ TEST(Metrics, OrderNeedsBothClasses) {
     EvaluateOptions options;
     options.metrics = {name};
     EXPECT_THROW(evaluate(engine, Predictions({at::randn({4, 2})}, at::ones({4}, at::kLong)), options), Error) << name;
-    EXPECT_THROW(evaluate(engine, Predictions({at::randn({4, 3})}, at::tensor({0, 1, 0, 1}, at::kLong)), options), Error) << name;
+    EXPECT_THROW(evaluate(engine, Predictions({at::randn({4, 3})}, at::ones({4}, at::kLong)), options), Error) << name;
   }
 }
 

@@ -1,0 +1,79 @@
+// How well a language model writes on from prompts, against references.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "dscompress/error.h"
+#include "eval/greedy.h"
+#include "eval/metric.h"
+#include "text/generation_score.h"
+
+namespace dsc {
+namespace {
+
+constexpr double kPercent = 100;
+
+// Corpus scores, from counts that add up. sacrebleu's figures, as shares.
+struct Bleu {
+  BleuCounts counts;
+  void add(const std::string& text, const std::string& reference) { counts += bleu_counts(text, std::span(&reference, 1)); }
+  double value() const { return bleu(counts) / kPercent; }
+};
+struct Chrf {
+  ChrfCounts counts;
+  void add(const std::string& text, const std::string& reference) { counts += chrf_counts(text, std::span(&reference, 1)); }
+  double value() const { return chrf(counts) / kPercent; }
+};
+// Means over examples.
+template <class Score>
+struct MeanScore {
+  double sum = 0, count = 0;
+  void add(const std::string& text, const std::string& reference) {
+    sum += Score::of(text, reference);
+    count += 1;
+  }
+  double value() const { return sum / std::max(1.0, count); }
+};
+template <std::size_t n>
+struct RougeN {
+  static double of(const std::string& text, const std::string& reference) { return rouge_n(text, reference, n); }
+};
+struct RougeL {
+  static double of(const std::string& text, const std::string& reference) { return rouge_l(text, reference); }
+};
+
+template <class Score>
+class GenerationMetric final : public Metric {
+ public:
+  GenerationMetric(const Dataset& dataset, const MetricSettings& settings) : key_(dataset.generation()), most_(static_cast<std::int64_t>(settings.find("tokens")->second)) {
+    if (!key_) throw Error(ErrorCode::data, "bleu, chrf and rouge compare generated texts with references, and the data has none", {}, "use data of format generation");
+  }
+  void add(const Prediction& prediction) override {
+    const auto& texts = prediction.texts->of(most_);
+    for (std::size_t i = 0; i < texts.size(); ++i) score_.add(texts[i], key_->references[static_cast<std::size_t>(prediction.batch.indices[i])]);
+  }
+  double value() const override { return score_.value(); }
+
+ private:
+  const GenerationKey* key_;
+  std::int64_t most_;
+  Score score_;
+};
+
+template <class Score>
+std::unique_ptr<Metric> make_generation(const Dataset& dataset, const MetricSettings& settings) {
+  return std::make_unique<GenerationMetric<Score>>(dataset, settings);
+}
+
+}  // namespace
+
+std::span<const MetricKind> generation_metrics() {
+  static constexpr MetricKind kKinds[] = {{"bleu", make_generation<Bleu>},
+                                          {"chrf", make_generation<Chrf>},
+                                          {"rouge1", make_generation<MeanScore<RougeN<1>>>},
+                                          {"rouge2", make_generation<MeanScore<RougeN<2>>>},
+                                          {"rougel", make_generation<MeanScore<RougeL>>}};
+  return kKinds;
+}
+
+}  // namespace dsc
