@@ -1,4 +1,4 @@
-// Objectives: what a training minimises, from a model's outputs and a batch.
+// Weighted sums of objectives, which a training minimises.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,17 +10,10 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "train/label_losses.h"
 #include "train/schedule.h"
 
 namespace dsc {
-
-// Computes the loss of one batch from the model's outputs (a scalar tensor with gradient).
-using Objective = std::function<at::Tensor(const std::vector<at::Tensor>& outputs, const Batch& batch)>;
-
-// Cross-entropy for i64 targets (with label smoothing; classes where class_dimension says), mean squared error for
-// floating-point ones. -100 marks a position without a label.
-// errors: data for batches without labels, labels out of range and shapes that do not fit.
-Objective supervised_objective(double label_smoothing);
 
 // One part of a weighted sum of losses.
 struct LossTerm {
