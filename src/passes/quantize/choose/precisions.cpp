@@ -5,6 +5,7 @@
 
 #include "core/names.h"
 #include "core/printed.h"
+#include "ops/arguments.h"
 
 namespace dsc::quantize {
 namespace {
