@@ -285,13 +285,13 @@ TEST_F(EarlyExit, TablesTellAccuracyCostAndDifficultyByThreshold) {
 
 // --- mistakes ---
 
-struct Mistake {
+struct ExitMistake {
   const char* yaml;
   const char* message;
   const char* pointer;
 };
 
-class EarlyExitMistakes : public testing::TestWithParam<Mistake> {};
+class EarlyExitMistakes : public testing::TestWithParam<ExitMistake> {};
 
 TEST_P(EarlyExitMistakes, AreOneProblemWithItsPlace) {
   const auto problems = exits(GetParam().yaml).check(test::tiny_transformer(1, kFourLayers));
@@ -302,12 +302,12 @@ TEST_P(EarlyExitMistakes, AreOneProblemWithItsPlace) {
 
 INSTANTIATE_TEST_SUITE_P(
     , EarlyExitMistakes,
-    testing::Values(Mistake{"{blocks: [encoder.layers.1], threshold: 0.9}", "has no block `encoder.layers.1`", "/blocks/0"},
-                    Mistake{"{blocks: [encoder.layer.3], threshold: 0.9}", "is the network's own end", "/blocks/0"},
-                    Mistake{"{at: [0.5, 0.95], threshold: 0.9}", "at 0.95 of 4 blocks", "/at/1"},
-                    Mistake{"{count: 4, threshold: 0.9}", "`count` 4 is too many", "/count"},
-                    Mistake{"{count: 2, threshold: 1.5}", "threshold 1.5 is out of range: confidence takes numbers from 0 to 1", "/threshold"},
-                    Mistake{"{count: 2, criterion: patience, threshold: 0.5}", "patience takes whole numbers from 1 to 2", "/threshold"}));
+    testing::Values(ExitMistake{"{blocks: [encoder.layers.1], threshold: 0.9}", "has no block `encoder.layers.1`", "/blocks/0"},
+                    ExitMistake{"{blocks: [encoder.layer.3], threshold: 0.9}", "is the network's own end", "/blocks/0"},
+                    ExitMistake{"{at: [0.5, 0.95], threshold: 0.9}", "at 0.95 of 4 blocks", "/at/1"},
+                    ExitMistake{"{count: 4, threshold: 0.9}", "`count` 4 is too many", "/count"},
+                    ExitMistake{"{count: 2, threshold: 1.5}", "threshold 1.5 is out of range: confidence takes numbers from 0 to 1", "/threshold"},
+                    ExitMistake{"{count: 2, criterion: patience, threshold: 0.5}", "patience takes whole numbers from 1 to 2", "/threshold"}));
 
 TEST_F(EarlyExit, NeedsAClassifierWithBlocksAndNoExits) {
   const auto only_problem = [](const Model& model) {
