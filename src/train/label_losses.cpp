@@ -55,7 +55,7 @@ std::string kind_of_labels(const Batch& batch) {
 }
 
 [[noreturn]] void throw_kind(const std::string& loss, const std::string& takes, const Batch& batch) {
-  throw Error(ErrorCode::data, "the loss `" + loss + "` takes " + takes + ", and the labels are " + kind_of_labels(batch), {}, "choose a loss for these labels, or leave `losses` out");
+  throw Error(ErrorCode::data, "the loss `" + loss + "` takes " + takes + ", and the labels are " + kind_of_labels(batch), {}, "choose a loss for these labels, or leave `label_losses` out");
 }
 
 // Scores and labels of classes, one row a position: [rows, classes] and [rows], those without a label left out.

@@ -1,6 +1,6 @@
 // Losses between a model's outputs and labels, and the objective that is a weighted sum of them:
 //
-//   losses: [cross_entropy, {dice: {weight: 0.5}}, {cross_entropy: {output: 1, weight: 0.4}}]
+//   label_losses: [cross_entropy, {dice: {weight: 0.5}}, {cross_entropy: {output: 1, weight: 0.4}}]
 #pragma once
 
 #include <cstdint>

@@ -41,7 +41,7 @@ std::vector<Problem> check(const Model& model, const Options& options) {
 }
 
 TrainResult train_as_told(Model& model, const Options& options, TrainHooks hooks, PassContext& context) {
-  const auto objective = supervised_objective(options.train.label_smoothing, options.train.losses);
+  const auto objective = supervised_objective(options.train.label_smoothing, options.train.label_losses);
   if (options.lora) return train_adapters(model, *options.lora, options.train, objective, std::move(hooks), context);
   if (options.staged) add_stages(model, *options.staged, hooks);
   return train(model, options.train, objective, hooks, context);

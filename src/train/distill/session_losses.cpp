@@ -65,7 +65,7 @@ Objective DistillSession::term_of(const LossConfig& loss, std::size_t index) {
         } else if constexpr (ComparesValues<Loss>) {
           return [this, index](const std::vector<at::Tensor>&, const Batch& batch) { return layer_loss(index, batch); };
         } else {
-          return supervised_objective(options_.train.label_smoothing, options_.train.losses);
+          return supervised_objective(options_.train.label_smoothing, options_.train.label_losses);
         }
       },
       loss);
