@@ -126,7 +126,9 @@ int bench(const Session& session, const BenchOptions& options) {
   for (const auto& path : options.models) models.push_back(open_one(path, options));
   const auto candidates = make_candidates(models, options, session);
   Progress progress("bench");
-  LatencyOptions latency{.warmup = options.warmup.value_or(kWarmup), .iterations = options.iterations, .min_seconds = options.min_seconds.value_or(kMinSeconds),
+  LatencyOptions latency{.warmup = options.warmup.value_or(kWarmup),
+                         .iterations = options.iterations,
+                         .min_seconds = options.min_seconds.value_or(kMinSeconds),
                          .max_seconds = options.max_seconds.value_or(kMaxSeconds)};
   latency.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();
@@ -147,19 +149,26 @@ int bench(const Session& session, const BenchOptions& options) {
 
 // returns: the flag that turns them on.
 CLI::Option* add_training_options(CLI::App& command, BenchOptions::Train& training) {
-  auto* train = command.add_flag("--train", training.enabled, "Time training steps in LibTorch (forward, loss, backward, SGD) on synthetic inputs instead");
-  command.add_option("--steps", training.steps, "Of --train: counted steps at least")->check(CLI::Range(1, 1000000))->capture_default_str()->needs(train);
+  auto* train =
+      command.add_flag("--train", training.enabled, "Time training steps in LibTorch (forward, loss, backward, SGD) on synthetic inputs instead");
+  command.add_option("--steps", training.steps, "Of --train: counted steps at least")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->needs(train);
   command.add_flag("--bf16", training.bf16, "Of --train: bf16 autocast")->needs(train);
   command.add_flag("--channels-last", training.channels_last, "Of --train: NHWC memory")->needs(train);
   return train;
 }
 
 CLI::Option* add_generation_option(CLI::App& command, BenchOptions& options) {
-  auto* generate = command.add_option("--generate", options.generate, "Generate so many tokens with language models (folders written by export --stateful) instead: first-token "
-                                                                      "latency behind prompts of --size tokens (32), then tokens/s")
+  auto* generate = command
+                       .add_option("--generate", options.generate,
+                                   "Generate so many tokens with language models (folders written by export --stateful) instead: first-token "
+                                   "latency behind prompts of --size tokens (32), then tokens/s")
                        ->check(CLI::Range(2, 1 << 20))
                        ->type_name("N");
-  for (const char* name : {"--engine", "--precision", "--batch", "--performance", "--require-device", "--layers"}) generate->excludes(command.get_option(name));
+  for (const char* name : {"--engine", "--precision", "--batch", "--performance", "--require-device", "--layers"})
+    generate->excludes(command.get_option(name));
   return generate;
 }
 
@@ -187,17 +196,19 @@ void add_bench_command(CLI::App& app, Session& session) {
   command->add_option("--iterations", options->iterations, "Counted runs at least")->check(CLI::Range(1, 1000000))->capture_default_str();
   command->add_option("--min-seconds", options->min_seconds, "Time for each engine at least (1; --train: 2)");
   command->add_option("--max-seconds", options->max_seconds, "Time for each engine at most (20; --train: 60)");
-  command->add_flag("--layers", options->layers, "List the layers as executed: precision, kernel, device; with --train what each takes, forward and backward");
+  command->add_flag("--layers", options->layers,
+                    "List the layers as executed: precision, kernel, device; with --train what each takes, forward and backward");
   auto* train = add_training_options(*command, options->train);
   add_generation_option(*command, *options)->excludes(train);
   command->add_flag("--json", session.json, "Print JSON");
-  command->footer("Examples:\n  dscompress bench base.pt2 small.pt2 --engine openvino,libtorch --batch 1,64\n"
-                  "  dscompress bench small.pt2 --layers --json\n"
-                  "  dscompress bench base.pt2 out/model.xml other_tool.xml\n"
-                  "  dscompress bench small.pt2 --target AUTO:GPU,CPU --require-device\n"
-                  "  dscompress bench bert.pt2 --batch 8 --size 128\n"
-                  "  dscompress bench llama/ llama-int4/ --generate 128 --size 64\n"
-                  "  dscompress bench resnet56.pt2 --train --batch 128 --channels-last --layers");
+  command->footer(
+      "Examples:\n  dscompress bench base.pt2 small.pt2 --engine openvino,libtorch --batch 1,64\n"
+      "  dscompress bench small.pt2 --layers --json\n"
+      "  dscompress bench base.pt2 out/model.xml other_tool.xml\n"
+      "  dscompress bench small.pt2 --target AUTO:GPU,CPU --require-device\n"
+      "  dscompress bench bert.pt2 --batch 8 --size 128\n"
+      "  dscompress bench llama/ llama-int4/ --generate 128 --size 64\n"
+      "  dscompress bench resnet56.pt2 --train --batch 128 --channels-last --layers");
   command->callback([&session, options] {
     session.run = [&session, options] {
       if (options->generate > 0) return bench_generation(session, *options);

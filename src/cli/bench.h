@@ -18,7 +18,7 @@ struct BenchOptions {
   std::vector<std::int64_t> batches = {1};
   std::string target = "CPU", performance = "latency";
   std::int64_t iterations = 50;
-  std::optional<std::int64_t> warmup;                 // none given: what suits runs, or steps of training
+  std::optional<std::int64_t> warmup;  // none given: what suits runs, or steps of training
   std::optional<double> min_seconds, max_seconds;
   bool layers = false, require_device = false;
   std::int64_t generate = 0;  // tokens; 0: runs are timed

@@ -2,8 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -173,12 +173,15 @@ void print_split(const Json& json) {
 
 // All series of a split as [N, steps, channels].
 at::Tensor series_of(const DataSection& section, const Recipe& recipe, std::vector<std::int64_t>& labels) {
-  if (section.config.format != DataFormat::series) throw Error(ErrorCode::usage, "--dtw is for time series, and data." + section.name + " is none", {.file = recipe.path}, "use data of format series");
+  if (section.config.format != DataFormat::series)
+    throw Error(ErrorCode::usage, "--dtw is for time series, and data." + section.name + " is none", {.file = recipe.path},
+                "use data of format series");
   const auto dataset = open_dataset(section.config, recipe.data.normalize, recipe.limit);
   std::vector<std::int64_t> all(static_cast<std::size_t>(dataset->size()));
   std::iota(all.begin(), all.end(), std::int64_t{0});
   const Batch batch = dataset->batch(all, std::nullopt);
-  if (!batch.target.defined() || batch.target.scalar_type() != at::kLong) throw Error(ErrorCode::usage, "--dtw compares classes, and data." + section.name + " has none", {.file = recipe.path});
+  if (!batch.target.defined() || batch.target.scalar_type() != at::kLong)
+    throw Error(ErrorCode::usage, "--dtw compares classes, and data." + section.name + " has none", {.file = recipe.path});
   labels = row_of(batch.target);
   const at::Tensor& values = batch.inputs.front();
   if (section.config.series.layout == SeriesLayout::channels_last) return values.to(at::kDouble).contiguous();
@@ -189,10 +192,12 @@ at::Tensor series_of(const DataSection& section, const Recipe& recipe, std::vect
 Json nearest_json(const Recipe& recipe, std::int64_t band) {
   const auto sections = data_sections(recipe);
   const auto train = std::ranges::find(sections, "train", &DataSection::name), eval = std::ranges::find(sections, "eval", &DataSection::name);
-  if (train == sections.end() || eval == sections.end()) throw Error(ErrorCode::usage, "--dtw compares data.eval with data.train, and the recipe has not both", {.file = recipe.path});
+  if (train == sections.end() || eval == sections.end())
+    throw Error(ErrorCode::usage, "--dtw compares data.eval with data.train, and the recipe has not both", {.file = recipe.path});
   std::vector<std::int64_t> known_labels, labels;
   const at::Tensor known = series_of(*train, recipe, known_labels), asked = series_of(*eval, recipe, labels);
-  if (known.sizes().slice(1) != asked.sizes().slice(1)) throw Error(ErrorCode::data, "series of data.train and data.eval differ in length or channels", {.file = recipe.path}, "set `length` in both");
+  if (known.sizes().slice(1) != asked.sizes().slice(1))
+    throw Error(ErrorCode::data, "series of data.train and data.eval differ in length or channels", {.file = recipe.path}, "set `length` in both");
   const auto nearest = nearest_by_warping(asked, known, band, false);
   double right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) right += known_labels[static_cast<std::size_t>(nearest[i])] == labels[i] ? 1 : 0;
@@ -220,7 +225,8 @@ int inspect_data(const Session& session, const DataCommand& command) {
   }
   for (const auto& split : splits) print_split(split);
   if (!nearest.is_null()) {
-    std::cout << printed("nearest series of train by dynamic time warping: %.2f %% of %lld right\n", 100 * nearest["accuracy"].get<double>(), static_cast<long long>(nearest["examples"].get<std::int64_t>()));
+    std::cout << printed("nearest series of train by dynamic time warping: %.2f %% of %lld right\n", 100 * nearest["accuracy"].get<double>(),
+                         static_cast<long long>(nearest["examples"].get<std::int64_t>()));
   }
   return 0;
 }
@@ -233,7 +239,9 @@ CLI::App* add_inspect_data_command(CLI::App& inspect, Session& session) {
   add_recipe_options(*sub, command->recipe);
   sub->add_option("--split", command->split, "train, valid, eval, calibration or more.NAME; default: all")->type_name("NAME");
   sub->add_option("--show", command->show, "Examples to show of each split")->check(CLI::NonNegativeNumber)->capture_default_str()->type_name("N");
-  sub->add_option("--dtw", command->dtw, "Of time series: how often the nearest series of data.train, by dynamic time warping of up to BAND steps (0: any), has the class of one of data.eval")
+  sub->add_option("--dtw", command->dtw,
+                  "Of time series: how often the nearest series of data.train, by dynamic time warping of up to BAND steps (0: any), has the class "
+                  "of one of data.eval")
       ->check(CLI::NonNegativeNumber)
       ->type_name("BAND");
   sub->add_flag("--json", session.json, "Print JSON");

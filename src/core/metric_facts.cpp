@@ -14,33 +14,40 @@ namespace dsc {
 namespace {
 
 constexpr double kAny = 1e9;
-constexpr std::array kWarpingSettings{
-    MetricSetting{.name = "band", .text = "How far two series may be apart at any point (Sakoe-Chiba band); 0: any distance.", .most = kAny, .unit = "steps"}};
-constexpr std::array kSoftWarpingSettings{
-    MetricSetting{.name = "gamma", .text = "How soft the minimum over ways is; towards 0 it is that of dtw, squared.", .usual = 1, .least = 1e-6, .most = kAny}};
+constexpr std::array kWarpingSettings{MetricSetting{
+    .name = "band", .text = "How far two series may be apart at any point (Sakoe-Chiba band); 0: any distance.", .most = kAny, .unit = "steps"}};
+constexpr std::array kSoftWarpingSettings{MetricSetting{
+    .name = "gamma", .text = "How soft the minimum over ways is; towards 0 it is that of dtw, squared.", .usual = 1, .least = 1e-6, .most = kAny}};
 
 constexpr MetricSetting kThreshold{.name = "threshold", .text = "Probability from which on a class counts as found.", .usual = 0.5, .most = 1};
 constexpr std::array kMissSettings{kThreshold};
 constexpr std::array kFalseAlarmSettings{
-    kThreshold, MetricSetting{.name = "recall", .text = "Share of class 1 that has to be found: the threshold is the highest at which it is; 0: `threshold` decides.", .most = 1}};
+    kThreshold, MetricSetting{.name = "recall",
+                              .text = "Share of class 1 that has to be found: the threshold is the highest at which it is; 0: `threshold` decides.",
+                              .most = 1}};
 constexpr std::array kDetectionSettings{
-    MetricSetting{.name = "nms", .text = "Of boxes of one category that overlap by more than this, only the best stays; 1: all stay.", .usual = 1, .most = 1, .unit = "intersection over union"},
+    MetricSetting{.name = "nms",
+                  .text = "Of boxes of one category that overlap by more than this, only the best stays; 1: all stay.",
+                  .usual = 1,
+                  .most = 1,
+                  .unit = "intersection over union"},
     MetricSetting{.name = "score", .text = "Boxes with a lower score are left out.", .least = -kAny, .most = kAny}};
 
-constexpr std::array kGenerationSettings{MetricSetting{.name = "tokens", .text = "A text ends here if not before.", .usual = 64, .least = 1, .most = 65536, .unit = "tokens"}};
+constexpr std::array kGenerationSettings{
+    MetricSetting{.name = "tokens", .text = "A text ends here if not before.", .usual = 64, .least = 1, .most = 65536, .unit = "tokens"}};
 
 constexpr std::array kMetrics{
     MetricFacts{.name = "top1", .is_share = true},
     MetricFacts{.name = "top5", .is_share = true},  // the label is among the best five classes
-    MetricFacts{.name = "f1", .is_share = true},  // of class 1 of two
+    MetricFacts{.name = "f1", .is_share = true},    // of class 1 of two
     MetricFacts{.name = "macro_f1", .is_share = true},
-    MetricFacts{.name = "matthews"},  // correlation of labels and predictions
+    MetricFacts{.name = "matthews"},                             // correlation of labels and predictions
     MetricFacts{.name = "balanced_accuracy", .is_share = true},  // mean over classes of the share that is found
-    MetricFacts{.name = "miou", .is_share = true},  // mean intersection over union
-    MetricFacts{.name = "pixel_accuracy", .is_share = true},  // share of pixels whose class is right
+    MetricFacts{.name = "miou", .is_share = true},               // mean intersection over union
+    MetricFacts{.name = "pixel_accuracy", .is_share = true},     // share of pixels whose class is right
     MetricFacts{.name = "boundary_f1", .is_share = true},
     MetricFacts{.name = "false_alarms", .smaller_is_better = true, .is_share = true, .settings = kFalseAlarmSettings},  // of class 1 of two
-    MetricFacts{.name = "misses", .smaller_is_better = true, .is_share = true, .settings = kMissSettings},  // of class 1 of two
+    MetricFacts{.name = "misses", .smaller_is_better = true, .is_share = true, .settings = kMissSettings},              // of class 1 of two
     MetricFacts{.name = "auroc"},
     MetricFacts{.name = "average_precision"},
     MetricFacts{.name = "multilabel_ap", .is_share = true},
@@ -68,16 +75,16 @@ constexpr std::array kMetrics{
     MetricFacts{.name = "mar_100", .is_share = true, .settings = kDetectionSettings},
     MetricFacts{.name = "exact_match", .is_share = true},  // of answers (SQuAD), as the next
     MetricFacts{.name = "answer_f1", .is_share = true},
-    MetricFacts{.name = "choice_acc", .is_share = true},  // of questions with choices
+    MetricFacts{.name = "choice_acc", .is_share = true},       // of questions with choices
     MetricFacts{.name = "choice_acc_norm", .is_share = true},  // the same for each character
     MetricFacts{.name = "bleu", .is_share = true, .settings = kGenerationSettings},
     MetricFacts{.name = "chrf", .is_share = true, .settings = kGenerationSettings},
     MetricFacts{.name = "rouge1", .is_share = true, .settings = kGenerationSettings},
     MetricFacts{.name = "rouge2", .is_share = true, .settings = kGenerationSettings},
     MetricFacts{.name = "rougel", .is_share = true, .settings = kGenerationSettings},
-    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},  // the same best class
+    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},               // the same best class
     MetricFacts{.name = "continuation_agreement", .is_share = true, .compares_with_base = true},  // the same tokens in greedy continuations of texts
-    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},  // from the base model, in nats
+    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},             // from the base model, in nats
     MetricFacts{.name = "output_error", .smaller_is_better = true, .in_recipes = false},
 };
 
@@ -103,7 +110,8 @@ std::string metric_text(std::string_view name, const MetricSettings& settings) {
   std::string inside;
   for (const MetricSetting& setting : metric_facts(std::string(name)).settings) {
     const auto found = settings.find(setting.name);
-    if (found != settings.end() && found->second != setting.usual) inside += (inside.empty() ? "" : " ") + printed("%.*s=%.10g", static_cast<int>(setting.name.size()), setting.name.data(), found->second);
+    if (found != settings.end() && found->second != setting.usual)
+      inside += (inside.empty() ? "" : " ") + printed("%.*s=%.10g", static_cast<int>(setting.name.size()), setting.name.data(), found->second);
   }
   return inside.empty() ? std::string(name) : std::string(name) + "(" + inside + ")";
 }
@@ -122,8 +130,10 @@ MetricSettings metric_settings(const std::string& metric) {
     const auto equals = part.find('=');
     const auto found = settings.find(part.substr(0, equals));
     const char* const end = part.data() + part.size();
-    if (found != settings.end() && equals != std::string_view::npos && std::from_chars(part.data() + equals + 1, end, found->second).ptr == end) continue;
-    throw Error(ErrorCode::recipe, "`" + std::string(part) + "` is no setting of the metric `" + name + "`", {}, "write it as reports do: dtw(band=10)");
+    if (found != settings.end() && equals != std::string_view::npos && std::from_chars(part.data() + equals + 1, end, found->second).ptr == end)
+      continue;
+    throw Error(ErrorCode::recipe, "`" + std::string(part) + "` is no setting of the metric `" + name + "`", {},
+                "write it as reports do: dtw(band=10)");
   }
   return settings;
 }

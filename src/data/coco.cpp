@@ -24,14 +24,20 @@ CocoPlace locate_coco(const SplitConfig& split) {
   const fs::path path = split.path.path;
   const std::string name = parse_split(split.split).name;
   if (fs::is_regular_file(path)) {
-    if (name == "all") return {path, {path.parent_path(), path.parent_path() / "images", path.parent_path().parent_path(), path.parent_path().parent_path() / "images"}};
-    throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.filename().string() + " is one file, it has no splits", {.file = path.string()}, "write split: all, or give its folder");
+    if (name == "all")
+      return {path,
+              {path.parent_path(), path.parent_path() / "images", path.parent_path().parent_path(), path.parent_path().parent_path() / "images"}};
+    throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.filename().string() + " is one file, it has no splits",
+                {.file = path.string()}, "write split: all, or give its folder");
   }
-  const std::array<fs::path, 3> places{path / "annotations" / ("instances_" + name + ".json"), path / name / "_annotations.coco.json", path / (name + ".json")};
+  const std::array<fs::path, 3> places{path / "annotations" / ("instances_" + name + ".json"), path / name / "_annotations.coco.json",
+                                       path / (name + ".json")};
   for (const fs::path& place : places) {
     if (fs::is_regular_file(place)) return {place, {path / name, path / "images" / name, path / "images", path}};
   }
-  throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.string() + " has no annotations/instances_" + name + ".json, " + name + "/_annotations.coco.json or " + name + ".json",
+  throw Error(ErrorCode::data,
+              "split `" + split.split + "`: " + path.string() + " has no annotations/instances_" + name + ".json, " + name +
+                  "/_annotations.coco.json or " + name + ".json",
               {.file = path.string()}, "name the file itself as `path`, with split: all");
 }
 
@@ -39,14 +45,15 @@ std::string find_picture(const CocoPlace& place, const std::string& file) {
   for (const fs::path& folder : place.folders) {
     if (fs::is_regular_file(folder / file)) return (folder / file).string();
   }
-  throw Error(ErrorCode::data, "the image " + file + " of " + place.annotations.filename().string() + " is not in " + place.folders.front().string(), {.file = place.annotations.string()},
-              "put the images there, into images/ beside the file, or beside the file itself");
+  throw Error(ErrorCode::data, "the image " + file + " of " + place.annotations.filename().string() + " is not in " + place.folders.front().string(),
+              {.file = place.annotations.string()}, "put the images there, into images/ beside the file, or beside the file itself");
 }
 
 // Pictures stretched to one size, so that boxes only scale.
 class StretchedImages final : public ImageSource {
  public:
-  StretchedImages(std::vector<std::string> files, std::vector<std::string> notes, const SplitConfig& split) : files_(std::move(files)), notes_(std::move(notes)), side_(split.image_size) {
+  StretchedImages(std::vector<std::string> files, std::vector<std::string> notes, const SplitConfig& split)
+      : files_(std::move(files)), notes_(std::move(notes)), side_(split.image_size) {
     const ImageHeader first = read_image_header(files_.front());
     shape_ = {split.channels, side_ ? side_ : first.height, side_ ? side_ : first.width};
   }
@@ -62,7 +69,9 @@ class StretchedImages final : public ImageSource {
     const ImageShape found = read_image(file, shape_.channels, 0, 0, scratch);
     if (found.height == shape_.height && found.width == shape_.width) return scratch.data();
     if (!side_) {
-      throw Error(ErrorCode::data, file + " has " + std::to_string(found.width) + "x" + std::to_string(found.height) + " pixels, others have " + std::to_string(shape_.width) + "x" + std::to_string(shape_.height),
+      throw Error(ErrorCode::data,
+                  file + " has " + std::to_string(found.width) + "x" + std::to_string(found.height) + " pixels, others have " +
+                      std::to_string(shape_.width) + "x" + std::to_string(shape_.height),
                   {.file = file}, "set image_size to bring all images to one size");
     }
     std::vector<std::uint8_t> stretched;
@@ -82,10 +91,13 @@ class StretchedImages final : public ImageSource {
 
 class DetectionDataset final : public Dataset {
  public:
-  DetectionDataset(std::unique_ptr<Dataset> pictures, DetectionKey key, std::vector<std::string> files) : pictures_(std::move(pictures)), key_(std::move(key)), files_(std::move(files)) {}
+  DetectionDataset(std::unique_ptr<Dataset> pictures, DetectionKey key, std::vector<std::string> files)
+      : pictures_(std::move(pictures)), key_(std::move(key)), files_(std::move(files)) {}
   std::int64_t size() const override { return pictures_->size(); }
   const DatasetInfo& info() const override { return pictures_->info(); }
-  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override { return pictures_->batch(indices, augment_seed); }
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override {
+    return pictures_->batch(indices, augment_seed);
+  }
   bool set_input_type(std::size_t input, ScalarType type) override { return pictures_->set_input_type(input, type); }
   const DetectionKey* detections() const override { return &key_; }
   std::string show(std::int64_t index) const override {

@@ -18,7 +18,7 @@ struct CocoFile {
   std::vector<Picture> pictures;           // in the order of their ids
   std::vector<std::int64_t> category_ids;  // ascending
   std::vector<std::string> category_names;
-  std::int64_t flat = 0;                   // boxes without any area, which are left out
+  std::int64_t flat = 0;  // boxes without any area, which are left out
 };
 
 // source: "COCO: data format" on cocodataset.org. errors: data: JSON that is none, what is missing in it, boxes that reach over the border

@@ -43,7 +43,8 @@ class CocoReader {
   T get(const Json& entry, const char* key, const std::string& pointer) const {
     const bool fits = entry.is_object() && entry.contains(key) && (std::is_same_v<T, std::string> ? entry[key].is_string() : entry[key].is_number());
     if (fits) return entry[key].get<T>();
-    throw Error(ErrorCode::data, name() + ": `" + key + "` is missing, or is no " + (std::is_same_v<T, std::string> ? "text" : "number"), {.file = path_, .pointer = pointer}, "COCO's format needs it");
+    throw Error(ErrorCode::data, name() + ": `" + key + "` is missing, or is no " + (std::is_same_v<T, std::string> ? "text" : "number"),
+                {.file = path_, .pointer = pointer}, "COCO's format needs it");
   }
 
   // Many boxes are wrong for one reason: a few are shown.
@@ -68,8 +69,10 @@ class CocoReader {
     std::map<std::int64_t, CocoFile::Picture> pictures;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const std::string pointer = "/images/" + std::to_string(i);
-      CocoFile::Picture picture{get<std::string>(list[i], "file_name", pointer), {get<double>(list[i], "width", pointer), get<double>(list[i], "height", pointer), {}}};
-      if (!pictures.emplace(get<std::int64_t>(list[i], "id", pointer), std::move(picture)).second) problem("two images have the same id", pointer, "give each its own");
+      CocoFile::Picture picture{get<std::string>(list[i], "file_name", pointer),
+                                {get<double>(list[i], "width", pointer), get<double>(list[i], "height", pointer), {}}};
+      if (!pictures.emplace(get<std::int64_t>(list[i], "id", pointer), std::move(picture)).second)
+        problem("two images have the same id", pointer, "give each its own");
     }
     for (auto& [id, picture] : pictures) {
       place_of_[id] = file_.pictures.size();
@@ -80,7 +83,8 @@ class CocoReader {
   void add_box(const Json& entry, const std::string& pointer) {
     const auto picture = place_of_.find(get<std::int64_t>(entry, "image_id", pointer));
     const auto category = std::ranges::lower_bound(file_.category_ids, get<std::int64_t>(entry, "category_id", pointer));
-    if (picture == place_of_.end()) return problem("an annotation is of an image that `images` does not list", pointer + "/image_id", "remove it, or list the image");
+    if (picture == place_of_.end())
+      return problem("an annotation is of an image that `images` does not list", pointer + "/image_id", "remove it, or list the image");
     if (category == file_.category_ids.end() || *category != entry["category_id"].get<std::int64_t>()) {
       return problem("an annotation is of a category that `categories` does not list", pointer + "/category_id", "remove it, or list the category");
     }
@@ -90,15 +94,19 @@ class CocoReader {
     }
     auto& of = file_.pictures[picture->second];
     const Box box{entry["bbox"][0].get<double>(), entry["bbox"][1].get<double>(), entry["bbox"][2].get<double>(), entry["bbox"][3].get<double>()};
-    const bool is_inside = box.x >= -kPixel && box.y >= -kPixel && box.x + box.width <= of.boxes.width + kPixel && box.y + box.height <= of.boxes.height + kPixel;
+    const bool is_inside =
+        box.x >= -kPixel && box.y >= -kPixel && box.x + box.width <= of.boxes.width + kPixel && box.y + box.height <= of.boxes.height + kPixel;
     if (!is_inside || box.width < 0 || box.height < 0) {
-      return problem(printed("the box [%g, %g, %g, %g] is not inside its image %s of %g x %g pixels", box.x, box.y, box.width, box.height, of.file.c_str(), of.boxes.width, of.boxes.height), pointer + "/bbox",
-                     "a box is [x, y, width, height] in pixels of the image; mend or remove it");
+      return problem(printed("the box [%g, %g, %g, %g] is not inside its image %s of %g x %g pixels", box.x, box.y, box.width, box.height,
+                             of.file.c_str(), of.boxes.width, of.boxes.height),
+                     pointer + "/bbox", "a box is [x, y, width, height] in pixels of the image; mend or remove it");
     }
     const double area = entry.contains("area") && entry["area"].is_number() ? entry["area"].get<double>() : box.width * box.height;
     const bool is_crowd = entry.contains("iscrowd") && entry["iscrowd"].is_number() && entry["iscrowd"].get<int>() != 0;
-    if (box.width * box.height == 0) ++file_.flat;
-    else of.boxes.boxes.push_back({box, category - file_.category_ids.begin(), area, is_crowd});
+    if (box.width * box.height == 0)
+      ++file_.flat;
+    else
+      of.boxes.boxes.push_back({box, category - file_.category_ids.begin(), area, is_crowd});
   }
 
   std::string path_;

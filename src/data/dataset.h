@@ -50,9 +50,9 @@ struct DatasetInfo {
   std::vector<std::string> notes;                 // worth reporting: "31 of 67349 examples are cut to 48 tokens"
 };
 
-class AnswerKey;      // data/answers.h
-struct DetectionKey;  // data/detections.h
-struct GenerationKey; // data/generation.h
+class AnswerKey;       // data/answers.h
+struct DetectionKey;   // data/detections.h
+struct GenerationKey;  // data/generation.h
 
 class Dataset {
  public:

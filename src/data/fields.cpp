@@ -9,7 +9,9 @@
 namespace dsc {
 
 std::span<const std::string_view> enum_names(DataFormat) {
-  static constexpr std::array<std::string_view, 13> kNames{"cifar10", "cifar100", "mnist", "image_folder", "tensors", "text", "squad", "lm", "multiple_choice", "segmentation", "series", "coco", "generation"};
+  static constexpr std::array<std::string_view, 13> kNames{"cifar10", "cifar100", "mnist",     "image_folder",    "tensors",
+                                                           "text",    "squad",    "lm",        "multiple_choice", "segmentation",
+                                                           "series",  "coco",     "generation"};
   return kNames;
 }
 
@@ -64,21 +66,29 @@ void RandomCorruption::fields(FieldVisitor& visit) {
 void SplitConfig::fields(FieldVisitor& visit) {
   visit("format", format, {.text = "How the files are laid out.", .required = true});
   visit("path", path, {.text = "The folder (or file) that holds the data.", .required = true});
-  visit("split", split, {.text = "Which examples: a name and perhaps a slice, e.g. train[:-5000] or test[10%:20%]; "
-                                  "`all` is the whole path of an image_folder, of a segmentation or of tensors, and a text file needs no name."});
+  visit("split", split,
+        {.text = "Which examples: a name and perhaps a slice, e.g. train[:-5000] or test[10%:20%]; "
+                 "`all` is the whole path of an image_folder, of a segmentation or of tensors, and a text file needs no name."});
   visit("subset", subset, {.text = "At most so many examples, drawn at random; 0: all.", .unit = "examples", .minimum = 0});
   visit("subset_seed", subset_seed, {.text = "Seed of the subset's draw.", .minimum = 0});
   visit("augment", augment, {.text = "Random changes of training images or text, in this order."});
-  visit("image_size", image_size, {.text = "image_folder, segmentation: side of the centre crop; coco: of the square that images are stretched to. 0: the images' own size.",
-                                    .unit = "pixels", .minimum = 0, .maximum = 16384});
-  visit("resize", resize, {.text = "image_folder, segmentation: shorter side before the crop; 0: image_size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
+  visit("image_size", image_size,
+        {.text = "image_folder, segmentation: side of the centre crop; coco: of the square that images are stretched to. 0: the images' own size.",
+         .unit = "pixels",
+         .minimum = 0,
+         .maximum = 16384});
+  visit("resize", resize,
+        {.text = "image_folder, segmentation: shorter side before the crop; 0: image_size.", .unit = "pixels", .minimum = 0, .maximum = 16384});
   visit("channels", channels, {.text = "image_folder, segmentation, coco: 3 for colour, 1 for grey.", .minimum = 1, .maximum = 3});
-  visit("ignore_index", ignore_index, {.text = "segmentation: value of a mask's pixels that have no class; -1: all have one.", .minimum = -1, .maximum = 255});
+  visit("ignore_index", ignore_index,
+        {.text = "segmentation: value of a mask's pixels that have no class; -1: all have one.", .minimum = -1, .maximum = 255});
   visit("inputs", inputs,
         {.text = "tensors: the input columns in the model's order; empty: all but the label, found by the model's names. Text: input_ids, attention_mask, token_type_ids in the "
                  "model's order, where it calls them otherwise."});
   visit("label", label, {.text = "tensors: the label column, used where there is one; empty: unlabelled."});
-  visit("multi_label", multi_label, {.text = "tensors: examples may have several classes; the label column is [N, classes], 1 for each that an example has and 0 for the others."});
+  visit(
+      "multi_label", multi_label,
+      {.text = "tensors: examples may have several classes; the label column is [N, classes], 1 for each that an example has and 0 for the others."});
   visit("detection", detection, {.text = "coco: how the model gives what it finds."});
   series.fields(visit);
   text.fields(visit);

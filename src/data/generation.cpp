@@ -14,7 +14,9 @@ constexpr const char* kReference = "reference";  // the column's usual name
 void refuse_empty(const TextTable& table, const std::string& column, FileProblems& problems) {
   const auto& cells = table.column(column);
   for (std::size_t row = 0; row < cells.size(); ++row) {
-    if (words_of(cells[row]).empty()) problems.add(table.place(static_cast<std::int64_t>(row)).line, "the column `" + column + "` is empty", "a prompt and its reference have words; fill it in, or remove the line");
+    if (words_of(cells[row]).empty())
+      problems.add(table.place(static_cast<std::int64_t>(row)).line, "the column `" + column + "` is empty",
+                   "a prompt and its reference have words; fill it in, or remove the line");
   }
 }
 
@@ -30,7 +32,9 @@ std::unique_ptr<Dataset> open_generation(const SplitConfig& split) {
   problems.throw_if_any();
   const Tokenizer tokenizer(config.tokenizer.path);
   const auto& layout = tokenizer.facts().single;
-  if (config.max_length <= layout.special_count()) throw Error(ErrorCode::data, "max_length leaves no room for text beside special tokens", {}, "give at least " + std::to_string(layout.special_count() + 1));
+  if (config.max_length <= layout.special_count())
+    throw Error(ErrorCode::data, "max_length leaves no room for text beside special tokens", {},
+                "give at least " + std::to_string(layout.special_count() + 1));
 
   TokenExamples examples;
   examples.generation = std::make_unique<GenerationKey>();

@@ -150,7 +150,9 @@ Corner centre_of(const std::string& path, const Raster& picture, const ImageShap
   return corner;
 }
 
-ImageShape shape_of(const Raster& picture, std::int64_t crop) { return {picture.channels, crop ? crop : picture.height, crop ? crop : picture.width}; }
+ImageShape shape_of(const Raster& picture, std::int64_t crop) {
+  return {picture.channels, crop ? crop : picture.height, crop ? crop : picture.width};
+}
 
 }  // namespace
 
@@ -172,16 +174,19 @@ Raster raster_of(const std::uint8_t* pixels, std::int64_t width, std::int64_t he
 Raster read_png_samples(const std::string& path) {
   if (kind_of(path) != Kind::png) fail_image(path, "masks are PNG files, whose values no compression changes");
   const ImageHeader header = stb_header(path);
-  if (header.width * header.height > kMostPixels) fail_image(path, "it claims to have " + std::to_string(header.width) + "x" + std::to_string(header.height) + " pixels");
+  if (header.width * header.height > kMostPixels)
+    fail_image(path, "it claims to have " + std::to_string(header.width) + "x" + std::to_string(header.height) + " pixels");
   check_png_chunks(path);
   std::string file = read_file(path);
   const PngHead head = png_head(path, file);
-  if (head.colour != kGreyPng && head.colour != kIndexedPng) fail_image(path, "a mask has one grey value or one place in a palette for each pixel, and this one has colours");
+  if (head.colour != kGreyPng && head.colour != kIndexedPng)
+    fail_image(path, "a mask has one grey value or one place in a palette for each pixel, and this one has colours");
   if (head.bits > 8) fail_image(path, "a mask has at most 8 bits a pixel, and this one has 16");
   if (head.colour == kIndexedPng) file = with_plain_palette(file);
   int width = 0, height = 0, in_file = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &in_file, 1), stbi_image_free);
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &in_file, 1),
+      stbi_image_free);
   if (!pixels) fail_image(path, stbi_failure_reason());
   Raster raster{width, height, 1, {pixels.get(), pixels.get() + static_cast<std::size_t>(width) * static_cast<std::size_t>(height)}};
   const int whitest = (1 << head.bits) - 1;  // greys of fewer bits come spread over 0 to 255

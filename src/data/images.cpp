@@ -56,7 +56,8 @@ void refuse_kind_of_text(const std::string& name) {
 
 void refuse_turning(const std::string& name) {
   if (name != "rotation") return;
-  throw Error(ErrorCode::data, "the corruption `rotation` would leave masks and boxes as they are", {}, "use one that moves no pixels, such as gaussian_noise or brightness");
+  throw Error(ErrorCode::data, "the corruption `rotation` would leave masks and boxes as they are", {},
+              "use one that moves no pixels, such as gaussian_noise or brightness");
 }
 
 void refuse_unless_image(const Augmentation& augmentation) {
@@ -83,14 +84,16 @@ std::vector<std::string> names_of_classes(const ImageSource& source, const std::
 
 void refuse_mixing(const Augmentation& augmentation) {
   if (!std::holds_alternative<Mixup>(augmentation) && !std::holds_alternative<CutMix>(augmentation)) return;
-  throw Error(ErrorCode::data, "mixup and cutmix mix one class with another, and examples have several", {.pointer = "/augment"}, "use random_crop, horizontal_flip, rand_augment or corruption");
+  throw Error(ErrorCode::data, "mixup and cutmix mix one class with another, and examples have several", {.pointer = "/augment"},
+              "use random_crop, horizontal_flip, rand_augment or corruption");
 }
 
 // Masks go through crops and flips with their pictures, and through nothing else.
 void refuse_moving(const Augmentation& augmentation) {
   const bool mixes = std::holds_alternative<Mixup>(augmentation) || std::holds_alternative<CutMix>(augmentation);
   if (mixes || std::holds_alternative<RandAugment>(augmentation)) {
-    throw Error(ErrorCode::data, "mixup, cutmix and rand_augment would leave the masks of a segmentation as they are", {.pointer = "/augment"}, "use random_crop, horizontal_flip or corruption");
+    throw Error(ErrorCode::data, "mixup, cutmix and rand_augment would leave the masks of a segmentation as they are", {.pointer = "/augment"},
+                "use random_crop, horizontal_flip or corruption");
   }
   if (const auto* corruption = std::get_if<RandomCorruption>(&augmentation)) {
     for (const auto& kind : corruption->kinds) refuse_turning(kind);

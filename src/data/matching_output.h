@@ -12,7 +12,8 @@ namespace dsc {
 // Scores of a picture's pixels, enlarged to the picture that is labelled where they are of a coarser one, as segmentation networks that
 // work at a quarter of the resolution are trained: bilinear, corners not aligned. target: [N, H, W] classes; others leave scores as they are.
 inline at::Tensor at_size_of(const at::Tensor& scores, const at::Tensor& target) {
-  const bool are_pixels = target.defined() && target.dim() == 3 && !target.is_floating_point() && scores.dim() == 4 && scores.size(2) > 0 && scores.size(3) > 0;
+  const bool are_pixels =
+      target.defined() && target.dim() == 3 && !target.is_floating_point() && scores.dim() == 4 && scores.size(2) > 0 && scores.size(3) > 0;
   if (!are_pixels || scores.sizes().slice(2) == target.sizes().slice(1)) return scores;
   const bool is_coarser = target.size(1) % scores.size(2) == 0 && target.size(2) % scores.size(3) == 0;
   return is_coarser ? at::upsample_bilinear2d(scores, {target.size(1), target.size(2)}, false) : scores;

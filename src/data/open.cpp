@@ -48,14 +48,20 @@ std::unique_ptr<Dataset> open_dataset(const SplitConfig& config, const std::opti
     case DataFormat::cifar100: return make_image_dataset(open_cifar(split), split, normalize);
     case DataFormat::mnist: return make_image_dataset(open_idx(split), split, normalize);
     case DataFormat::image_folder: return make_image_dataset(open_image_folder(split), split, normalize);
-    case DataFormat::segmentation: return make_image_dataset(open_segmentation(split), split, normalize);
-    case DataFormat::coco: return open_coco(split, normalize);
-    case DataFormat::series: refuse_corruption(split); return open_series(split);
+    case DataFormat::segmentation:
+      return make_image_dataset(open_segmentation(split), split, normalize);
+    case DataFormat::coco:
+      return open_coco(split, normalize);
+    case DataFormat::series:
+      refuse_corruption(split);
+      return open_series(split);
     case DataFormat::tensors: return open_tensors(split, normalize);
     case DataFormat::text: return open_text(split);
     case DataFormat::squad: refuse_corruption(split); return open_squad(split);
     case DataFormat::lm: refuse_corruption(split); return open_lm(split);
-    case DataFormat::generation: refuse_corruption(split); return open_generation(split);
+    case DataFormat::generation:
+      refuse_corruption(split);
+      return open_generation(split);
     case DataFormat::multiple_choice: refuse_corruption(split); return open_multiple_choice(split);
   }
   throw Error(ErrorCode::internal, "unknown data format");

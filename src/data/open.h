@@ -79,22 +79,25 @@ using Augmentation =
     std::variant<RandomCrop, HorizontalFlip, RandAugment, Mixup, CutMix, SynonymReplacement, NeighbourReplacement, BackTranslation, RandomCorruption>;
 
 enum class DataFormat : std::uint8_t {
-  cifar10,       // folder with data_batch_1..5.bin and test_batch.bin
-  cifar100,      // folder with train.bin and test.bin
-  mnist,         // folder with IDX files, plain or .gz
-  image_folder,  // PATH/SPLIT/CLASS/*.{jpg,jpeg,png,bmp,gif,webp,tif,tiff}
-  tensors,       // .safetensors, .npy, or a folder of .npy columns
-  text,          // .tsv, .csv, .jsonl, .txt: sentences or pairs, with classes or numbers
-  squad,         // SQuAD's JSON: questions, contexts, answers
-  lm,            // plain text in blocks
+  cifar10,          // folder with data_batch_1..5.bin and test_batch.bin
+  cifar100,         // folder with train.bin and test.bin
+  mnist,            // folder with IDX files, plain or .gz
+  image_folder,     // PATH/SPLIT/CLASS/*.{jpg,jpeg,png,bmp,gif,webp,tif,tiff}
+  tensors,          // .safetensors, .npy, or a folder of .npy columns
+  text,             // .tsv, .csv, .jsonl, .txt: sentences or pairs, with classes or numbers
+  squad,            // SQuAD's JSON: questions, contexts, answers
+  lm,               // plain text in blocks
   multiple_choice,  // .jsonl: questions, each with choices that a language model finds more or less likely
-  segmentation,  // PATH/SPLIT/images/*.jpg, ... and PATH/SPLIT/masks/*.png of the same names
-  series,        // time series: .ts, .arff, and .tsv, .csv, .txt with the label first
-  coco,          // COCO's JSON: pictures with boxes
-  generation     // .jsonl, .tsv, .csv: prompts for a language model, and references
+  segmentation,     // PATH/SPLIT/images/*.jpg, ... and PATH/SPLIT/masks/*.png of the same names
+  series,           // time series: .ts, .arff, and .tsv, .csv, .txt with the label first
+  coco,             // COCO's JSON: pictures with boxes
+  generation        // .jsonl, .tsv, .csv: prompts for a language model, and references
 };
 std::span<const std::string_view> enum_names(DataFormat);
-inline bool holds_text(DataFormat format) { return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm || format == DataFormat::multiple_choice || format == DataFormat::generation; }
+inline bool holds_text(DataFormat format) {
+  return format == DataFormat::text || format == DataFormat::squad || format == DataFormat::lm || format == DataFormat::multiple_choice ||
+         format == DataFormat::generation;
+}
 
 struct SplitConfig {
   DataFormat format = DataFormat::cifar10;

@@ -33,7 +33,8 @@ fs::path folder_of(const SplitConfig& split) {
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.') && is_image_name(entry.path().string())) files.push_back(entry.path());
+    if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.') && is_image_name(entry.path().string()))
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -43,8 +44,8 @@ std::vector<fs::path> files_in(const fs::path& folder) {
   constexpr std::size_t kShown = 3;
   std::vector<std::string> shown(without.begin(), without.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, without.size())));
   throw Error(ErrorCode::data,
-              std::to_string(without.size()) + " of " + std::to_string(pictures) + " pictures have no mask in " + masks.string() + ": " + joined(shown) +
-                  (without.size() > kShown ? ", ..." : ""),
+              std::to_string(without.size()) + " of " + std::to_string(pictures) + " pictures have no mask in " + masks.string() + ": " +
+                  joined(shown) + (without.size() > kShown ? ", ..." : ""),
               {.file = masks.string()}, "a picture's mask is the PNG file of the same name; remove pictures that have none");
 }
 
@@ -55,11 +56,16 @@ std::vector<MaskedPicture> read_folder(const fs::path& folder, std::vector<std::
   const auto images = files_in(folder / "images");
   for (const auto& image : images) {
     const fs::path mask = folder / "masks" / (image.stem().string() + ".png");
-    if (fs::is_regular_file(mask)) pictures.push_back({image.string(), mask.string()});
-    else without.push_back(image.filename().string());
-    if (!used.insert(mask).second) throw Error(ErrorCode::data, "two pictures have the mask " + mask.string(), {.file = image.string()}, "remove one, or rename it and its mask");
+    if (fs::is_regular_file(mask))
+      pictures.push_back({image.string(), mask.string()});
+    else
+      without.push_back(image.filename().string());
+    if (!used.insert(mask).second)
+      throw Error(ErrorCode::data, "two pictures have the mask " + mask.string(), {.file = image.string()}, "remove one, or rename it and its mask");
   }
-  if (images.empty()) throw Error(ErrorCode::data, (folder / "images").string() + " holds no images", {.file = folder.string()}, std::string(kImageFormats) + " are read");
+  if (images.empty())
+    throw Error(ErrorCode::data, (folder / "images").string() + " holds no images", {.file = folder.string()},
+                std::string(kImageFormats) + " are read");
   if (!without.empty()) fail_without_masks(without, images.size(), folder / "masks");
   const auto masks = files_in(folder / "masks");
   const auto alone = std::ranges::count_if(masks, [&](const fs::path& mask) { return !used.contains(mask); });
@@ -87,7 +93,9 @@ class MaskedImages final : public ImageSource {
   std::int64_t size() const override { return images_->size(); }
   bool has_labels() const override { return false; }
   std::int64_t label(std::int64_t) const override { return kNoLabel; }
-  std::optional<std::int64_t> classes() const override { return names_.empty() ? std::nullopt : std::optional(static_cast<std::int64_t>(names_.size())); }
+  std::optional<std::int64_t> classes() const override {
+    return names_.empty() ? std::nullopt : std::optional(static_cast<std::int64_t>(names_.size()));
+  }
   std::vector<std::string> class_names() const override { return names_; }
   std::vector<std::string> notes() const override { return images_->notes(); }
   const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>& scratch) const override { return images_->pixels(index, scratch); }
@@ -111,7 +119,8 @@ class MaskedImages final : public ImageSource {
   static void expect_same_size(const MaskedPicture& picture) {
     const ImageHeader image = read_image_header(picture.image), mask = read_image_header(picture.mask);
     if (image.width == mask.width && image.height == mask.height) return;
-    throw Error(ErrorCode::data, picture.mask + " has " + size_text(mask.width, mask.height) + " pixels, its picture " + size_text(image.width, image.height),
+    throw Error(ErrorCode::data,
+                picture.mask + " has " + size_text(mask.width, mask.height) + " pixels, its picture " + size_text(image.width, image.height),
                 {.file = picture.mask}, "a mask has the size of its picture " + picture.image);
   }
 
@@ -120,8 +129,8 @@ class MaskedImages final : public ImageSource {
     if (*largest < static_cast<std::int64_t>(names_.size())) return;
     const auto place = largest - classes.begin();
     throw Error(ErrorCode::data,
-                path + " has the value " + std::to_string(*largest) + " at row " + std::to_string(place / shape().width) + ", column " + std::to_string(place % shape().width) +
-                    ", and there are " + std::to_string(names_.size()) + " classes",
+                path + " has the value " + std::to_string(*largest) + " at row " + std::to_string(place / shape().width) + ", column " +
+                    std::to_string(place % shape().width) + ", and there are " + std::to_string(names_.size()) + " classes",
                 {.file = path}, "`classes` names the values from 0; `ignore_index` is the one that counts as none");
   }
 
@@ -136,7 +145,8 @@ std::unique_ptr<ImageSource> open_segmentation(const SplitConfig& split) {
   std::vector<std::string> notes;
   const auto pictures = read_folder(folder_of(split), notes);
   std::vector<MaskedPicture> selected;
-  for (const std::int64_t i : select_examples(split, static_cast<std::int64_t>(pictures.size()))) selected.push_back(pictures[static_cast<std::size_t>(i)]);
+  for (const std::int64_t i : select_examples(split, static_cast<std::int64_t>(pictures.size())))
+    selected.push_back(pictures[static_cast<std::size_t>(i)]);
   return std::make_unique<MaskedImages>(std::move(selected), std::move(notes), split);
 }
 

@@ -42,14 +42,15 @@ fs::path locate_series(const SplitConfig& split) {
   const std::string name = parse_split(split.split).name;
   if (fs::is_regular_file(path)) {
     if (name == "all") return path;
-    throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.filename().string() + " is one file, it has no splits", {.file = path.string()},
+    throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.filename().string() + " is one file, it has no splits",
+                {.file = path.string()},
                 "write split: all, or all with a slice such as all[-50:]; or give its folder, with NAME_TRAIN.ts and NAME_TEST.ts");
   }
   const auto found = files_named(path, to_lower(name));
   if (found.size() == 1) return found.front();
   const std::string files = "*_" + name + ".ts, .arff, .tsv, .csv or .txt";
-  throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.string() + (found.empty() ? " has no " : " has several ") + files, {.file = path.string()},
-              "name the file itself as `path`, with split: all");
+  throw Error(ErrorCode::data, "split `" + split.split + "`: " + path.string() + (found.empty() ? " has no " : " has several ") + files,
+              {.file = path.string()}, "name the file itself as `path`, with split: all");
 }
 
 // Whole numbers by value, others as words.
@@ -91,7 +92,8 @@ std::int64_t steps_of(const LabelledSeries& series) { return static_cast<std::in
 Place place_of(const fs::path& path, const LabelledSeries& series) { return {.file = path.string(), .line = series.line}; }
 
 // One window a series, or as many whole ones as fit.
-std::vector<SeriesWindow> windows_of(const SplitConfig& split, const SeriesFile& file, const std::vector<std::int64_t>& chosen, const fs::path& path, std::vector<std::string>& notes) {
+std::vector<SeriesWindow> windows_of(const SplitConfig& split, const SeriesFile& file, const std::vector<std::int64_t>& chosen, const fs::path& path,
+                                     std::vector<std::string>& notes) {
   const SeriesConfig& config = split.series;
   std::vector<SeriesWindow> windows;
   std::int64_t cut = 0, filled = 0;
@@ -99,11 +101,13 @@ std::vector<SeriesWindow> windows_of(const SplitConfig& split, const SeriesFile&
     const LabelledSeries& series = file.series[static_cast<std::size_t>(index)];
     const std::int64_t steps = steps_of(series), most = config.length > 0 ? std::min(config.length, steps) : steps;
     if (config.window == 0) windows.push_back({&series, 0, most});
-    for (std::int64_t begin = 0; config.window > 0 && begin + config.window <= steps; begin += config.window_stride > 0 ? config.window_stride : config.window) {
+    for (std::int64_t begin = 0; config.window > 0 && begin + config.window <= steps;
+         begin += config.window_stride > 0 ? config.window_stride : config.window) {
       windows.push_back({&series, begin, config.window});
     }
     if (config.window > steps) {
-      throw Error(ErrorCode::data, "a series of " + std::to_string(steps) + " steps has no window of " + std::to_string(config.window), place_of(path, series), "give a smaller `window`, or remove the series");
+      throw Error(ErrorCode::data, "a series of " + std::to_string(steps) + " steps has no window of " + std::to_string(config.window),
+                  place_of(path, series), "give a smaller `window`, or remove the series");
     }
     const std::int64_t wanted = config.length > 0 ? config.length : steps_of(file.series[static_cast<std::size_t>(chosen.front())]);
     if (config.window == 0 && config.length == 0 && steps != wanted) {
@@ -113,8 +117,11 @@ std::vector<SeriesWindow> windows_of(const SplitConfig& split, const SeriesFile&
     cut += config.window == 0 && steps > wanted;
     filled += config.window == 0 && steps < wanted;
   }
-  if (cut > 0) notes.push_back(std::to_string(cut) + " of " + std::to_string(chosen.size()) + " series are cut to " + std::to_string(config.length) + " steps");
-  if (filled > 0) notes.push_back(std::to_string(filled) + " of " + std::to_string(chosen.size()) + " series are filled up to " + std::to_string(config.length) + " steps with zeros");
+  if (cut > 0)
+    notes.push_back(std::to_string(cut) + " of " + std::to_string(chosen.size()) + " series are cut to " + std::to_string(config.length) + " steps");
+  if (filled > 0)
+    notes.push_back(std::to_string(filled) + " of " + std::to_string(chosen.size()) + " series are filled up to " + std::to_string(config.length) +
+                    " steps with zeros");
   return windows;
 }
 
@@ -122,7 +129,8 @@ std::vector<SeriesWindow> windows_of(const SplitConfig& split, const SeriesFile&
 void z_normalize(float* values, std::int64_t steps) {
   double mean = 0, square = 0;
   for (std::int64_t t = 0; t < steps; ++t) mean += static_cast<double>(values[t]) / static_cast<double>(steps);
-  for (std::int64_t t = 0; t < steps; ++t) square += (static_cast<double>(values[t]) - mean) * (static_cast<double>(values[t]) - mean) / static_cast<double>(steps);
+  for (std::int64_t t = 0; t < steps; ++t)
+    square += (static_cast<double>(values[t]) - mean) * (static_cast<double>(values[t]) - mean) / static_cast<double>(steps);
   const double deviation = std::sqrt(square);
   for (std::int64_t t = 0; t < steps; ++t) values[t] = deviation > 0 ? static_cast<float>((static_cast<double>(values[t]) - mean) / deviation) : 0.0F;
 }
@@ -163,7 +171,9 @@ at::Tensor classes_as_numbers(const std::vector<SeriesWindow>& windows, const st
   auto* out = labels.mutable_data_ptr<std::int64_t>();
   for (const SeriesWindow& window : windows) {
     const auto found = std::ranges::find(classes, window.series->label);
-    if (found == classes.end()) throw Error(ErrorCode::data, "label `" + window.series->label + "`, which `classes` does not name", place_of(path, *window.series), suggest(window.series->label, classes));
+    if (found == classes.end())
+      throw Error(ErrorCode::data, "label `" + window.series->label + "`, which `classes` does not name", place_of(path, *window.series),
+                  suggest(window.series->label, classes));
     *out++ = found - classes.begin();
   }
   return labels;
@@ -214,9 +224,18 @@ std::span<const std::string_view> enum_names(SeriesLayout) {
 void SeriesConfig::fields(FieldVisitor& visit) {
   visit("layout", layout, {.text = "series: an example as [C, T], as recurrent networks take it [T, C], or as one row of numbers."});
   visit("z_normalize", z_normalize, {.text = "series: each channel of each example to mean 0 and standard deviation 1."});
-  visit("length", length, {.text = "series: longer ones are cut to this, shorter ones filled up with zeros; 0: all have the same length.", .unit = "steps", .minimum = 0, .maximum = 16777216});
-  visit("window", window, {.text = "series: length of the windows that each is cut into, with its label; 0: a series is one example.", .unit = "steps", .minimum = 0, .maximum = 16777216});
-  visit("window_stride", window_stride, {.text = "series: from the start of a window to the next one's; 0: `window`.", .unit = "steps", .minimum = 0, .maximum = 16777216});
+  visit("length", length,
+        {.text = "series: longer ones are cut to this, shorter ones filled up with zeros; 0: all have the same length.",
+         .unit = "steps",
+         .minimum = 0,
+         .maximum = 16777216});
+  visit("window", window,
+        {.text = "series: length of the windows that each is cut into, with its label; 0: a series is one example.",
+         .unit = "steps",
+         .minimum = 0,
+         .maximum = 16777216});
+  visit("window_stride", window_stride,
+        {.text = "series: from the start of a window to the next one's; 0: `window`.", .unit = "steps", .minimum = 0, .maximum = 16777216});
   visit.check(window > 0 && length > 0 ? "window and length exclude each other: windows are whole" : "");
   visit.check(window == 0 && window_stride > 0 ? "window_stride belongs to window, which is not given" : "");
 }
@@ -225,7 +244,8 @@ std::unique_ptr<Dataset> open_series(const SplitConfig& split) {
   const fs::path path = locate_series(split);
   const SeriesFile file = read_series(path.string());
   const auto chosen = select_examples(split, static_cast<std::int64_t>(file.series.size()));
-  if (!split.augment.empty()) throw Error(ErrorCode::data, "augment is for images and text, and these are series", {.pointer = "/augment"}, "remove augment");
+  if (!split.augment.empty())
+    throw Error(ErrorCode::data, "augment is for images and text, and these are series", {.pointer = "/augment"}, "remove augment");
   DatasetInfo info;
   const auto windows = windows_of(split, file, chosen, path, info.notes);
   at::Tensor labels;
@@ -238,10 +258,13 @@ std::unique_ptr<Dataset> open_series(const SplitConfig& split) {
   }
   std::vector<std::string> places;
   for (const SeriesWindow& window : windows) {
-    places.push_back(path.filename().string() + ":" + std::to_string(window.series->line) + (split.series.window > 0 ? ", step " + std::to_string(window.begin) : ""));
+    places.push_back(path.filename().string() + ":" + std::to_string(window.series->line) +
+                     (split.series.window > 0 ? ", step " + std::to_string(window.begin) : ""));
   }
-  info.description = "series " + path.filename().string() + (split.split == "all" ? "" : " " + split.split) + ", " + std::to_string(windows.size()) + (split.series.window > 0 ? " windows" : " examples");
-  return std::make_unique<SeriesDataset>(std::move(info), laid_out(values_of(windows, split.series), split.series.layout), std::move(labels), std::move(places));
+  info.description = "series " + path.filename().string() + (split.split == "all" ? "" : " " + split.split) + ", " + std::to_string(windows.size()) +
+                     (split.series.window > 0 ? " windows" : " examples");
+  return std::make_unique<SeriesDataset>(std::move(info), laid_out(values_of(windows, split.series), split.series.layout), std::move(labels),
+                                         std::move(places));
 }
 
 }  // namespace dsc

@@ -19,7 +19,7 @@ struct SeriesFile {
   std::vector<LabelledSeries> series;
   std::vector<std::string> classes;  // as the file lists them; empty: it does not, or labels are numbers to be predicted
   bool has_labels = true;
-  bool has_numbers = false;          // labels are real numbers (@targetLabel)
+  bool has_numbers = false;  // labels are real numbers (@targetLabel)
 };
 
 // source: "The .ts file format" of sktime and aeon; the UCR archive's .arff, multivariate ones with a relational attribute; its .tsv.

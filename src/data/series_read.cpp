@@ -47,7 +47,8 @@ std::optional<double> number_of(std::string_view text) {
 std::string plain_label(std::string_view text) {
   const auto number = number_of(text);
   constexpr double kMostExact = 1e15;
-  return number && *number == std::floor(*number) && std::abs(*number) < kMostExact ? std::to_string(static_cast<std::int64_t>(*number)) : std::string(text);
+  return number && *number == std::floor(*number) && std::abs(*number) < kMostExact ? std::to_string(static_cast<std::int64_t>(*number))
+                                                                                    : std::string(text);
 }
 
 // Reads one file's lines into series; what is wrong with a line is a problem of its own.
@@ -67,14 +68,20 @@ class SeriesReader {
       const std::string_view row = trimmed(rest.substr(0, end));
       rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
       if (row.empty() || (has_header && (row.front() == '#' || row.front() == '%'))) continue;
-      if (!in_data) in_data = is_arff ? read_arff_header(row, line) : read_ts_header(row, line);
-      else if (is_arff) add_arff(row, line);
-      else if (has_header) add_ts(row, line);
-      else add_table_row(row, line);
+      if (!in_data)
+        in_data = is_arff ? read_arff_header(row, line) : read_ts_header(row, line);
+      else if (is_arff)
+        add_arff(row, line);
+      else if (has_header)
+        add_ts(row, line);
+      else
+        add_table_row(row, line);
     }
     if (!in_data) problems_.add(line, "there is no @data", "what follows it are the series");
     problems_.throw_if_any();
-    if (file_.series.empty()) throw Error(ErrorCode::data, std::filesystem::path(path_).filename().string() + " holds no series", {.file = path_}, "give a file with at least one series");
+    if (file_.series.empty())
+      throw Error(ErrorCode::data, std::filesystem::path(path_).filename().string() + " holds no series", {.file = path_},
+                  "give a file with at least one series");
     return std::move(file_);
   }
 
@@ -160,7 +167,10 @@ class SeriesReader {
         continue;
       }
       const bool is_missing = cells[i].empty() || cells[i] == "?" || (value && std::isnan(*value));
-      problems_.add(line, "step " + std::to_string(i) + (is_missing ? " is missing" : " is `" + std::string(cells[i].substr(0, 40)) + "`, expected a finite number"), is_missing ? kFill : "");
+      problems_.add(
+          line,
+          "step " + std::to_string(i) + (is_missing ? " is missing" : " is `" + std::string(cells[i].substr(0, 40)) + "`, expected a finite number"),
+          is_missing ? kFill : "");
       return;
     }
     series.channels.push_back(std::move(values));
@@ -170,13 +180,16 @@ class SeriesReader {
     if (series.channels.empty() || series.channels.front().empty()) return;  // is a problem already
     for (const auto& channel : series.channels) {
       if (channel.size() == series.channels.front().size()) continue;
-      return problems_.add(series.line, "channels of " + std::to_string(series.channels.front().size()) + " and " + std::to_string(channel.size()) + " steps in one series");
+      return problems_.add(series.line, "channels of " + std::to_string(series.channels.front().size()) + " and " + std::to_string(channel.size()) +
+                                            " steps in one series");
     }
     if (!file_.series.empty() && series.channels.size() != file_.series.front().channels.size()) {
-      return problems_.add(series.line, std::to_string(series.channels.size()) + " channels, others have " + std::to_string(file_.series.front().channels.size()));
+      return problems_.add(series.line,
+                           std::to_string(series.channels.size()) + " channels, others have " + std::to_string(file_.series.front().channels.size()));
     }
     const bool is_listed = file_.classes.empty() || std::ranges::count(file_.classes, series.label) > 0;
-    if (file_.has_labels && !file_.has_numbers && !is_listed) return problems_.add(series.line, "label `" + series.label + "` is not one that the file lists");
+    if (file_.has_labels && !file_.has_numbers && !is_listed)
+      return problems_.add(series.line, "label `" + series.label + "` is not one that the file lists");
     file_.series.push_back(std::move(series));
   }
 

@@ -9,9 +9,9 @@
 #include "data/images.h"
 #include "data/split.h"
 #include "dscompress/error.h"
-#include "ir/describe.h"
 #include "io/pt2_schema.h"
 #include "io/safetensors.h"
+#include "ir/describe.h"
 
 namespace dsc {
 namespace {
@@ -128,14 +128,18 @@ std::optional<std::int64_t> count_classes(const at::Tensor& label, std::span<con
 // Several labels an example: checks that each is 0 or 1 and returns the number of classes.
 std::int64_t count_multi_label(const at::Tensor& label, std::span<const std::int64_t> rows, const SplitConfig& split, const fs::path& path) {
   if (!label.defined() || label.dim() != 2) {
-    throw Error(ErrorCode::data, "multi_label needs a column `" + split.label + "` of shape [N, classes]" + (label.defined() ? ", and it has " + describe_sizes(label) : ""), {.file = path.string()},
-                "store 1 for each class that an example has and 0 for the others");
+    throw Error(
+        ErrorCode::data,
+        "multi_label needs a column `" + split.label + "` of shape [N, classes]" + (label.defined() ? ", and it has " + describe_sizes(label) : ""),
+        {.file = path.string()}, "store 1 for each class that an example has and 0 for the others");
   }
   const at::Tensor values = gather_rows(label, rows, at::kFloat);
   const auto* data = values.const_data_ptr<float>();
   for (std::int64_t i = 0; i < values.numel(); ++i) {
     if (data[i] == 0 || data[i] == 1) continue;
-    throw Error(ErrorCode::data, "example " + std::to_string(rows[static_cast<std::size_t>(i / values.size(1))]) + " has " + printed("%g", static_cast<double>(data[i])) + " for class " + std::to_string(i % values.size(1)) + ", expected 0 or 1",
+    throw Error(ErrorCode::data,
+                "example " + std::to_string(rows[static_cast<std::size_t>(i / values.size(1))]) + " has " +
+                    printed("%g", static_cast<double>(data[i])) + " for class " + std::to_string(i % values.size(1)) + ", expected 0 or 1",
                 {.file = path.string()}, "store 1 for each class that an example has and 0 for the others");
   }
   return values.size(1);
@@ -161,7 +165,11 @@ class TensorDataset : public Dataset {
     for (const std::int64_t index : indices) rows.push_back(rows_[static_cast<std::size_t>(index)]);
     for (std::size_t i = 0; i < inputs_.size(); ++i) batch.inputs.push_back(gather_rows(inputs_[i], rows, types_[i]));
     batch.multi_label = multi_label_;
-    if (label_.defined()) batch.target = gather_rows(label_, rows, multi_label_ ? at::kFloat : label_.scalar_type() == at::kBool ? at::kLong : plain_type(label_.scalar_type()));
+    if (label_.defined())
+      batch.target = gather_rows(label_, rows,
+                                 multi_label_                        ? at::kFloat
+                                 : label_.scalar_type() == at::kBool ? at::kLong
+                                                                     : plain_type(label_.scalar_type()));
     return batch;
   }
 
@@ -213,7 +221,9 @@ class TensorImages : public ImageSource {
   std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
   bool has_labels() const override { return labels_.defined() && labels_.dim() == 1; }
   std::int64_t label_count() const override { return labels_.defined() && labels_.dim() == 2 ? labels_.size(1) : 0; }
-  void read_labels(std::int64_t index, float* labels) const override { std::copy_n(labels_.const_data_ptr<float>() + index * labels_.size(1), labels_.size(1), labels); }
+  void read_labels(std::int64_t index, float* labels) const override {
+    std::copy_n(labels_.const_data_ptr<float>() + index * labels_.size(1), labels_.size(1), labels);
+  }
   std::int64_t label(std::int64_t index) const override { return labels_.const_data_ptr<std::int64_t>()[index]; }
   std::optional<std::int64_t> classes() const override { return classes_; }
   const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>&) const override {

@@ -30,9 +30,11 @@ void TextConfig::fields(FieldVisitor& visit) {
   visit("tokenizer", tokenizer, {.text = "text, squad, lm, multiple_choice: NAME.tokenizer.xml from scripts/export_tokenizer.py; empty: the one beside the model."});
   visit("max_length", max_length, {.text = "text, squad, lm, multiple_choice: longer sequences are cut; those of multiple_choice at their beginning.", .unit = "tokens", .minimum = 2, .maximum = 1048576});
   visit("padding", padding, {.text = "text, squad, multiple_choice: batches are filled up to their longest example, or to max_length."});
-  visit("classes", classes, {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers. segmentation: names of the masks' values from 0. series: the labels in the order of their numbers; empty: as the file lists "
-                                     "them. image_folder: the class folders in the order of "
-                                     "their numbers; empty: those of data.train in alphabetical order. mnist, cifar10, cifar100: their names in reports."});
+  visit("classes", classes,
+        {.text = "text: names of the labels in the order of their numbers; empty: labels are numbers. segmentation: names of the masks' values from "
+                 "0. series: the labels in the order of their numbers; empty: as the file lists "
+                 "them. image_folder: the class folders in the order of "
+                 "their numbers; empty: those of data.train in alphabetical order. mnist, cifar10, cifar100: their names in reports."});
   visit("regression", regression, {.text = "text, series: labels are real numbers to be predicted."});
   visit("overlap", overlap,
         {.text = "squad: tokens that neighbouring windows of a long context share; absent: long contexts are cut.",

@@ -190,8 +190,10 @@ class Comparison {
     const Difference sensitive = sensitivity(i);
     const bool is_close = deployed.rms <= allowed + kSensitivity * sensitive.rms;
     if (is_close && deployed.places <= kQuantization * quantization.places + kSensitivity * sensitive.places) return;
-    refuse(i, "is " + number(deployed.rms) + " (root mean square) from LibTorch's, where quantisation itself changes " + number(quantization.rms) +
-                  " and the last bits on the way " + number(sensitive.rms), file_);
+    refuse(i,
+           "is " + number(deployed.rms) + " (root mean square) from LibTorch's, where quantisation itself changes " + number(quantization.rms) +
+               " and the last bits on the way " + number(sensitive.rms),
+           file_);
   }
 
   void check_sizes(std::size_t i) const {

@@ -95,10 +95,16 @@ ValueId TorchProgramBuilder::turn_round(const TorchCall& view, ValueId changed) 
   TorchCall inverse = make_call(view.op, view.inputs);
   inverse.inputs.front() = changed;
   switch (relayout_of(view.op)) {
-    case Relayout::none: return 0;
-    case Relayout::regroups: inverse = make_call("aten::reshape_as", {changed, base}); break;
-    case Relayout::swaps_two: break;  // its own inverse
-    case Relayout::permutes: inverse.inputs = {changed, constant(inverse_permutation(*view.origin))}; break;
+    case Relayout::none:
+      return 0;
+    case Relayout::regroups:
+      inverse = make_call("aten::reshape_as", {changed, base});
+      break;
+    case Relayout::swaps_two:
+      break;  // its own inverse
+    case Relayout::permutes:
+      inverse.inputs = {changed, constant(inverse_permutation(*view.origin))};
+      break;
   }
   inverse.outputs.push_back(new_value(TorchValue(program_.values[base])));
   program_.calls.push_back(std::move(inverse));

@@ -202,15 +202,16 @@ Figure rate_figure(const Outcomes& outcomes, const MetricSettings& settings) {
 }  // namespace
 
 std::span<const MetricKind> class_metrics() {
-  static constexpr MetricKind kKinds[] = {{"top1", make_metric_of<TopK<1>>},
-                                          {"top5", make_metric_of<TopK<5>>},
-                                          confusion_kind<binary_f1>("f1"),
-                                          confusion_kind<macro_f1>("macro_f1"),
-                                          confusion_kind<matthews>("matthews"),
-                                          confusion_kind<balanced_accuracy>("balanced_accuracy"),
-                                          confusion_kind<mean_iou>("miou"),
-                                          {"false_alarms", make_rate<false_alarms, AtThreshold::false_alarms>, rate_figure<false_alarms, AtThreshold::false_alarms>},
-                                          {"misses", make_rate<misses, AtThreshold::misses>, rate_figure<misses, AtThreshold::misses>}};
+  static constexpr MetricKind kKinds[] = {
+      {"top1", make_metric_of<TopK<1>>},
+      {"top5", make_metric_of<TopK<5>>},
+      confusion_kind<binary_f1>("f1"),
+      confusion_kind<macro_f1>("macro_f1"),
+      confusion_kind<matthews>("matthews"),
+      confusion_kind<balanced_accuracy>("balanced_accuracy"),
+      confusion_kind<mean_iou>("miou"),
+      {"false_alarms", make_rate<false_alarms, AtThreshold::false_alarms>, rate_figure<false_alarms, AtThreshold::false_alarms>},
+      {"misses", make_rate<misses, AtThreshold::misses>, rate_figure<misses, AtThreshold::misses>}};
   return kKinds;
 }
 

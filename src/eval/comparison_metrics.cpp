@@ -59,9 +59,7 @@ class Divergence final : public MeanMetric {
 // tokens, no further than the text is long. Texts are run again for every token, filled up on the right, which a causal model does not see.
 class Continuations final : public MeanMetric {
  public:
-  explicit Continuations(const Dataset& dataset) {
-    places_ = language_inputs(dataset.info(), "continuation_agreement");
-  }
+  explicit Continuations(const Dataset& dataset) { places_ = language_inputs(dataset.info(), "continuation_agreement"); }
 
  private:
   static constexpr std::int64_t kTokens = 32;
@@ -69,7 +67,8 @@ class Continuations final : public MeanMetric {
   RowScores score(const Prediction& prediction) const override {
     const auto examples = static_cast<std::int64_t>(prediction.batch.indices.size());
     const at::Tensor& ids = prediction.batch.inputs.at(places_.ids);
-    const at::Tensor lengths = places_.mask ? prediction.batch.inputs.at(*places_.mask).to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1), at::kLong);
+    const at::Tensor lengths =
+        places_.mask ? prediction.batch.inputs.at(*places_.mask).to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1), at::kLong);
     const at::Tensor starts = at::div(lengths, 2, "floor").clamp_min(1);
     const at::Tensor steps = at::arange(kTokens).unsqueeze(0) + starts.unsqueeze(1), counted = steps < lengths.unsqueeze(1);  // [N, tokens]
     const at::Tensor places = steps.clamp_max(ids.size(1) - 1);

@@ -107,7 +107,7 @@ std::vector<Judged> judge(const std::vector<FoundBox>& found, const Truth& truth
 // Of one category over all pictures, at each overlap.
 struct Curve {
   std::array<double, kOverlaps> precision{}, recall{};  // mean precision over 101 recalls, and the largest recall
-  bool is_there = false;  // whether any box counts
+  bool is_there = false;                                // whether any box counts
 };
 
 double mean_precision(const std::vector<double>& recalls, std::vector<double> precisions) {
@@ -157,7 +157,8 @@ std::vector<Curve> curves_of(const std::vector<PictureBoxes>& pictures, std::int
 }
 
 // Over all categories and these overlaps.
-double mean_of(const std::vector<Curve>& curves, std::array<double, kOverlaps> Curve::*figure, std::size_t first = 0, std::size_t count = kOverlaps) {
+double mean_of(const std::vector<Curve>& curves, std::array<double, kOverlaps> Curve::* figure, std::size_t first = 0,
+               std::size_t count = kOverlaps) {
   double sum = 0;
   for (const Curve& curve : curves) {
     for (std::size_t t = first; t < first + count; ++t) sum += (curve.*figure)[t];
@@ -172,7 +173,8 @@ std::vector<FoundBox> suppress_overlapping(std::vector<FoundBox> boxes, double o
   if (overlap >= 1) return boxes;
   std::vector<FoundBox> kept;
   for (const FoundBox& box : boxes) {
-    const bool is_hidden = std::ranges::any_of(kept, [&](const FoundBox& better) { return better.category == box.category && overlap_of(box.box, better.box, false) > overlap; });
+    const bool is_hidden = std::ranges::any_of(
+        kept, [&](const FoundBox& better) { return better.category == box.category && overlap_of(box.box, better.box, false) > overlap; });
     if (!is_hidden) kept.push_back(box);
   }
   return kept;
@@ -181,7 +183,9 @@ std::vector<FoundBox> suppress_overlapping(std::vector<FoundBox> boxes, double o
 CocoScores coco_scores(const std::vector<PictureBoxes>& pictures, std::int64_t categories) {
   constexpr std::size_t kHalf = 0, kThreeQuarters = 5;
   const auto all = curves_of(pictures, categories, kAny, kMostBoxes);
-  const auto precision_within = [&](const AreaRange& range) { return mean_of(curves_of(pictures, categories, range, kMostBoxes), &Curve::precision); };
+  const auto precision_within = [&](const AreaRange& range) {
+    return mean_of(curves_of(pictures, categories, range, kMostBoxes), &Curve::precision);
+  };
   const auto recall_of = [&](std::size_t most) { return mean_of(curves_of(pictures, categories, kAny, most), &Curve::recall); };
   return {.map = mean_of(all, &Curve::precision),
           .map_50 = mean_of(all, &Curve::precision, kHalf, 1),

@@ -22,7 +22,7 @@ Box box_of(const float* numbers, BoxForm form, const Stretch& stretch) {
   return form == BoxForm::xywh ? Box{a, b, c, d} : Box{a - c / 2, b - d / 2, c, d};
 }
 
-template <double CocoScores::*figure>
+template <double CocoScores::* figure>
 class DetectionMetric final : public Metric {
  public:
   DetectionMetric(const Dataset& dataset, const MetricSettings& settings)
@@ -36,13 +36,15 @@ class DetectionMetric final : public Metric {
     for (std::size_t i = 0; i < prediction.batch.indices.size(); ++i) {
       const auto example = static_cast<std::size_t>(prediction.batch.indices[i]);
       const auto& picture = key_->pictures[example];
-      const Stretch stretch{picture.width / (key_->form.relative ? 1 : static_cast<double>(input.size(-1))), picture.height / (key_->form.relative ? 1 : static_cast<double>(input.size(-2)))};
+      const Stretch stretch{picture.width / (key_->form.relative ? 1 : static_cast<double>(input.size(-1))),
+                            picture.height / (key_->form.relative ? 1 : static_cast<double>(input.size(-2)))};
       const float* row = rows.const_data_ptr<float>() + static_cast<std::int64_t>(i) * rows.size(1) * rows.size(2);
       std::vector<FoundBox> found;
       for (std::int64_t d = 0; d < rows.size(1); ++d, row += rows.size(2)) {
         const double score = static_cast<double>(row[4]);
         if (score < least_score_) continue;
-        if (const auto category = category_of(static_cast<std::int64_t>(row[5]), example); category >= 0) found.push_back({box_of(row, key_->form.boxes, stretch), score, category});
+        if (const auto category = category_of(static_cast<std::int64_t>(row[5]), example); category >= 0)
+          found.push_back({box_of(row, key_->form.boxes, stretch), score, category});
       }
       pictures_[example] = {picture.boxes, suppress_overlapping(std::move(found), overlap_)};
     }
@@ -50,7 +52,8 @@ class DetectionMetric final : public Metric {
 
   double value() const override {
     const double value = coco_scores(pictures_, static_cast<std::int64_t>(key_->category_ids.size())).*figure;
-    if (value < 0) throw Error(ErrorCode::data, "no picture has a box of the size that this average precision is of", {}, "use map, or data with such boxes");
+    if (value < 0)
+      throw Error(ErrorCode::data, "no picture has a box of the size that this average precision is of", {}, "use map, or data with such boxes");
     return value;
   }
 
@@ -63,8 +66,11 @@ class DetectionMetric final : public Metric {
       return found != ids.end() && *found == number ? found - ids.begin() : -1;
     }
     if (number < static_cast<std::int64_t>(ids.size())) return number;
-    throw Error(ErrorCode::data, "the model finds class " + std::to_string(number) + " in example " + std::to_string(example) + ", and the data has " + std::to_string(ids.size()) + " categories, counted from 0",
-                {}, "if classes are the ids of the data's categories, say detection: {classes: category_id}; if the last one is no object, scores: softmax");
+    throw Error(
+        ErrorCode::data,
+        "the model finds class " + std::to_string(number) + " in example " + std::to_string(example) + ", and the data has " +
+            std::to_string(ids.size()) + " categories, counted from 0",
+        {}, "if classes are the ids of the data's categories, say detection: {classes: category_id}; if the last one is no object, scores: softmax");
   }
 
   const DetectionKey* key_;
@@ -72,7 +78,7 @@ class DetectionMetric final : public Metric {
   std::vector<PictureBoxes> pictures_;
 };
 
-template <double CocoScores::*figure>
+template <double CocoScores::* figure>
 std::unique_ptr<Metric> make_detection(const Dataset& dataset, const MetricSettings& settings) {
   return std::make_unique<DetectionMetric<figure>>(dataset, settings);
 }

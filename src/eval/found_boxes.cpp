@@ -21,7 +21,8 @@ struct Parts {
 [[noreturn]] void fail(const std::vector<at::Tensor>& outputs) {
   std::string shapes;
   for (const auto& output : outputs) shapes += (shapes.empty() ? "" : ", ") + describe_sizes(output);
-  throw Error(ErrorCode::data, "detection needs boxes [N, D, 4] and scores [N, D] with labels [N, D], or scores of classes [N, D, C]; the model gives " + shapes, {},
+  throw Error(ErrorCode::data,
+              "detection needs boxes [N, D, 4] and scores [N, D] with labels [N, D], or scores of classes [N, D, C]; the model gives " + shapes, {},
               "export the model with those outputs alone: --outputs boxes,scores,labels");
 }
 
@@ -31,9 +32,12 @@ Parts parts_of(const std::vector<at::Tensor>& outputs) {
   for (const auto& output : outputs) {
     const bool is_box = output.dim() == 3 && output.size(2) == 4 && output.is_floating_point();
     if (is_box && parts.boxes && !parts.scores) parts.scores = parts.boxes;  // four classes
-    if (is_box) parts.boxes = output;
-    else if (output.dim() == 3 && output.is_floating_point()) parts.scores = output;
-    else if (output.dim() == 2) (output.is_floating_point() ? parts.scores : parts.labels) = output;
+    if (is_box)
+      parts.boxes = output;
+    else if (output.dim() == 3 && output.is_floating_point())
+      parts.scores = output;
+    else if (output.dim() == 2)
+      (output.is_floating_point() ? parts.scores : parts.labels) = output;
   }
   const bool whole = parts.boxes && parts.scores && (parts.scores->dim() == 3) != parts.labels.has_value();
   if (!whole || parts.boxes->size(1) != parts.scores->size(1)) fail(outputs);

@@ -45,8 +45,11 @@ struct RougeL {
 template <class Score>
 class GenerationMetric final : public Metric {
  public:
-  GenerationMetric(const Dataset& dataset, const MetricSettings& settings) : key_(dataset.generation()), most_(static_cast<std::int64_t>(settings.find("tokens")->second)) {
-    if (!key_) throw Error(ErrorCode::data, "bleu, chrf and rouge compare generated texts with references, and the data has none", {}, "use data of format generation");
+  GenerationMetric(const Dataset& dataset, const MetricSettings& settings)
+      : key_(dataset.generation()), most_(static_cast<std::int64_t>(settings.find("tokens")->second)) {
+    if (!key_)
+      throw Error(ErrorCode::data, "bleu, chrf and rouge compare generated texts with references, and the data has none", {},
+                  "use data of format generation");
   }
   void add(const Prediction& prediction) override {
     const auto& texts = prediction.texts->of(most_);

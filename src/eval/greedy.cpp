@@ -20,12 +20,15 @@ at::Tensor write_on(Engine& engine, const Batch& batch, const LanguageInputs& pl
     if (input.dim() == 2) input = at::constant_pad_nd(input, {0, most}).contiguous();
   }
   at::Tensor ids = inputs[places.ids];
-  const at::Tensor lengths = places.mask ? inputs[*places.mask].to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1) - most, at::kLong), rows = at::arange(ids.size(0));
+  const at::Tensor lengths = places.mask ? inputs[*places.mask].to(at::kLong).sum(1) : at::full({ids.size(0)}, ids.size(1) - most, at::kLong),
+                   rows = at::arange(ids.size(0));
   at::Tensor ended = at::zeros({ids.size(0)}, at::kBool), written = at::full({ids.size(0), most}, end, at::kLong);
   for (std::int64_t step = 0; step < most && !ended.all().item<bool>(); ++step) {
     const at::Tensor column = lengths + step;
     const at::Tensor output = matching_output(engine.run(inputs), {}).to(at::kCPU);
-    if (output.dim() != 3) throw Error(ErrorCode::data, "generation needs scores of tokens [N, T, vocabulary]; found " + describe_sizes(output), {}, "use a language model");
+    if (output.dim() != 3)
+      throw Error(ErrorCode::data, "generation needs scores of tokens [N, T, vocabulary]; found " + describe_sizes(output), {},
+                  "use a language model");
     const at::Tensor token = output.index({rows, column - 1}).argmax(1);
     ended = ended.logical_or(token == end);
     const at::Tensor kept = at::where(ended, at::full_like(token, end), token);
@@ -41,7 +44,9 @@ at::Tensor write_on(Engine& engine, const Batch& batch, const LanguageInputs& pl
 LanguageInputs language_inputs(const DatasetInfo& info, const char* metric) {
   const auto place = [&](const char* name) { return static_cast<std::size_t>(std::ranges::find(info.input_names, name) - info.input_names.begin()); };
   const std::size_t count = info.input_names.size(), ids = place("input_ids"), mask = place("attention_mask");
-  if (ids == count) throw Error(ErrorCode::data, std::string(metric) + " is for language models, and the data has no input_ids", {}, "use data of a format that holds text");
+  if (ids == count)
+    throw Error(ErrorCode::data, std::string(metric) + " is for language models, and the data has no input_ids", {},
+                "use data of a format that holds text");
   return {ids, mask == count ? std::nullopt : std::optional(mask)};
 }
 

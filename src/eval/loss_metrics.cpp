@@ -23,7 +23,9 @@ RowScores cross_entropies(const Prediction& prediction) {
 // Binary, in nats, of each class.
 RowScores binary_cross_entropies(const Prediction& prediction) {
   const at::Tensor scores = prediction.output.to(at::kDouble);
-  return {at::binary_cross_entropy_with_logits(scores, expect_multi_label(prediction, "loss").to(at::kDouble), {}, {}, at::Reduction::None).reshape({-1}), {}};
+  return {
+      at::binary_cross_entropy_with_logits(scores, expect_multi_label(prediction, "loss").to(at::kDouble), {}, {}, at::Reduction::None).reshape({-1}),
+      {}};
 }
 
 // Cross-entropy for class labels, binary of several labels an example, mean squared error for real numbers.

@@ -69,8 +69,9 @@ const std::vector<std::string>& metric_names() {
 
 const MetricKind& metric_kind(const std::string& name) {
   const std::string_view known = metric_facts(name).name;
-  for (const auto family : {class_metrics(), pixel_metrics(), ranking_metrics(), multi_label_metrics(), calibration_metrics(), loss_metrics(), regression_metrics(), sequence_metrics(), answer_metrics(), detection_metrics(), generation_metrics(),
-                            comparison_metrics()}) {
+  for (const auto family :
+       {class_metrics(), pixel_metrics(), ranking_metrics(), multi_label_metrics(), calibration_metrics(), loss_metrics(), regression_metrics(),
+        sequence_metrics(), answer_metrics(), detection_metrics(), generation_metrics(), comparison_metrics()}) {
     const auto found = std::find_if(family.begin(), family.end(), [&](const MetricKind& kind) { return kind.name == known; });
     if (found != family.end()) return *found;
   }

@@ -28,7 +28,8 @@ double mean_over(const std::vector<Ranking>& classes, const char* metric, Applie
     count += 1;
   }
   if (count > 0) return sum / count;
-  throw Error(ErrorCode::data, std::string("metric `") + metric + "` needs a class that some examples have and others have not", {}, "evaluate on more examples");
+  throw Error(ErrorCode::data, std::string("metric `") + metric + "` needs a class that some examples have and others have not", {},
+              "evaluate on more examples");
 }
 
 double mean_average_precision(const std::vector<Ranking>& classes, const MetricSettings&) {
@@ -78,7 +79,8 @@ class MultiLabelMetric final : public Metric {
     const std::int64_t classes = labels.size(1);
     classes_.resize(static_cast<std::size_t>(classes));
     for (std::int64_t i = 0; i < labels.numel(); ++i) {
-      classes_[static_cast<std::size_t>(i % classes)].add(static_cast<double>(scores.const_data_ptr<float>()[i]), labels.const_data_ptr<float>()[i] == 1);
+      classes_[static_cast<std::size_t>(i % classes)].add(static_cast<double>(scores.const_data_ptr<float>()[i]),
+                                                          labels.const_data_ptr<float>()[i] == 1);
     }
   }
   double value() const override { return figure(classes_, settings_); }
@@ -98,16 +100,19 @@ constexpr MetricKind multi_label_kind(std::string_view name) {
 const at::Tensor& expect_multi_label(const Prediction& prediction, const char* metric) {
   const at::Tensor& target = prediction.batch.target;
   if (!prediction.batch.multi_label) {
-    throw Error(ErrorCode::data, std::string("metric `") + metric + "` is of examples that may have several classes, and these have one label each, or none", {},
+    throw Error(ErrorCode::data,
+                std::string("metric `") + metric + "` is of examples that may have several classes, and these have one label each, or none", {},
                 "say multi_label: true for a label column [N, classes], or use macro_f1 or auroc");
   }
   if (prediction.output.sizes() == target.sizes()) return target;
-  throw Error(ErrorCode::data, "labels of shape " + describe_sizes(target) + " do not fit the model's output of shape " + describe_sizes(prediction.output), {}, "the model has one score for each class");
+  throw Error(ErrorCode::data,
+              "labels of shape " + describe_sizes(target) + " do not fit the model's output of shape " + describe_sizes(prediction.output), {},
+              "the model has one score for each class");
 }
 
 std::span<const MetricKind> multi_label_metrics() {
-  static constexpr MetricKind kKinds[] = {multi_label_kind<mean_average_precision>("multilabel_ap"), multi_label_kind<mean_area>("multilabel_auroc"), multi_label_kind<macro_f1>("multilabel_macro_f1"),
-                                          multi_label_kind<micro_f1>("multilabel_micro_f1")};
+  static constexpr MetricKind kKinds[] = {multi_label_kind<mean_average_precision>("multilabel_ap"), multi_label_kind<mean_area>("multilabel_auroc"),
+                                          multi_label_kind<macro_f1>("multilabel_macro_f1"), multi_label_kind<micro_f1>("multilabel_micro_f1")};
   return kKinds;
 }
 

@@ -17,8 +17,9 @@ namespace {
 void expect_pixels(const Prediction& prediction, const char* metric) {
   const at::Tensor &output = prediction.output, &target = prediction.batch.target;
   if (output.dim() == 4 && target.defined() && target.dim() == 3 && target.scalar_type() == at::kLong) return;
-  throw Error(ErrorCode::data, std::string("metric `") + metric + "` is of a class for each pixel, scores [N, C, H, W] and labels [N, H, W]; found " + describe_sizes(output) +
-                                   " and " + (target.defined() ? describe_sizes(target) : "no labels"),
+  throw Error(ErrorCode::data,
+              std::string("metric `") + metric + "` is of a class for each pixel, scores [N, C, H, W] and labels [N, H, W]; found " +
+                  describe_sizes(output) + " and " + (target.defined() ? describe_sizes(target) : "no labels"),
               {}, "use data of format segmentation, or top1");
 }
 

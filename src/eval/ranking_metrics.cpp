@@ -46,7 +46,8 @@ class RankingMetric final : public Metric {
     each_.resize(static_cast<std::size_t>(classes));
     for (std::int64_t i = 0; i < labels.numel(); ++i) {
       const auto label = labels.const_data_ptr<std::int64_t>()[i];
-      for (std::int64_t c = 0; label != kNoLabel && c < classes; ++c) each_[static_cast<std::size_t>(c)].add(shares.const_data_ptr<double>()[i * classes + c], label == c);
+      for (std::int64_t c = 0; label != kNoLabel && c < classes; ++c)
+        each_[static_cast<std::size_t>(c)].add(shares.const_data_ptr<double>()[i * classes + c], label == c);
     }
   }
 
@@ -59,7 +60,8 @@ class RankingMetric final : public Metric {
       count += 1;
     }
     if (count > 0) return sum / count;
-    throw Error(ErrorCode::data, "metrics `auroc` and `average_precision` need examples of several classes, and all are of one", {}, "evaluate on a split that has others, or on top1");
+    throw Error(ErrorCode::data, "metrics `auroc` and `average_precision` need examples of several classes, and all are of one", {},
+                "evaluate on a split that has others, or on top1");
   }
 
   Ranking ranking_;

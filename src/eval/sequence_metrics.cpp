@@ -18,7 +18,9 @@ namespace {
 // Outputs [N, steps] or [N, steps, width] as [N, steps, width] of f64. errors: data.
 at::Tensor as_series(const at::Tensor& values, const std::string& metric) {
   if (values.dim() < 2 || values.dim() > 3 || values.size(1) == 0) {
-    throw Error(ErrorCode::data, "metric `" + metric + "` compares series of shape [N, steps] or [N, steps, width], and the output has " + describe_sizes(values), {}, "use mse or mae");
+    throw Error(ErrorCode::data,
+                "metric `" + metric + "` compares series of shape [N, steps] or [N, steps, width], and the output has " + describe_sizes(values), {},
+                "use mse or mae");
   }
   return (values.dim() == 2 ? values.unsqueeze(2) : values).to(at::kDouble).contiguous();
 }
@@ -31,7 +33,8 @@ RowScores distances(const Prediction& prediction, const std::string& metric, Dis
   const at::Tensor found = at::empty({predicted.size(0)}, at::kDouble);
   for (std::int64_t i = 0; i < predicted.size(0); ++i) {
     const std::int64_t start = i * steps * width;
-    found.mutable_data_ptr<double>()[i] = distance(SeriesPair{predicted.const_data_ptr<double>() + start, wanted.const_data_ptr<double>() + start, steps, width});
+    found.mutable_data_ptr<double>()[i] =
+        distance(SeriesPair{predicted.const_data_ptr<double>() + start, wanted.const_data_ptr<double>() + start, steps, width});
   }
   return {found, {}};
 }
@@ -93,7 +96,8 @@ class NearestByWarping final : public Metric {
   const std::vector<bool>& judged() const {
     if (judged_) return *judged_;
     const at::Tensor series = at::cat(outputs_), labels = at::cat(labels_).contiguous();
-    if (series.size(0) < 2) throw Error(ErrorCode::data, "metric `dtw_1nn` looks for another example, and there is one alone", {}, "give more examples");
+    if (series.size(0) < 2)
+      throw Error(ErrorCode::data, "metric `dtw_1nn` looks for another example, and there is one alone", {}, "give more examples");
     judged_.emplace();
     const auto* label = labels.const_data_ptr<std::int64_t>();
     const auto nearest = nearest_by_warping(series, series, band_, true);
@@ -110,7 +114,8 @@ class NearestByWarping final : public Metric {
 }  // namespace
 
 std::span<const MetricKind> sequence_metrics() {
-  static constexpr MetricKind kKinds[] = {{"dtw", make_metric_with<Warping>}, {"soft_dtw", make_metric_with<SoftWarping>}, {"dtw_1nn", make_metric_with<NearestByWarping>}};
+  static constexpr MetricKind kKinds[] = {
+      {"dtw", make_metric_with<Warping>}, {"soft_dtw", make_metric_with<SoftWarping>}, {"dtw_1nn", make_metric_with<NearestByWarping>}};
   return kKinds;
 }
 

@@ -1,7 +1,7 @@
 #include "eval/step_profile.h"
 
-#include <ATen/SequenceNumber.h>
 #include <ATen/record_function.h>
+#include <ATen/SequenceNumber.h>
 
 #include <algorithm>
 #include <memory>
@@ -17,7 +17,9 @@ struct Started : at::ObserverContext {
   std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
 };
 
-double ms_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count(); }
+double ms_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
 
 }  // namespace
 

@@ -17,9 +17,9 @@ struct ObserverContext;
 namespace dsc {
 
 struct LayerTime {
-  std::string module;    // path of the module that the node stands in; empty: the root, or no node's
-  std::string operation; // "aten.conv2d.default"; of several nodes that run as one the name of one; or "(loss)", "(optimizer)"
-  double forward_ms = 0, backward_ms = 0;   // a step, mean
+  std::string module;                      // path of the module that the node stands in; empty: the root, or no node's
+  std::string operation;                   // "aten.conv2d.default"; of several nodes that run as one the name of one; or "(loss)", "(optimizer)"
+  double forward_ms = 0, backward_ms = 0;  // a step, mean
 };
 
 // Autograd numbers its functions as it makes them, thread by thread: a node's are those made while it ran, and the engine names each
@@ -52,8 +52,8 @@ class StepProfile {
   Clock::time_point start_;
   std::uint64_t first_number_ = 0, callback_ = 0;
   std::int64_t steps_ = 0;
-  std::vector<Span> spans_;          // of this step, ascending
-  std::vector<LayerTime> entries_;   // sums over steps
+  std::vector<Span> spans_;         // of this step, ascending
+  std::vector<LayerTime> entries_;  // sums over steps
   std::unordered_map<const Node*, std::size_t> by_node_;
   std::unordered_map<std::string, std::size_t> by_operation_;
 };

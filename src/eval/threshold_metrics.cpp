@@ -36,7 +36,10 @@ class ThresholdMetric final : public Metric {
   void add(const Prediction& prediction) override {
     const Rows rows = make_labelled_rows(prediction.output, prediction.batch);
     if (rows.logits.size(1) != 2) {
-      throw Error(ErrorCode::data, "metrics `false_alarms` and `misses` are those of class 1 of two, and the model has " + std::to_string(rows.logits.size(1)) + " classes", {}, "use macro_f1 or balanced_accuracy");
+      throw Error(
+          ErrorCode::data,
+          "metrics `false_alarms` and `misses` are those of class 1 of two, and the model has " + std::to_string(rows.logits.size(1)) + " classes",
+          {}, "use macro_f1 or balanced_accuracy");
     }
     const at::Tensor shares = at::softmax(rows.logits.to(at::kDouble), 1).select(1, 1).contiguous(), labels = rows.labels.contiguous();
     const auto& examples = prediction.batch.indices;
@@ -65,7 +68,9 @@ bool has_own_threshold(const MetricSettings& settings) {
   return setting(settings, "threshold") != kBestOfTwo || setting(settings, "recall") > 0;
 }
 
-std::unique_ptr<Metric> make_threshold_metric(AtThreshold rate, const MetricSettings& settings) { return std::make_unique<ThresholdMetric>(rate, settings); }
+std::unique_ptr<Metric> make_threshold_metric(AtThreshold rate, const MetricSettings& settings) {
+  return std::make_unique<ThresholdMetric>(rate, settings);
+}
 
 Figure threshold_figure(AtThreshold rate, const Outcomes& outcomes, const MetricSettings& settings) {
   return [rate, settings, &outcomes](std::span<const std::int64_t> examples) {

@@ -78,9 +78,7 @@ class TrainingBench {
     return outputs.front();
   }
 
-  at::Tensor loss_of(const at::Tensor& output) const {
-    return at::cross_entropy_loss(output.reshape({-1, output.size(-1)}).to(at::kFloat), target_);
-  }
+  at::Tensor loss_of(const at::Tensor& output) const { return at::cross_entropy_loss(output.reshape({-1, output.size(-1)}).to(at::kFloat), target_); }
 
   void update() {
     const at::NoGradGuard no_grad;
@@ -128,7 +126,8 @@ void profile_steps(TrainingBench& bench, std::int64_t steps, TrainingBenchResult
 
 TrainingBenchResult bench_training(Model& model, const TrainingBenchOptions& options) {
   if (options.layers && options.device != "cpu") {
-    throw Error(ErrorCode::unsupported, "the layers of a training step are timed on the CPU only: calls for " + options.device + " return before their work is done", {},
+    throw Error(ErrorCode::unsupported,
+                "the layers of a training step are timed on the CPU only: calls for " + options.device + " return before their work is done", {},
                 "use --device cpu, or leave out --layers");
   }
   TrainingBench bench(model, options);

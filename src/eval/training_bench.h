@@ -21,7 +21,7 @@ struct TrainingBenchOptions {
   double min_seconds = 2;
   double max_seconds = 60;
   std::uint64_t seed = 0;
-  bool layers = false;           // as many steps again, profiled; on the CPU only
+  bool layers = false;                                                  // as many steps again, profiled; on the CPU only
   std::function<void(std::int64_t step, std::int64_t steps)> progress;  // may throw cancelled
 };
 
@@ -32,8 +32,8 @@ struct TrainingBenchResult {
   double spread = 0;                            // (p75 - p25) / p50
   double examples_per_second = 0;               // at p50
   double final_loss = 0;
-  std::vector<LayerTime> layers;                // of the profiled steps; with (loss), (gradients), (optimizer)
-  double profiled_ms = 0;                       // a step with its profile, mean: what no layer took is the engines' own
+  std::vector<LayerTime> layers;  // of the profiled steps; with (loss), (gradients), (optimizer)
+  double profiled_ms = 0;         // a step with its profile, mean: what no layer took is the engines' own
 };
 
 // Trains the model, whose weights change. Classification targets: random class numbers for the last dimension of the first output.

@@ -47,7 +47,8 @@ double soft_warped_distance(const SeriesPair& pair, double gamma) {
     now.front() = kFar;
     for (std::int64_t j = 0; j < pair.steps; ++j) {
       const auto at = static_cast<std::size_t>(j);
-      now[at + 1] = squared_distance(pair.a + i * pair.width, pair.b + j * pair.width, pair.width) + soft_minimum(before[at], before[at + 1], now[at], gamma);
+      now[at + 1] =
+          squared_distance(pair.a + i * pair.width, pair.b + j * pair.width, pair.width) + soft_minimum(before[at], before[at + 1], now[at], gamma);
     }
     std::swap(before, now);
   }
@@ -62,7 +63,8 @@ std::vector<std::int64_t> nearest_by_warping(const at::Tensor& queries, const at
     std::int64_t place = -1;
     for (std::int64_t k = 0; k < known.size(0); ++k) {
       if (leave_out_self && k == i) continue;
-      const double distance = warped_distance({queries.const_data_ptr<double>() + i * steps * width, known.const_data_ptr<double>() + k * steps * width, steps, width}, band, least);
+      const double distance = warped_distance(
+          {queries.const_data_ptr<double>() + i * steps * width, known.const_data_ptr<double>() + k * steps * width, steps, width}, band, least);
       if (place >= 0 && distance >= least) continue;
       least = distance;
       place = k;

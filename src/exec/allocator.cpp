@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <fstream>
@@ -45,10 +46,14 @@ void keep_freed_memory() {
 void limit_freed_memory() {
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
   constexpr std::size_t kOther = 64 << 20;  // anonymous memory that is not the allocator's
-  static std::size_t most_used = 0;
+  static std::atomic<std::size_t> most_used{0};
   const struct mallinfo2 found = mallinfo2();
-  most_used = std::max(most_used, found.uordblks + found.hblkhd);
-  if (anonymous_bytes() > most_used + most_used / 8 + kOther) malloc_trim(0);
+  const std::size_t used = found.uordblks + found.hblkhd;
+  std::size_t most = most_used.load();
+  while (used > most && !most_used.compare_exchange_weak(most, used)) {
+  }
+  most = std::max(most, used);
+  if (anonymous_bytes() > most + most / 8 + kOther) malloc_trim(0);
 #endif
 }
 

@@ -9,9 +9,9 @@ namespace dsc {
 // environment already sets the allocator (GLIBC_TUNABLES, MALLOC_*). May be called often.
 void keep_freed_memory();
 
-// Gives back what is kept once it has made the process an eighth larger than its tensors have ever been together: in a training's backward pass, where
-// the blocks of small layers, freed first, fit none of the larger ones that follow (ResNet-50, batch 16: a quarter of the peak). Cheap enough to be
-// called layer by layer. From one thread at a time.
+// Gives back what is kept once it has made the process an eighth larger than its tensors have ever been together: in a training's backward pass,
+// where the blocks of small layers, freed first, fit none of the larger ones that follow (ResNet-50, batch 16: a quarter of the peak). Cheap enough
+// to be called layer by layer.
 void limit_freed_memory();
 
 // What is kept goes back to the kernel now: between two parts of a work whose memory must be no more than one of them needs.

@@ -59,11 +59,16 @@ class IndexSearch {
   // -1: not known.
   std::int64_t count_of_positions(const Use& use, const PositionOperand& positions) const {
     switch (positions.in) {
-      case PositionsIn::dimension: return dimension(*use.node, positions.data, int_or(*use.node, "dim", 0));
-      case PositionsIn::own_dimensions: return dimension(*use.node, positions.data, static_cast<std::int64_t>(use.element));
-      case PositionsIn::all_elements: return element_count(*use.node, positions.data);
-      case PositionsIn::classes: return dimension(*use.node, positions.data, 1);
-      case PositionsIn::class_count: return int_or(*use.node, "num_classes", -1);
+      case PositionsIn::dimension:
+        return dimension(*use.node, positions.data, int_or(*use.node, "dim", 0));
+      case PositionsIn::own_dimensions:
+        return dimension(*use.node, positions.data, static_cast<std::int64_t>(use.element));
+      case PositionsIn::all_elements:
+        return element_count(*use.node, positions.data);
+      case PositionsIn::classes:
+        return dimension(*use.node, positions.data, 1);
+      case PositionsIn::class_count:
+        return int_or(*use.node, "num_classes", -1);
     }
     return -1;
   }
@@ -131,7 +136,9 @@ std::optional<double> number_in(const Model& model, const Argument& argument) {
   }
   const Node* node = (*value)->producer();
   for (const char* name : {"fill_value", "s", "self", "input"}) {
-    const Argument* inner = node && (keeps_values(*node) || node->op().starts_with("aten.full") || node->op() == "aten.scalar_tensor") ? node->find_argument(name) : nullptr;
+    const Argument* inner = node && (keeps_values(*node) || node->op().starts_with("aten.full") || node->op() == "aten.scalar_tensor")
+                                ? node->find_argument(name)
+                                : nullptr;
     if (inner && (std::string_view(name) != "self" || keeps_values(*node))) return number_in(model, *inner);
   }
   return std::nullopt;
@@ -175,12 +182,18 @@ class MaskSearch {
       case MaskUse::none:
         if (keeps_values(node) && is_data(argument)) go_on(node, inverted);
         return;
-      case MaskUse::hides: return settle(MaskSense::hides, inverted);
-      case MaskUse::shows: return settle(MaskSense::shows, inverted);
-      case MaskUse::chooses: return look_at_choice(node, inverted);
-      case MaskUse::weighs: return settle(is_hidden(model_, node, argument == "self" ? "other" : "self") ? MaskSense::hides : MaskSense::shows, inverted);
-      case MaskUse::combines: return go_on(node, inverted);
-      case MaskUse::inverts: return go_on(node, !inverted);
+      case MaskUse::hides:
+        return settle(MaskSense::hides, inverted);
+      case MaskUse::shows:
+        return settle(MaskSense::shows, inverted);
+      case MaskUse::chooses:
+        return look_at_choice(node, inverted);
+      case MaskUse::weighs:
+        return settle(is_hidden(model_, node, argument == "self" ? "other" : "self") ? MaskSense::hides : MaskSense::shows, inverted);
+      case MaskUse::combines:
+        return go_on(node, inverted);
+      case MaskUse::inverts:
+        return go_on(node, !inverted);
       case MaskUse::combines_beside_zero:
       case MaskUse::inverts_beside_zero:
         if (is_beside_zero(node)) go_on(node, inverted != (mask.use == MaskUse::inverts_beside_zero));

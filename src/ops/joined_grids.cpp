@@ -44,7 +44,8 @@ class Joiner {
     for (std::size_t i = 0; i < items_.size(); ++i) {
       if (gone_[i]) continue;
       items_[i].zero_point = zero_points.at(class_of(i));
-      std::stable_sort(items_[i].uses.begin(), items_[i].uses.end(), [&](const Use& a, const Use& b) { return order_.at(a.node) < order_.at(b.node); });
+      std::stable_sort(items_[i].uses.begin(), items_[i].uses.end(),
+                       [&](const Use& a, const Use& b) { return order_.at(a.node) < order_.at(b.node); });
       out.push_back({std::move(items_[i]), ranges.at(class_of(i))});
     }
     return out;
@@ -53,8 +54,8 @@ class Joiner {
  private:
   using Key = std::pair<const Value*, std::int64_t>;  // and a choice of precision
   struct Source {
-    Use use;                      // that takes the quantised value
-    std::vector<Value*> passed;   // made from it on the way
+    Use use;                     // that takes the quantised value
+    std::vector<Value*> passed;  // made from it on the way
   };
 
   std::size_t class_of(std::size_t i) const {
@@ -69,7 +70,8 @@ class Joiner {
     if (!node || (node->op() != "aten.cat" && node->op() != "aten.concat")) return false;
     const auto& uses = items_[i].value->uses();
     const auto& taken = items_[i].uses;
-    if (!std::all_of(uses.begin(), uses.end(), [&](const Use& use) { return std::find(taken.begin(), taken.end(), use) != taken.end(); })) return false;
+    if (!std::all_of(uses.begin(), uses.end(), [&](const Use& use) { return std::find(taken.begin(), taken.end(), use) != taken.end(); }))
+      return false;
     const auto* list = std::get_if<ValueList>(node->find_argument("tensors"));
     if (!list) return false;
     std::set<const Value*> parts;
@@ -92,7 +94,9 @@ class Joiner {
     while (true) {
       Node* producer = value_of(source.use)->producer();
       Value* from = producer ? split_value(*producer) : nullptr;
-      if (!from || !from->producer() || is_fake_quantize(*from->producer()) || has_side_effect(*producer) || producer->op() == "aten.scaled_dot_product_attention") return source;
+      if (!from || !from->producer() || is_fake_quantize(*from->producer()) || has_side_effect(*producer) ||
+          producer->op() == "aten.scaled_dot_product_attention")
+        return source;
       const auto outputs = producer->outputs();
       const auto covered = [&](const Value* made) { return parts.contains(made) || by_value_.contains(Key{made, choice}) || made->uses().empty(); };
       if (!std::all_of(outputs.begin(), outputs.end(), covered)) return source;
@@ -108,7 +112,8 @@ class Joiner {
     const auto [entry, added] = by_value_.emplace(Key{value, items_[of].choice}, items_.size());
     if (added) {
       const ActivationQuantizer& whole = items_[of];
-      items_.push_back({.value = value, .uses = {}, .zero_point = whole.zero_point, .choice = whole.choice, .layer = whole.layer, .place = whole.place});
+      items_.push_back(
+          {.value = value, .uses = {}, .zero_point = whole.zero_point, .choice = whole.choice, .layer = whole.layer, .place = whole.place});
       gone_.push_back(false);
       classes_.push_back(classes_.size());
     }

@@ -12,11 +12,11 @@ namespace dsc {
 // What true means in a mask that an operator takes, or what becomes of a mask that goes through it.
 enum class MaskUse : std::uint8_t {
   none,
-  hides,                 // true hides, in `argument`
-  shows,                 // true shows, in `argument`
-  chooses,               // between `self`, where `argument` is true, and `other`
-  weighs,                // it is a factor of the other operand: 0 hides
-  combines,              // with another mask, which means the same
+  hides,     // true hides, in `argument`
+  shows,     // true shows, in `argument`
+  chooses,   // between `self`, where `argument` is true, and `other`
+  weighs,    // it is a factor of the other operand: 0 hides
+  combines,  // with another mask, which means the same
   inverts,
   combines_beside_zero,  // as `x != 0`; another operand than 0 is no mask's
   inverts_beside_zero,   // as `x == 0`
@@ -52,8 +52,8 @@ struct OpTraits {
   bool normalises = false;         // statistics of its input, then a scale per channel: its argument `weight`
   bool is_batch_norm = false;      // statistics over the batch, or running ones
   bool is_dropout = false;
-  bool is_random = false;          // draws numbers in evaluation too
-  bool convolves = false;          // slides its argument `weight` over its input
+  bool is_random = false;  // draws numbers in evaluation too
+  bool convolves = false;  // slides its argument `weight` over its input
   Relayout relayout = Relayout::none;
   MaskOperand mask = {};
   const PositionOperand* positions = nullptr;

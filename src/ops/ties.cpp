@@ -53,7 +53,8 @@ void Ties::run_node(const Node& node) {
   for (const Value* value : node.outputs()) {
     if (!value->is_tensor() || axes_.contains(value)) continue;
     Axes all;
-    for (const Dim& dim : dims(value)) all.push_back(kept(dim.size, has_rule ? "result of " + node.target() : "operator " + node.target() + " has no rule"));
+    for (const Dim& dim : dims(value))
+      all.push_back(kept(dim.size, has_rule ? "result of " + node.target() : "operator " + node.target() + " has no rule"));
     define(value, std::move(all));
   }
   pass_positions_on(node, info);

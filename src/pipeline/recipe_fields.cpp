@@ -42,7 +42,8 @@ void visit_settings(FieldVisitor& visit, std::string& metric) {
   const MetricFacts& facts = metric_facts(metric);
   MetricSettings settings = metric_settings(metric);
   for (const MetricSetting& setting : facts.settings) {
-    visit(setting.name, settings.find(setting.name)->second, {.text = std::string(setting.text), .unit = std::string(setting.unit), .minimum = setting.least, .maximum = setting.most});
+    visit(setting.name, settings.find(setting.name)->second,
+          {.text = std::string(setting.text), .unit = std::string(setting.unit), .minimum = setting.least, .maximum = setting.most});
   }
   metric = metric_text(facts.name, settings);
 }
@@ -138,7 +139,11 @@ void EvaluateConfig::fields(FieldVisitor& visit) {
     inner.list({.size = metrics.size(),
                 .resize = [&](std::size_t size) { metrics.resize(size); },
                 .element = [&](std::size_t i, ValueVisitor& element) { describe_metric(element, metrics[i]); },
-                .prototype = [](ValueVisitor& element) { std::string metric; describe_metric(element, metric); }});
+                .prototype =
+                    [](ValueVisitor& element) {
+                      std::string metric;
+                      describe_metric(element, metric);
+                    }});
   });
   visit("batch", batch, {.text = "Examples at a time.", .unit = "examples", .minimum = 1, .maximum = 1048576});
   visit("baseline", baseline, {.text = "Name of the step that everything is compared with; empty: the model as it was loaded."});

@@ -51,7 +51,12 @@ int exit_status_of(const std::string& status) {
 Ranks& ranks_of(const RunOptions& options) { return options.ranks ? *options.ranks : alone(); }
 
 Run::Run(const Recipe& recipe, RunFolder folder, const RunOptions& options)
-    : recipe_(recipe), folder_(std::move(folder)), ranks_(ranks_of(options)), stop_(options.stop), prepared_(prepare_run(recipe)), baseline_(baseline_index(recipe)) {
+    : recipe_(recipe),
+      folder_(std::move(folder)),
+      ranks_(ranks_of(options)),
+      stop_(options.stop),
+      prepared_(prepare_run(recipe)),
+      baseline_(baseline_index(recipe)) {
   prepared_.resources.fingerprints = fingerprints_of(recipe, options.plugins);
   if (!options.cache.empty()) {
     cache_.emplace(options.cache);
@@ -87,7 +92,8 @@ void Run::begin_report() {
   report.started_at = utc_time("%Y-%m-%dT%H:%M:%SZ");
   for (const auto& entry : recipe_.overrides) report.overrides.push_back({entry.path, entry.value, entry.origin});
   report.notes = recipe_.notes;
-  if (!ranks_.is_alone()) report.notes.push_back(std::to_string(ranks_.size()) + " processes trained together, each with " + std::to_string(recipe_.threads) + " threads");
+  if (!ranks_.is_alone())
+    report.notes.push_back(std::to_string(ranks_.size()) + " processes trained together, each with " + std::to_string(recipe_.threads) + " threads");
   for (const auto& note : prepared_.resources.model_notes) {
     if (ranks_.is_first()) log_warning(note);
     report.notes.push_back(note);
@@ -204,14 +210,15 @@ Evaluation Run::measure_step() {
   record.parameters = parameter_count(model);
   record.macs = model_cost(model).macs;
   record.size_bytes = stored_file_bytes(model);
-  if (recipe_.evaluate.latency && record.index >= baseline_ && ranks_.is_first()) time_step(recipe_, model, record.index == baseline_ ? model : base_, record);
+  if (recipe_.evaluate.latency && record.index >= baseline_ && ranks_.is_first())
+    time_step(recipe_, model, record.index == baseline_ ? model : base_, record);
   if (!prepared_.resources.data.contains(Split::eval)) return {};
   Progress progress("step " + std::to_string(record.index) + " " + record.name);
-  auto evaluation = evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0,
-                                   [&](std::int64_t done, std::int64_t total) {
-                                     throw_if_interrupted();
-                                     progress.update("evaluate", done, total);
-                                   });
+  auto evaluation =
+      evaluate_model(model, &base_, *prepared_.resources.data.at(Split::eval), prepared_.resources, 0, [&](std::int64_t done, std::int64_t total) {
+        throw_if_interrupted();
+        progress.update("evaluate", done, total);
+      });
   record.metrics = evaluation.metrics;
   try_step(progress);
   return evaluation;
@@ -220,10 +227,11 @@ Evaluation Run::measure_step() {
 void Run::try_step(Progress& progress) {
   auto& record = state_.record;
   if (!record.robustness.empty() || !tries_robustness(recipe_, record.index)) return;
-  record.robustness = try_robustness(recipe_, prepared_.model, base_, prepared_.resources, [&](const std::string& test, std::int64_t done, std::int64_t total) {
-    throw_if_interrupted();
-    progress.update(test, done, total);
-  });
+  record.robustness =
+      try_robustness(recipe_, prepared_.model, base_, prepared_.resources, [&](const std::string& test, std::int64_t done, std::int64_t total) {
+        throw_if_interrupted();
+        progress.update(test, done, total);
+      });
   record.robustness_figures = figures_of(record.robustness);
 }
 

@@ -11,7 +11,9 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_period(char c) { return c == '.' || c == ','; }
 // ASCII punctuation but for apostrophe, comma, dash and period.
-bool stands_alone(char c) { return (c >= '{' && c <= '~') || (c >= '[' && c <= '`') || (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') || (c >= ':' && c <= '@') || c == '/'; }
+bool stands_alone(char c) {
+  return (c >= '{' && c <= '~') || (c >= '[' && c <= '`') || (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') || (c >= ':' && c <= '@') || c == '/';
+}
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
@@ -69,8 +71,10 @@ std::vector<std::string> bleu_tokens(std::string_view text) {
   replace_all(line, "&gt;", ">");
   std::string apart;
   for (const char c : " " + line + " ") apart += stands_alone(c) ? std::string{' ', c, ' '} : std::string(1, c);
-  apart = rewrite_pairs(apart, [](char a, char b) { return !is_digit(a) && is_period(b); }, [](char a, char b) { return std::string{a, ' ', b, ' '}; });
-  apart = rewrite_pairs(apart, [](char a, char b) { return is_period(a) && !is_digit(b); }, [](char a, char b) { return std::string{' ', a, ' ', b}; });
+  apart =
+      rewrite_pairs(apart, [](char a, char b) { return !is_digit(a) && is_period(b); }, [](char a, char b) { return std::string{a, ' ', b, ' '}; });
+  apart =
+      rewrite_pairs(apart, [](char a, char b) { return is_period(a) && !is_digit(b); }, [](char a, char b) { return std::string{' ', a, ' ', b}; });
   apart = rewrite_pairs(apart, [](char a, char b) { return is_digit(a) && b == '-'; }, [](char a, char b) { return std::string{a, ' ', b, ' '}; });
   return words_of(apart);
 }
@@ -112,7 +116,8 @@ double bleu(const BleuCounts& counts) {
   for (std::size_t n = 0; n < BleuCounts::kOrders; ++n) {
     if (counts.all[n] == 0) return 0;  // too short for this order
     if (counts.right[n] == 0) smoothing *= 2;
-    const double precision = counts.right[n] == 0 ? 1 / (smoothing * static_cast<double>(counts.all[n])) : static_cast<double>(counts.right[n]) / static_cast<double>(counts.all[n]);
+    const double precision = counts.right[n] == 0 ? 1 / (smoothing * static_cast<double>(counts.all[n]))
+                                                  : static_cast<double>(counts.right[n]) / static_cast<double>(counts.all[n]);
     logs += std::log(precision);
   }
   const double length = static_cast<double>(counts.length), wanted = static_cast<double>(counts.reference_length);

@@ -19,7 +19,7 @@ struct TokenizerFacts {
   SequenceTemplate single, pair;
   std::int64_t vocabulary = 0;  // ids are below it
   std::int32_t pad_id = 0;
-  std::int32_t end_id = 0;      // ends a text; pad_id in conversions that do not say
+  std::int32_t end_id = 0;  // ends a text; pad_id in conversions that do not say
 };
 
 class Tokenizer {

@@ -43,8 +43,8 @@ void check_labels(const at::Tensor& target, std::int64_t classes, const Batch& b
     if ((data[i] >= 0 && data[i] < classes) || data[i] == kNoLabel) continue;
     const auto example = static_cast<std::size_t>(i / std::max<std::int64_t>(labels.numel() / batch.target.size(0), 1));
     const auto where = example < batch.indices.size() ? " of example " + std::to_string(batch.indices[example]) : std::string();
-    throw Error(ErrorCode::data, "label " + std::to_string(data[i]) + where + " is out of range: the model has " +
-                                     std::to_string(classes) + " classes, counted from 0");
+    throw Error(ErrorCode::data, "label " + std::to_string(data[i]) + where + " is out of range: the model has " + std::to_string(classes) +
+                                     " classes, counted from 0");
   }
 }
 
@@ -55,7 +55,8 @@ std::string kind_of_labels(const Batch& batch) {
 }
 
 [[noreturn]] void throw_kind(const std::string& loss, const std::string& takes, const Batch& batch) {
-  throw Error(ErrorCode::data, "the loss `" + loss + "` takes " + takes + ", and the labels are " + kind_of_labels(batch), {}, "choose a loss for these labels, or leave `label_losses` out");
+  throw Error(ErrorCode::data, "the loss `" + loss + "` takes " + takes + ", and the labels are " + kind_of_labels(batch), {},
+              "choose a loss for these labels, or leave `label_losses` out");
 }
 
 // Scores and labels of classes, one row a position: [rows, classes] and [rows], those without a label left out.
@@ -134,7 +135,9 @@ at::Tensor as_numbers(const std::string& loss, const at::Tensor& output, const B
   return output.reshape(batch.target.sizes());
 }
 
-at::Tensor loss_of(const Mse&, const at::Tensor& output, const Batch& batch, double) { return at::mse_loss(as_numbers("mse", output, batch), batch.target); }
+at::Tensor loss_of(const Mse&, const at::Tensor& output, const Batch& batch, double) {
+  return at::mse_loss(as_numbers("mse", output, batch), batch.target);
+}
 
 at::Tensor loss_of(const SmoothL1& loss, const at::Tensor& output, const Batch& batch, double) {
   return at::smooth_l1_loss(as_numbers("smooth_l1", output, batch), batch.target, at::Reduction::Mean, loss.beta);
@@ -143,7 +146,9 @@ at::Tensor loss_of(const SmoothL1& loss, const at::Tensor& output, const Batch& 
 at::Tensor output_of(const std::vector<at::Tensor>& outputs, std::int64_t number, const Batch& batch) {
   if (number < 0) return matching_output(outputs, batch.target);
   if (static_cast<std::size_t>(number) < outputs.size()) return at_size_of(outputs[static_cast<std::size_t>(number)], batch.target);
-  throw Error(ErrorCode::data, "a loss is of output " + std::to_string(number) + ", and the model has " + std::to_string(outputs.size()) + ", counted from 0", {}, "inspect shows a model's outputs");
+  throw Error(ErrorCode::data,
+              "a loss is of output " + std::to_string(number) + ", and the model has " + std::to_string(outputs.size()) + ", counted from 0", {},
+              "inspect shows a model's outputs");
 }
 
 LabelLoss usual_loss(const Batch& batch) {

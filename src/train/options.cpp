@@ -67,7 +67,8 @@ void TrainOptions::fields(FieldVisitor& visit) {
   visit("optimizer", optimizer, {.text = "Optimiser."});
   visit("schedule", schedule, {.text = "Learning rate over the training."});
   visit("warmup_epochs", warmup_epochs, {.text = "Linear rise of the learning rate from 0.", .unit = "epochs", .minimum = 0});
-  visit("label_losses", label_losses, {.text = "What is minimised on labels, as a sum; empty: cross-entropy of classes, bce of several labels an example, mse of real numbers."});
+  visit("label_losses", label_losses,
+        {.text = "What is minimised on labels, as a sum; empty: cross-entropy of classes, bce of several labels an example, mse of real numbers."});
   visit("label_smoothing", label_smoothing, {.text = "Share of the target spread over all classes.", .unit = "fraction", .minimum = 0, .maximum = 1});
   visit("clip_norm", clip_norm, {.text = "Largest norm of all gradients together; larger ones are scaled down.", .minimum = 0});
   visit("weight_ema", weight_ema, {.text = "Decay per step of averaged weights, which become the result.", .minimum = 0, .maximum = 1});

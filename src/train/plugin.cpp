@@ -24,7 +24,8 @@ PassResult Training::run(Model& model, const Loss& loss, PassContext& context) c
   if (auto problems = check(model); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   const Objective objective = loss ? Objective([&](const std::vector<at::Tensor>& outputs, const Batch& batch) {
     return loss({.outputs = outputs, .inputs = batch.inputs, .target = batch.target});
-  }) : supervised_objective(options_->label_smoothing, options_->label_losses);
+  })
+                                   : supervised_objective(options_->label_smoothing, options_->label_losses);
   return run_training_step(model, *options_, context, [&](const TrainHooks& hooks) { return train(model, *options_, objective, hooks, context); });
 }
 

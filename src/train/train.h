@@ -43,8 +43,8 @@ struct TrainOptions {
   OptimizerConfig optimizer = Sgd{};
   ScheduleConfig schedule = CosineLr{};
   double warmup_epochs = 0;
-  std::vector<LabelLoss> label_losses;     // on labels, summed; empty: the labels decide (supervised_objective)
-  double label_smoothing = 0;        // of cross-entropy
+  std::vector<LabelLoss> label_losses;  // on labels, summed; empty: the labels decide (supervised_objective)
+  double label_smoothing = 0;           // of cross-entropy
   std::optional<double> clip_norm;
   std::optional<double> weight_ema;  // decay per step, e.g. 0.999; the averaged weights are the result
   std::int64_t accumulate = 1;       // batches per optimiser step

@@ -43,8 +43,11 @@ TEST(InspectData, ShowsExamplesLabelsLengthsAndCopies) {
 TEST(InspectData, NearestSeriesByTimeWarpingSayTheClass) {
   const TempFolder folder;
   spit(folder.file("T_TRAIN.csv"), "1,0,0,5,0,0\n2,0,0,0,0,0\n");
-  spit(folder.file("T_TEST.csv"), "1,0,5,0,0,0\n2,0,0,0.5,0,0\n1,0,0,0,5,0\n2,4,4,4,4,4\n");  // the last: 4 x 16 + 1 from the first, 5 x 16 from the second
-  spit(folder.file("recipe.yaml"), "version: 1\nmodel: {path: none.pt2}\ndata:\n  train: {format: series, path: ., split: train}\n  eval: {format: series, path: ., split: test}\n");
+  spit(folder.file("T_TEST.csv"),
+       "1,0,5,0,0,0\n2,0,0,0.5,0,0\n1,0,0,0,5,0\n2,4,4,4,4,4\n");  // the last: 4 x 16 + 1 from the first, 5 x 16 from the second
+  spit(folder.file("recipe.yaml"),
+       "version: 1\nmodel: {path: none.pt2}\ndata:\n  train: {format: series, path: ., split: train}\n  eval: {format: series, path: ., split: "
+       "test}\n");
   const auto result = run_program("inspect data " + folder.file("recipe.yaml") + " --dtw 0 --json");
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(nlohmann::json::parse(result.out).at("nearest_by_dtw").at("accuracy"), 0.75);

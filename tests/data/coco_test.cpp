@@ -10,15 +10,18 @@ namespace {
 using namespace test;
 
 void write_ramp(const fs::path& path, int width, int height) {
-  write_bmp(path, width, height, [](int x, int y) { return std::array<std::uint8_t, 3>{static_cast<std::uint8_t>(20 * x), static_cast<std::uint8_t>(20 * y), 7}; });
+  write_bmp(path, width, height,
+            [](int x, int y) { return std::array<std::uint8_t, 3>{static_cast<std::uint8_t>(20 * x), static_cast<std::uint8_t>(20 * y), 7}; });
 }
 
 std::string coco_file_with(const std::string& annotations) {
   return R"({"images": [{"id": 7, "file_name": "b.bmp", "width": 12, "height": 8}, {"id": 2, "file_name": "a.bmp", "width": 6, "height": 6}],)"
-         R"("categories": [{"id": 30, "name": "cat"}, {"id": 5, "name": "dog"}], "annotations": [)" + annotations + "]}";
+         R"("categories": [{"id": 30, "name": "cat"}, {"id": 5, "name": "dog"}], "annotations": [)" +
+         annotations + "]}";
 }
 
-const std::string kTwoBoxes = R"({"id": 1, "image_id": 7, "category_id": 30, "bbox": [1, 2, 3, 4], "area": 9.5, "iscrowd": 0}, {"id": 2, "image_id": 7, "category_id": 5, "bbox": [0, 0, 12.5, 8], "iscrowd": 1})";
+const std::string kTwoBoxes =
+    R"({"id": 1, "image_id": 7, "category_id": 30, "bbox": [1, 2, 3, 4], "area": 9.5, "iscrowd": 0}, {"id": 2, "image_id": 7, "category_id": 5, "bbox": [0, 0, 12.5, 8], "iscrowd": 1})";
 
 void write_coco(const fs::path& root, const std::string& annotations) {
   fs::create_directories(root / "annotations");
@@ -67,8 +70,10 @@ TEST(CocoErrors, NameTheAnnotation) {
   EXPECT_NE(error_with(R"({"image_id": 7, "category_id": 30, "bbox": [-5, 2, 6, 4]})").find("not inside"), std::string::npos);
   EXPECT_NE(error_with(R"({"image_id": 7, "category_id": 30, "bbox": [5, 2, -2, 4]})").find("not inside"), std::string::npos);
   EXPECT_NE(error_with(R"({"image_id": 7, "category_id": 30, "bbox": [1, 2, 3]})").find("no `bbox` of four numbers"), std::string::npos);
-  EXPECT_NE(error_with(R"({"image_id": 1, "category_id": 30, "bbox": [1, 2, 3, 4]})").find("an image that `images` does not list"), std::string::npos);
-  EXPECT_NE(error_with(R"({"image_id": 7, "category_id": 31, "bbox": [1, 2, 3, 4]})").find("a category that `categories` does not list"), std::string::npos);
+  EXPECT_NE(error_with(R"({"image_id": 1, "category_id": 30, "bbox": [1, 2, 3, 4]})").find("an image that `images` does not list"),
+            std::string::npos);
+  EXPECT_NE(error_with(R"({"image_id": 7, "category_id": 31, "bbox": [1, 2, 3, 4]})").find("a category that `categories` does not list"),
+            std::string::npos);
   EXPECT_NE(error_with(R"({"category_id": 31, "bbox": [1, 2, 3, 4]})").find("`image_id` is missing"), std::string::npos);
   EXPECT_NE(error_with("{").find("is no JSON"), std::string::npos);
 }
@@ -83,7 +88,8 @@ TEST(CocoErrors, OfFilesAndSettings) {
   config.split = "test";
   EXPECT_NE(error_of([&] { open_dataset(config, std::nullopt); }).find("has no annotations/instances_test.json"), std::string::npos);
   fs::remove(folder / "val/b.bmp");
-  EXPECT_NE(error_of([&] { open_dataset(coco_of(folder), std::nullopt); }).find("the image b.bmp of instances_val.json is not in"), std::string::npos);
+  EXPECT_NE(error_of([&] { open_dataset(coco_of(folder), std::nullopt); }).find("the image b.bmp of instances_val.json is not in"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -134,7 +134,8 @@ inline void write_png(const fs::path& path, int width, int height, int bits, int
   head.insert(head.end(), {static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(colour), 0, 0, 0});
   chunk("IHDR", head);
   Bytes palette;
-  for (int i = 0; i < 1 << std::min(bits, 8); ++i) palette.insert(palette.end(), {static_cast<std::uint8_t>(7 * i), static_cast<std::uint8_t>(255 - i), 3});
+  for (int i = 0; i < 1 << std::min(bits, 8); ++i)
+    palette.insert(palette.end(), {static_cast<std::uint8_t>(7 * i), static_cast<std::uint8_t>(255 - i), 3});
   if (colour == 3) chunk("PLTE", palette);
   const int samples = colour == 2 ? 3 : 1;  // of a pixel
   Bytes rows;

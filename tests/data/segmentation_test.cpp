@@ -15,9 +15,8 @@ int mask_class_at(int i, int x, int y) { return (i + x + 2 * y) % 4; }
 
 // The red channel of picture i is 10 more than 20 times the class.
 void write_masked_picture(const fs::path& root, int i) {
-  write_bmp(root / ("images/" + std::to_string(i) + ".bmp"), kWidth, kHeight, [i](int x, int y) {
-    return std::array<std::uint8_t, 3>{static_cast<std::uint8_t>(10 + 20 * mask_class_at(i, x, y)), 1, 2};
-  });
+  write_bmp(root / ("images/" + std::to_string(i) + ".bmp"), kWidth, kHeight,
+            [i](int x, int y) { return std::array<std::uint8_t, 3>{static_cast<std::uint8_t>(10 + 20 * mask_class_at(i, x, y)), 1, 2}; });
 }
 
 // Masks are grey of 8 and of 2 bits, and indexed of 8, 4 and 2 bits.
@@ -25,7 +24,8 @@ void write_segmentation(const fs::path& root) {
   constexpr int kForms[][2] = {{8, 0}, {2, 0}, {8, 3}, {4, 3}, {2, 3}};
   for (int i = 0; i < 5; ++i) {
     write_masked_picture(root, i);
-    write_png(root / ("masks/" + std::to_string(i) + ".png"), kWidth, kHeight, kForms[i][0], kForms[i][1], [i](int x, int y) { return mask_class_at(i, x, y); });
+    write_png(root / ("masks/" + std::to_string(i) + ".png"), kWidth, kHeight, kForms[i][0], kForms[i][1],
+              [i](int x, int y) { return mask_class_at(i, x, y); });
   }
 }
 
@@ -95,11 +95,13 @@ TEST(Segmentation, MasksAreResizedByTheNearestPixelAndCutAtTheCentre) {
   const auto target = open_dataset(config, std::nullopt)->batch(std::vector<std::int64_t>{0}, std::nullopt).target;
   ASSERT_EQ(target.sizes(), (std::vector<std::int64_t>{1, 2, 2}));
   for (int y = 0; y < 2; ++y) {
-    for (int x = 0; x < 2; ++x) EXPECT_EQ(target[0][y][x].item<std::int64_t>(), 10 * (2 * (x + 2) + 1) + 2 * (y + 1) + 1);  // rows 1 to 2 of 4, columns 2 to 3 of 6
+    for (int x = 0; x < 2; ++x)
+      EXPECT_EQ(target[0][y][x].item<std::int64_t>(), 10 * (2 * (x + 2) + 1) + 2 * (y + 1) + 1);  // rows 1 to 2 of 4, columns 2 to 3 of 6
   }
 }
 
-std::string segmentation_error(const std::function<void(const Folder& folder)>& write, const std::function<void(SplitConfig& config)>& change = [](SplitConfig&) {}) {
+std::string segmentation_error(
+    const std::function<void(const Folder& folder)>& write, const std::function<void(SplitConfig& config)>& change = [](SplitConfig&) {}) {
   const Folder folder;
   write_segmentation(folder / "train");
   write(folder);
@@ -112,14 +114,18 @@ std::string segmentation_error(const std::function<void(const Folder& folder)>& 
 }
 
 TEST(SegmentationErrors, NameTheFileAndTheRemedy) {
-  const auto size = segmentation_error([](const Folder& folder) { write_png(folder / "train/masks/2.png", 5, kHeight, 8, 0, [](int, int) { return 0; }); });
+  const auto size =
+      segmentation_error([](const Folder& folder) { write_png(folder / "train/masks/2.png", 5, kHeight, 8, 0, [](int, int) { return 0; }); });
   EXPECT_NE(size.find("masks/2.png has 5x4 pixels, its picture 6x4"), std::string::npos) << size;
   const auto missing = segmentation_error([](const Folder& folder) { fs::remove(folder / "train/masks/1.png"); });
   EXPECT_NE(missing.find("1 of 5 pictures have no mask in"), std::string::npos) << missing;
   EXPECT_NE(missing.find(": 1.bmp"), std::string::npos) << missing;
-  const auto coloured = segmentation_error([](const Folder& folder) { write_png(folder / "train/masks/0.png", kWidth, kHeight, 8, 2, [](int, int) { return 0; }); });
-  EXPECT_NE(coloured.find("0.png: a mask has one grey value or one place in a palette for each pixel, and this one has colours"), std::string::npos) << coloured;
-  const auto deep = segmentation_error([](const Folder& folder) { write_png(folder / "train/masks/0.png", kWidth, kHeight, 16, 0, [](int, int) { return 0; }); });
+  const auto coloured =
+      segmentation_error([](const Folder& folder) { write_png(folder / "train/masks/0.png", kWidth, kHeight, 8, 2, [](int, int) { return 0; }); });
+  EXPECT_NE(coloured.find("0.png: a mask has one grey value or one place in a palette for each pixel, and this one has colours"), std::string::npos)
+      << coloured;
+  const auto deep =
+      segmentation_error([](const Folder& folder) { write_png(folder / "train/masks/0.png", kWidth, kHeight, 16, 0, [](int, int) { return 0; }); });
   EXPECT_NE(deep.find("at most 8 bits"), std::string::npos) << deep;
   const auto twice = segmentation_error([](const Folder& folder) { fs::copy_file(folder / "train/images/0.bmp", folder / "train/images/0.jpg"); });
   EXPECT_NE(twice.find("two pictures have the mask"), std::string::npos) << twice;
@@ -130,8 +136,13 @@ TEST(SegmentationErrors, NameTheFileAndTheRemedy) {
 TEST(SegmentationErrors, WhatWouldLeaveMasksBehindIsRefused) {
   const auto nothing = [](const Folder&) {};
   EXPECT_NE(segmentation_error(nothing, [](SplitConfig& config) { config.augment = {Mixup{}}; }).find("masks"), std::string::npos);
-  EXPECT_NE(segmentation_error(nothing, [](SplitConfig& config) { config.augment = {RandomCorruption{.kinds = {"rotation"}}}; }).find("rotation"), std::string::npos);
-  EXPECT_NE(segmentation_error(nothing, [](SplitConfig& config) { config.corruption = AppliedCorruption{.name = "rotation", .severity = 1, .seed = 0, .synonyms = {}}; }).find("rotation"), std::string::npos);
+  EXPECT_NE(segmentation_error(nothing, [](SplitConfig& config) { config.augment = {RandomCorruption{.kinds = {"rotation"}}}; }).find("rotation"),
+            std::string::npos);
+  EXPECT_NE(
+      segmentation_error(
+          nothing, [](SplitConfig& config) { config.corruption = AppliedCorruption{.name = "rotation", .severity = 1, .seed = 0, .synonyms = {}}; })
+          .find("rotation"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -41,12 +41,16 @@ TEST(Series, OfSeveralChannelsLieAsTheModelTakesThem) {
 
 TEST(Series, OfArffFilesAreRowsOrRelational) {
   const Folder folder;
-  write_text(folder / "one.arff", "%about\n@Relation one\n@attribute att1 numeric\n@attribute att2 numeric\n@attribute target {-1, 1}\n\n@data\n0.5,1.5,1\n2,3,-1\n");
+  write_text(folder / "one.arff",
+             "%about\n@Relation one\n@attribute att1 numeric\n@attribute att2 numeric\n@attribute target {-1, 1}\n\n@data\n0.5,1.5,1\n2,3,-1\n");
   const auto one = open_dataset(series_of((folder / "one.arff").string()), std::nullopt);
   EXPECT_TRUE(series_inputs(*one).equal(at::tensor({0.5F, 1.5F, 2.0F, 3.0F}).reshape({2, 1, 2})));
   EXPECT_EQ(labels_of(one->batch(all_of(*one), std::nullopt)), (std::vector<std::int64_t>{1, 0}));
-  write_text(folder / "many.arff", "@relation many\n@attribute series relational\n@attribute a1 numeric\n@attribute a2 numeric\n@end series\n@attribute class {x,y}\n@data\n'1,2\\n3,4',y\n");
-  EXPECT_TRUE(series_inputs(*open_dataset(series_of((folder / "many.arff").string()), std::nullopt)).equal(at::tensor({1.0F, 2.0F, 3.0F, 4.0F}).reshape({1, 2, 2})));
+  write_text(folder / "many.arff",
+             "@relation many\n@attribute series relational\n@attribute a1 numeric\n@attribute a2 numeric\n@end series\n@attribute class "
+             "{x,y}\n@data\n'1,2\\n3,4',y\n");
+  EXPECT_TRUE(series_inputs(*open_dataset(series_of((folder / "many.arff").string()), std::nullopt))
+                  .equal(at::tensor({1.0F, 2.0F, 3.0F, 4.0F}).reshape({1, 2, 2})));
 }
 
 // A table lists no labels: both splits are numbered by the labels of both.
@@ -54,13 +58,15 @@ TEST(Series, OfTablesHaveTheLabelFirst) {
   const Folder folder;
   write_text(folder / "T_TRAIN.tsv", "10\t1\t2\n2\t3\t4\n");
   write_text(folder / "T_TEST.tsv", "1.0000000e+00\t5\t6\n");
-  const auto train = open_dataset(series_of(folder.string(), "train"), std::nullopt), test = open_dataset(series_of(folder.string(), "test"), std::nullopt);
+  const auto train = open_dataset(series_of(folder.string(), "train"), std::nullopt),
+             test = open_dataset(series_of(folder.string(), "test"), std::nullopt);
   EXPECT_EQ(train->info().class_names, (std::vector<std::string>{"1", "2", "10"}));
   EXPECT_EQ(test->info().class_names, train->info().class_names);
   EXPECT_EQ(labels_of(train->batch(all_of(*train), std::nullopt)), (std::vector<std::int64_t>{2, 1}));
   EXPECT_EQ(labels_of(test->batch(all_of(*test), std::nullopt)), (std::vector<std::int64_t>{0}));
   write_text(folder / "blank.txt", "  1  0.5 0.25\n");
-  EXPECT_TRUE(series_inputs(*open_dataset(series_of((folder / "blank.txt").string()), std::nullopt)).equal(at::tensor({0.5F, 0.25F}).reshape({1, 1, 2})));
+  EXPECT_TRUE(
+      series_inputs(*open_dataset(series_of((folder / "blank.txt").string()), std::nullopt)).equal(at::tensor({0.5F, 0.25F}).reshape({1, 1, 2})));
 }
 
 TEST(Series, NumbersAreTargetsOfRegressions) {
@@ -79,7 +85,8 @@ TEST(Series, AreNormalisedCutAndFilled) {
   const auto dataset = open_dataset(config, std::nullopt);
   const float z = std::sqrt(1.5F);
   EXPECT_TRUE(series_inputs(*dataset).allclose(at::tensor({-z, 0.0F, z, 0.0F, 0.0F, 0.0F}).reshape({2, 1, 3}), 0, 1e-6));
-  EXPECT_EQ(dataset->info().notes, (std::vector<std::string>{"1 of 2 series are cut to 3 steps", "1 of 2 series are filled up to 3 steps with zeros"}));
+  EXPECT_EQ(dataset->info().notes,
+            (std::vector<std::string>{"1 of 2 series are cut to 3 steps", "1 of 2 series are filled up to 3 steps with zeros"}));
 }
 
 TEST(Series, WindowsKeepTheirSeriesLabel) {

@@ -1,6 +1,6 @@
 // Real time series of the UCR archive: the nearest training series is right as often as the archive says.
-// What the files are read as is thereby checked, too. source: "UCR Time Series Classification Archive", 2018, DataSummary.csv: error rates of 1-NN with Euclidean distance and with
-// DTW without a window.
+// What the files are read as is thereby checked, too. source: "UCR Time Series Classification Archive", 2018, DataSummary.csv: error rates of 1-NN
+// with Euclidean distance and with DTW without a window.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -40,7 +40,8 @@ TEST(Archive, NearestSeriesAreRightAsOftenAsPublished) {
     const char* name;
     double euclidean, warped;
   };
-  for (const auto& [name, euclidean, warped] : {Published{"GunPoint", 0.0867, 0.0933}, Published{"ECG200", 0.12, 0.23}, Published{"ItalyPowerDemand", 0.0447, 0.0496}}) {
+  for (const auto& [name, euclidean, warped] :
+       {Published{"GunPoint", 0.0867, 0.0933}, Published{"ECG200", 0.12, 0.23}, Published{"ItalyPowerDemand", 0.0447, 0.0496}}) {
     const std::string folder = test::data_file(std::string("ucr/") + name);
     if (!std::filesystem::exists(folder)) GTEST_SKIP() << test::data_missing(std::string("ucr/") + name);
     const Series known = archived(folder, "train"), asked = archived(folder, "test");

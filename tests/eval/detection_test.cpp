@@ -18,16 +18,25 @@ using Json = nlohmann::json;
 std::vector<PictureBoxes> pictures_of(const Json& scene) {
   std::vector<PictureBoxes> pictures(scene.at("pictures").get<std::size_t>());
   const auto box_in = [](const Json& row) { return Box{row[2].get<double>(), row[3].get<double>(), row[4].get<double>(), row[5].get<double>()}; };
-  for (const auto& row : scene.at("truth")) pictures[row[0].get<std::size_t>()].truth.push_back({box_in(row), row[1].get<std::int64_t>(), row[6].get<double>(), row[7].get<int>() != 0});
-  for (const auto& row : scene.at("found")) pictures[row[0].get<std::size_t>()].found.push_back({box_in(row), row[6].get<double>(), row[1].get<std::int64_t>()});
+  for (const auto& row : scene.at("truth"))
+    pictures[row[0].get<std::size_t>()].truth.push_back({box_in(row), row[1].get<std::int64_t>(), row[6].get<double>(), row[7].get<int>() != 0});
+  for (const auto& row : scene.at("found"))
+    pictures[row[0].get<std::size_t>()].found.push_back({box_in(row), row[6].get<double>(), row[1].get<std::int64_t>()});
   return pictures;
 }
 
 TEST(Detection, EqualsTheRecordedScores) {
   for (const auto& scene : Json::parse(read_file(DSC_SOURCE_DIR "/tests/fixtures/detection.json"))) {
     const auto scores = coco_scores(pictures_of(scene), scene.at("categories").get<std::int64_t>());
-    const std::map<std::string, double> found{{"map", scores.map}, {"map_50", scores.map_50}, {"map_75", scores.map_75}, {"map_small", scores.map_small}, {"map_medium", scores.map_medium},
-                                              {"map_large", scores.map_large}, {"mar_1", scores.mar_1}, {"mar_10", scores.mar_10}, {"mar_100", scores.mar_100}};
+    const std::map<std::string, double> found{{"map", scores.map},
+                                              {"map_50", scores.map_50},
+                                              {"map_75", scores.map_75},
+                                              {"map_small", scores.map_small},
+                                              {"map_medium", scores.map_medium},
+                                              {"map_large", scores.map_large},
+                                              {"mar_1", scores.mar_1},
+                                              {"mar_10", scores.mar_10},
+                                              {"mar_100", scores.mar_100}};
     for (const auto& [name, value] : scene.at("scores").items()) EXPECT_NEAR(found.at(name), value.get<double>(), 1e-9) << name;
   }
 }
@@ -57,7 +66,8 @@ class Pictures : public Dataset {
   const DatasetInfo& info() const override { return info_; }
   const DetectionKey* detections() const override { return &key_; }
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {
-    return {.inputs = {at::zeros({static_cast<std::int64_t>(indices.size()), 3, 40, 40})}, .indices = {indices.begin(), indices.end()}};  // stretched by 2 and 4
+    return {.inputs = {at::zeros({static_cast<std::int64_t>(indices.size()), 3, 40, 40})},
+            .indices = {indices.begin(), indices.end()}};  // stretched by 2 and 4
   }
 
  private:

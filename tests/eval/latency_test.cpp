@@ -103,9 +103,11 @@ TEST(TrainingBench, BooksBackwardToTheNodeThatMadeIt) {
     operations.push_back(layer.operation);
     booked_ms += layer.forward_ms + layer.backward_ms;
     EXPECT_EQ(layer.forward_ms > 0, layer.operation != "(gradients)") << layer.operation;
-    EXPECT_EQ(layer.backward_ms > 0, layer.operation == "aten.linear.default" || layer.operation == "(loss)" || layer.operation == "(gradients)") << layer.operation;
+    EXPECT_EQ(layer.backward_ms > 0, layer.operation == "aten.linear.default" || layer.operation == "(loss)" || layer.operation == "(gradients)")
+        << layer.operation;
   }
-  EXPECT_EQ(operations, (std::vector<std::string>{"aten.tanh.default", "aten.linear.default", "aten.linear.default", "(loss)", "(gradients)", "(optimizer)"}));
+  EXPECT_EQ(operations,
+            (std::vector<std::string>{"aten.tanh.default", "aten.linear.default", "aten.linear.default", "(loss)", "(gradients)", "(optimizer)"}));
   EXPECT_EQ(result.layers[0].module, "act");
   EXPECT_LE(booked_ms, result.profiled_ms);
 }

@@ -17,8 +17,17 @@ constexpr std::int64_t kChannels = 11;
 at::Tensor picture() { return at::randn({4, kChannels, 8, 8}).contiguous(at::MemoryFormat::ChannelsLast); }
 
 at::Tensor rectified_norm(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& addend) {
-  std::vector<c10::IValue> stack{x, weight, at::zeros({kChannels}), at::zeros({kChannels}), at::ones({kChannels}), true, 0.1, 1e-5, false,
-                                 addend ? c10::IValue(*addend) : c10::IValue(), std::numeric_limits<double>::infinity()};
+  std::vector<c10::IValue> stack{x,
+                                 weight,
+                                 at::zeros({kChannels}),
+                                 at::zeros({kChannels}),
+                                 at::ones({kChannels}),
+                                 true,
+                                 0.1,
+                                 1e-5,
+                                 false,
+                                 addend ? c10::IValue(*addend) : c10::IValue(),
+                                 std::numeric_limits<double>::infinity()};
   rectified_batch_norm(stack);
   return stack.at(0).toTensor();
 }

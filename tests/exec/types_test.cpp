@@ -201,7 +201,8 @@ TEST(ExampleInputs, IndicesAreFollowedThroughWhatPartsAndJoinsThem) {
   %y: f32[50, 4] = aten.index_select.default(self=%x, dim=0, index=%f)
   output %y
 }
-)text")[1], 0, 6);
+)text")[1],
+                0, 6);
 }
 
 TEST(ExampleInputs, BagsBeginInOrder) {
@@ -235,7 +236,9 @@ TEST(ExampleInputs, MasksHideTheLastPositionOnly) {
   EXPECT_TRUE(mask_of("  %n: bool[s0{2}, 5] = aten.logical_not.default(self=%m)\n  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, mask=%n, value=-1e9)\n").equal(shown));
   EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.where.ScalarOther(condition=%m, self=%s, other=-1e9)\n").equal(shown));
   EXPECT_TRUE(mask_of("  %y: f32[s0{2}, 5] = aten.where.ScalarSelf(condition=%m, self=-1e9, other=%s)\n").equal(hidden));
-  EXPECT_TRUE(mask_of("  %b: bool[s0{2}, 5] = aten.__and__.Tensor(self=%m, other=%m)\n  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, mask=%b, value=-1e9)\n").equal(hidden));
+  EXPECT_TRUE(mask_of("  %b: bool[s0{2}, 5] = aten.__and__.Tensor(self=%m, other=%m)\n  %y: f32[s0{2}, 5] = aten.masked_fill.Scalar(self=%s, "
+                      "mask=%b, value=-1e9)\n")
+                  .equal(hidden));
   const auto unknown = mask_of("  %y: f32[s0{2}, 5] = aten.where.self(condition=%m, self=%s, other=%s)\n");
   EXPECT_TRUE(unknown.any(1).all().item<bool>());
   EXPECT_FALSE(unknown.all(1).any().item<bool>());

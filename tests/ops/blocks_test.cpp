@@ -96,7 +96,8 @@ TEST(OpenAttention, SharesKeyHeadsAndScales) {
 TEST(OpenAttention, TakesAScaleThatIsWritten1) {
   ModelBuilder build(1);
   auto *q = build.input("q", {2, 6, 8}), *k = build.input("k", {2, 6, 8}), *v = build.input("v", {2, 6, 8});
-  expect_same_when_opened(build.finish(build.node("aten.scaled_dot_product_attention.default", {{"query", q}, {"key", k}, {"value", v}, {"scale", std::int64_t{1}}}, {2, 6, 8})));
+  expect_same_when_opened(build.finish(
+      build.node("aten.scaled_dot_product_attention.default", {{"query", q}, {"key", k}, {"value", v}, {"scale", std::int64_t{1}}}, {2, 6, 8})));
 }
 
 }  // namespace

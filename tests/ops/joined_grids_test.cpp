@@ -26,9 +26,11 @@ std::map<std::string, std::pair<Names, Names>> joined(Graph& graph) {
 }
 
 std::string graph_of(const std::string& body) {
-  return "graph {\n  param %w \"w\": f32[8, 8, 3, 3]\n  param %v \"v\": f32[8, 4, 3, 3]\n  param %u \"u\": f32[4, 16, 1, 1]\n  input %x: f32[2, 8, 8, 8]\n"
+  return "graph {\n  param %w \"w\": f32[8, 8, 3, 3]\n  param %v \"v\": f32[8, 4, 3, 3]\n  param %u \"u\": f32[4, 16, 1, 1]\n  input %x: f32[2, 8, "
+         "8, 8]\n"
          "  %a: f32[2, 8, 8, 8] = aten.conv2d.default(input=%x, weight=%w, bias=None, stride=[1, 1], padding=[1, 1])\n"
-         "  %s: f32[2, 8, 8, 8] = aten.silu.default(self=%a)\n" + body + "}";
+         "  %s: f32[2, 8, 8, 8] = aten.silu.default(self=%a)\n" +
+         body + "}";
 }
 
 // A split whose second part goes through a convolution and into the concatenation as well.

@@ -13,8 +13,8 @@ namespace {
 
 TEST(OpInfo, EveryOperatorHasOneRow) {
   std::set<std::string_view> names;
-  for (const auto& family : {attention_ops(), conv_ops(), create_ops(), elementwise_ops(), index_ops(), join_ops(), linear_ops(), norm_ops(), pool_ops(), recurrent_ops(),
-                             reduce_ops(), shape_ops(), view_ops()}) {
+  for (const auto& family : {attention_ops(), conv_ops(), create_ops(), elementwise_ops(), index_ops(), join_ops(), linear_ops(), norm_ops(),
+                             pool_ops(), recurrent_ops(), reduce_ops(), shape_ops(), view_ops()}) {
     for (const OpInfo& info : family) EXPECT_TRUE(names.insert(info.op).second) << info.op;
   }
 }

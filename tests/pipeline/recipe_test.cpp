@@ -88,7 +88,9 @@ TEST_F(RecipeTest, ResolvedRecipeLoadsToTheSameText) {
 // A metric is known by one text to gates, reports and other runs.
 TEST_F(RecipeTest, MetricsHaveSettings) {
   const std::string head = "version: 1\nmodel: {path: m.pt2}\ndata: {eval: {format: series, path: d, split: test}}\n";
-  const auto recipe = load(head + "evaluate: {metrics: [top1, dtw, {dtw: {band: 10}}, {false_alarms: {recall: 0.98, threshold: 0.5}}]}\ngates: {dtw(band=10): {max: 3}}\n");
+  const auto recipe =
+      load(head +
+           "evaluate: {metrics: [top1, dtw, {dtw: {band: 10}}, {false_alarms: {recall: 0.98, threshold: 0.5}}]}\ngates: {dtw(band=10): {max: 3}}\n");
   EXPECT_EQ(recipe.evaluate.metrics, (std::vector<std::string>{"top1", "dtw", "dtw(band=10)", "false_alarms(recall=0.98)"}));
   EXPECT_EQ(load(dump_recipe(recipe)).evaluate.metrics, recipe.evaluate.metrics);
   EXPECT_THROW(load(head + "evaluate: {metrics: [{dtw: {radius: 10}}]}\n"), Error);

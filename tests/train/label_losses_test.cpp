@@ -139,8 +139,8 @@ TEST(LabelLosses, AreSummedOverOutputs) {
   auxiliary.output = 1;
   Dice half;
   half.weight = 0.5;
-  EXPECT_NEAR(value({CrossEntropy{}, half, auxiliary}, {pixels.scores, other}, batch), value({}, {pixels.scores}, batch) + 0.5 * value({Dice{}}, {pixels.scores}, batch) + 0.4 * value({}, {other}, batch),
-              1e-6);
+  EXPECT_NEAR(value({CrossEntropy{}, half, auxiliary}, {pixels.scores, other}, batch),
+              value({}, {pixels.scores}, batch) + 0.5 * value({Dice{}}, {pixels.scores}, batch) + 0.4 * value({}, {other}, batch), 1e-6);
 }
 
 TEST(LabelLosses, GradientsReachTheScoresOfDiceAndFocal) {
@@ -152,19 +152,26 @@ TEST(LabelLosses, GradientsReachTheScoresOfDiceAndFocal) {
       at::Tensor up = scores.detach().clone(), down = up.clone();
       up[i][1] += step;
       down[i][1] -= step;
-      EXPECT_NEAR(scores.grad()[i][1].item<double>(), (value({loss}, {up}, labelled_batch(labels)) - value({loss}, {down}, labelled_batch(labels))) / (2 * step), 1e-3);
+      EXPECT_NEAR(scores.grad()[i][1].item<double>(),
+                  (value({loss}, {up}, labelled_batch(labels)) - value({loss}, {down}, labelled_batch(labels))) / (2 * step), 1e-3);
     }
   }
 }
 
 TEST(LabelLossErrors, SayWhatTheLabelsAre) {
   const auto scores = test::noise({4, 3}, 2), numbers = test::noise({4, 3}, 3), classes = at::zeros({4}, at::kLong);
-  EXPECT_NE(error_of([&] { value({Dice{}}, {scores}, labelled_batch(numbers)); }).to_text().find("`dice` takes classes, and the labels are real numbers"), std::string::npos);
-  EXPECT_NE(error_of([&] { value({SmoothL1{}}, {scores}, labelled_batch(classes)); }).to_text().find("`smooth_l1` takes real numbers, and the labels are classes"), std::string::npos);
+  EXPECT_NE(
+      error_of([&] { value({Dice{}}, {scores}, labelled_batch(numbers)); }).to_text().find("`dice` takes classes, and the labels are real numbers"),
+      std::string::npos);
+  EXPECT_NE(error_of([&] { value({SmoothL1{}}, {scores}, labelled_batch(classes)); })
+                .to_text()
+                .find("`smooth_l1` takes real numbers, and the labels are classes"),
+            std::string::npos);
   EXPECT_EQ(error_of([&] { value({Focal{}}, {scores}, labelled_batch(at::full({4}, 3, at::kLong))); }).code(), ErrorCode::data);
   Mse missing;
   missing.output = 2;
-  EXPECT_NE(error_of([&] { value({missing}, {scores}, labelled_batch(numbers)); }).to_text().find("output 2, and the model has 1"), std::string::npos);
+  EXPECT_NE(error_of([&] { value({missing}, {scores}, labelled_batch(numbers)); }).to_text().find("output 2, and the model has 1"),
+            std::string::npos);
 }
 
 }  // namespace

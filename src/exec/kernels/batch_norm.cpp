@@ -83,8 +83,10 @@ T* to_write(at::Tensor& x) {
 // body(float{} or std::uint16_t{})
 template <class Body>
 void with_element(const at::Tensor& x, Body body) {
-  if (x.scalar_type() == at::kFloat) body(float{});
-  else body(std::uint16_t{});
+  if (x.scalar_type() == at::kFloat)
+    body(float{});
+  else
+    body(std::uint16_t{});
 }
 
 Doubles doubles(const at::Tensor& x) {
@@ -146,8 +148,10 @@ at::Tensor map_forward(const at::Tensor& x, const std::optional<at::Tensor>& add
     rows.for_blocks([&](std::size_t begin, std::size_t size) {
       const T* from = elements<T>(x) + begin;
       T* to = to_write<T>(y) + begin;
-      if (addend) kernels::scale_and_join(from, elements<T>(*addend) + begin, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
-      else kernels::scale_and_add(from, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
+      if (addend)
+        kernels::scale_and_join(from, elements<T>(*addend) + begin, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
+      else
+        kernels::scale_and_add(from, to, size, rows.period, affine.scale.data(), affine.offset.data(), range);
     });
   });
   return y;
@@ -158,7 +162,9 @@ at::Tensor gradient_inside(const at::Tensor& y, const at::Tensor& dy, kernels::R
   const Rows rows(y);
   at::Tensor dz = at::empty_like(y);
   with_element(y, [&]<class T>(T) {
-    rows.for_blocks([&](std::size_t begin, std::size_t size) { kernels::pass_inside(elements<T>(y) + begin, elements<T>(dy) + begin, to_write<T>(dz) + begin, size, range); });
+    rows.for_blocks([&](std::size_t begin, std::size_t size) {
+      kernels::pass_inside(elements<T>(y) + begin, elements<T>(dy) + begin, to_write<T>(dz) + begin, size, range);
+    });
   });
   return dz;
 }
@@ -169,8 +175,8 @@ struct NormGradients {
   at::Tensor x;  // undefined: not wanted
 };
 
-NormGradients gradients_of(const at::Tensor& x, const at::Tensor& dy, const Affine& affine, kernels::Range range, const Doubles& w, const Doubles& m, const Doubles& r,
-                           double count, Ranks& ranks, bool wants_x) {
+NormGradients gradients_of(const at::Tensor& x, const at::Tensor& dy, const Affine& affine, kernels::Range range, const Doubles& w, const Doubles& m,
+                           const Doubles& r, double count, Ranks& ranks, bool wants_x) {
   const Rows rows(x);
   const Floats means = rows.repeat(m);
   Doubles sum, product;
@@ -193,7 +199,8 @@ NormGradients gradients_of(const at::Tensor& x, const at::Tensor& dy, const Affi
   const Floats a = rows.repeat(of_dz), b = rows.repeat(of_x), c = rows.repeat(offset);
   with_element(x, [&]<class T>(T) {
     rows.for_blocks([&](std::size_t begin, std::size_t size) {
-      kernels::combine(elements<T>(x) + begin, elements<T>(dy) + begin, to_write<T>(found.x) + begin, size, rows.period, affine.map(range), a.data(), b.data(), c.data());
+      kernels::combine(elements<T>(x) + begin, elements<T>(dy) + begin, to_write<T>(found.x) + begin, size, rows.period, affine.map(range), a.data(),
+                       b.data(), c.data());
     });
   });
   return found;
@@ -233,8 +240,8 @@ class Normalise : public torch::autograd::Function<Normalise> {
       dy = addend_gradient = gradient_inside(y, dy, range);
       range = kEverything;
     }
-    const NormGradients found = gradients_of(x, dy, affine, range, w, m, r, data.at("count").toDouble(), *reinterpret_cast<Ranks*>(data.at("ranks").toInt()),
-                                             context->needs_input_grad(0));
+    const NormGradients found = gradients_of(x, dy, affine, range, w, m, r, data.at("count").toDouble(),
+                                             *reinterpret_cast<Ranks*>(data.at("ranks").toInt()), context->needs_input_grad(0));
     const at::ScalarType type = saved.at(1).scalar_type();
     return {found.x, tensor_of(found.weight, type), tensor_of(found.bias, type), {}, {}, addend_gradient, {}, {}, {}, {}, {}};
   }
@@ -285,10 +292,12 @@ at::Tensor normalise(const BatchNorm& norm, Ranks& ranks) {
   RemadeValues* values = RemadeValues::current();
   // What is made again from something that is made again itself would need a chain of passes: every second sum is kept.
   const bool remade = values && norm.rectifier && !(addend && values->has(*addend));
-  at::Tensor y = Normalise::apply(x, weight, bias, mean, inverse, addend, static_cast<double>(range.low), static_cast<double>(range.high), count, &ranks, remade);
+  at::Tensor y = Normalise::apply(x, weight, bias, mean, inverse, addend, static_cast<double>(range.low), static_cast<double>(range.high), count,
+                                  &ranks, remade);
   if (remade) {
     values->add(y, [x = x.detach(), addend = addend ? std::optional(addend->detach()) : std::nullopt,
-                    affine = Affine(Rows(x), doubles(weight), doubles(bias), doubles(mean), doubles(inverse)), range] { return map_forward(x, addend, affine, range); });
+                    affine = Affine(Rows(x), doubles(weight), doubles(bias), doubles(mean), doubles(inverse)),
+                    range] { return map_forward(x, addend, affine, range); });
   }
   return y;
 }

@@ -1,11 +1,11 @@
-// Batch norm in training over NHWC tensors in bf16, and in f32 before a rectifier, with any number of channels, and with the addition and the rectifier that
-// follow it in the same passes over memory.
+// Batch norm in training over NHWC tensors in bf16, and in f32 before a rectifier, with any number of channels, and with the addition and the
+// rectifier that follow it in the same passes over memory.
 //
 // LibTorch's kernel is fast only where the channels fill its vectors: 128 x 11 x 32 x 32 took 16 ms backward where 16
 // channels took 0.9 ms, and pruned networks have such widths. Multiples of 16 are left to LibTorch, whose threads then need
-// less waking (a step of ResNet-56 on two threads: 267 ms against 300 ms), unless a rectifier follows. Statistics are summed in float over blocks and in double
-// beyond, in an order that no number of threads changes.
-// Source: Ioffe and Szegedy 2015 (arXiv:1502.03167), algorithm 1 and the gradients of section 3.
+// less waking (a step of ResNet-56 on two threads: 267 ms against 300 ms), unless a rectifier follows. Statistics are summed in float over blocks and
+// in double beyond, in an order that no number of threads changes. Source: Ioffe and Szegedy 2015 (arXiv:1502.03167), algorithm 1 and the gradients
+// of section 3.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -9,7 +9,8 @@ namespace {
 DSC_LOOP float clamp(float z, float low, float high) { return z < low ? low : high < z ? high : z; }
 
 template <class T>
-DSC_LOOP void sum_moments(const T* __restrict x, std::size_t size, std::size_t period, const float* __restrict shift, float* __restrict sum, float* __restrict square) {
+DSC_LOOP void sum_moments(const T* __restrict x, std::size_t size, std::size_t period, const float* __restrict shift, float* __restrict sum,
+                          float* __restrict square) {
   for (std::size_t i = 0; i < size; i += period) {
     const std::size_t count = size - i < period ? size - i : period;
     for (std::size_t j = 0; j < count; ++j) {
@@ -21,8 +22,8 @@ DSC_LOOP void sum_moments(const T* __restrict x, std::size_t size, std::size_t p
 }
 
 template <class T>
-DSC_LOOP void map_rows(const T* __restrict x, T* __restrict y, std::size_t size, std::size_t period, const float* __restrict scale, const float* __restrict offset,
-                       Range range) {
+DSC_LOOP void map_rows(const T* __restrict x, T* __restrict y, std::size_t size, std::size_t period, const float* __restrict scale,
+                       const float* __restrict offset, Range range) {
   const float low = range.low, high = range.high;
   for (std::size_t i = 0; i < size; i += period) {
     const std::size_t count = size - i < period ? size - i : period;
@@ -31,8 +32,8 @@ DSC_LOOP void map_rows(const T* __restrict x, T* __restrict y, std::size_t size,
 }
 
 template <class T>
-DSC_LOOP void map_and_join(const T* __restrict x, const T* __restrict addend, T* __restrict y, std::size_t size, std::size_t period, const float* __restrict scale,
-                           const float* __restrict offset, Range range) {
+DSC_LOOP void map_and_join(const T* __restrict x, const T* __restrict addend, T* __restrict y, std::size_t size, std::size_t period,
+                           const float* __restrict scale, const float* __restrict offset, Range range) {
   const float low = range.low, high = range.high;
   for (std::size_t i = 0; i < size; i += period) {
     const std::size_t count = size - i < period ? size - i : period;
@@ -84,30 +85,40 @@ DSC_VECTORISED void add_moments(const std::uint16_t* x, std::size_t size, std::s
 DSC_VECTORISED void add_moments(const float* x, std::size_t size, std::size_t period, const float* shift, float* sum, float* square) {
   sum_moments(x, size, period, shift, sum, square);
 }
-DSC_VECTORISED void scale_and_add(const std::uint16_t* x, std::uint16_t* y, std::size_t size, std::size_t period, const float* scale, const float* offset, Range range) {
+DSC_VECTORISED void scale_and_add(const std::uint16_t* x, std::uint16_t* y, std::size_t size, std::size_t period, const float* scale,
+                                  const float* offset, Range range) {
   map_rows(x, y, size, period, scale, offset, range);
 }
-DSC_VECTORISED void scale_and_add(const float* x, float* y, std::size_t size, std::size_t period, const float* scale, const float* offset, Range range) {
+DSC_VECTORISED void scale_and_add(const float* x, float* y, std::size_t size, std::size_t period, const float* scale, const float* offset,
+                                  Range range) {
   map_rows(x, y, size, period, scale, offset, range);
 }
-DSC_VECTORISED void scale_and_join(const std::uint16_t* x, const std::uint16_t* addend, std::uint16_t* y, std::size_t size, std::size_t period, const float* scale, const float* offset, Range range) {
+DSC_VECTORISED void scale_and_join(const std::uint16_t* x, const std::uint16_t* addend, std::uint16_t* y, std::size_t size, std::size_t period,
+                                   const float* scale, const float* offset, Range range) {
   map_and_join(x, addend, y, size, period, scale, offset, range);
 }
-DSC_VECTORISED void scale_and_join(const float* x, const float* addend, float* y, std::size_t size, std::size_t period, const float* scale, const float* offset, Range range) {
+DSC_VECTORISED void scale_and_join(const float* x, const float* addend, float* y, std::size_t size, std::size_t period, const float* scale,
+                                   const float* offset, Range range) {
   map_and_join(x, addend, y, size, period, scale, offset, range);
 }
-DSC_VECTORISED void pass_inside(const std::uint16_t* y, const std::uint16_t* dy, std::uint16_t* dz, std::size_t size, Range range) { pass(y, dy, dz, size, range); }
+DSC_VECTORISED void pass_inside(const std::uint16_t* y, const std::uint16_t* dy, std::uint16_t* dz, std::size_t size, Range range) {
+  pass(y, dy, dz, size, range);
+}
 DSC_VECTORISED void pass_inside(const float* y, const float* dy, float* dz, std::size_t size, Range range) { pass(y, dy, dz, size, range); }
-DSC_VECTORISED void add_products(const std::uint16_t* x, const std::uint16_t* dy, std::size_t size, std::size_t period, Map map, const float* mean, float* sum, float* product) {
+DSC_VECTORISED void add_products(const std::uint16_t* x, const std::uint16_t* dy, std::size_t size, std::size_t period, Map map, const float* mean,
+                                 float* sum, float* product) {
   sum_products(x, dy, size, period, map, mean, sum, product);
 }
-DSC_VECTORISED void add_products(const float* x, const float* dy, std::size_t size, std::size_t period, Map map, const float* mean, float* sum, float* product) {
+DSC_VECTORISED void add_products(const float* x, const float* dy, std::size_t size, std::size_t period, Map map, const float* mean, float* sum,
+                                 float* product) {
   sum_products(x, dy, size, period, map, mean, sum, product);
 }
-DSC_VECTORISED void combine(const std::uint16_t* x, const std::uint16_t* dy, std::uint16_t* dx, std::size_t size, std::size_t period, Map map, const float* of_dz, const float* of_x, const float* offset) {
+DSC_VECTORISED void combine(const std::uint16_t* x, const std::uint16_t* dy, std::uint16_t* dx, std::size_t size, std::size_t period, Map map,
+                            const float* of_dz, const float* of_x, const float* offset) {
   combine_rows(x, dy, dx, size, period, map, of_dz, of_x, offset);
 }
-DSC_VECTORISED void combine(const float* x, const float* dy, float* dx, std::size_t size, std::size_t period, Map map, const float* of_dz, const float* of_x, const float* offset) {
+DSC_VECTORISED void combine(const float* x, const float* dy, float* dx, std::size_t size, std::size_t period, Map map, const float* of_dz,
+                            const float* of_x, const float* offset) {
   combine_rows(x, dy, dx, size, period, map, of_dz, of_x, offset);
 }
 

@@ -50,7 +50,8 @@ void recover(Model& model, const Options& options, const std::string& curve_pref
   for (const auto& [name, tensor] : context.carried()) hooks.optimizer_state[name] = tensor.clone();
   TrainResult result = options.distill_each
                            ? distill(model, *options.distill_each, hooks, context, "/distill_each")
-                           : train(model, *options.finetune_each, supervised_objective(options.finetune_each->label_smoothing, options.finetune_each->label_losses), hooks, context);
+                           : train(model, *options.finetune_each,
+                                   supervised_objective(options.finetune_each->label_smoothing, options.finetune_each->label_losses), hooks, context);
   context.carried() = std::move(result.optimizer_state);
 }
 

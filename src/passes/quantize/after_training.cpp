@@ -6,10 +6,10 @@
 #include "ops/experts.h"
 #include "ops/fold_batchnorm.h"
 #include "ops/joined_grids.h"
-#include "passes/quantize/ranges/calibrate.h"
 #include "passes/quantize/casts.h"
-#include "passes/quantize/weights/round_weights.h"
+#include "passes/quantize/ranges/calibrate.h"
 #include "passes/quantize/run_time.h"
+#include "passes/quantize/weights/round_weights.h"
 #include "passes/quantize/weights/scaling.h"
 
 namespace dsc::quantize {

@@ -23,9 +23,12 @@ FoldedNorm::Tensor tensor_of(const Model& model, const Value* value) {
 }
 
 FoldedNorm read_norm(const Model& model, const Node& layer, const Node& norm) {
-  FoldedNorm read{.layer = layer.name(), .weight = tensor_of(model, layer.find_value("weight")).value,
-                  .mean = tensor_of(model, norm.find_value("running_mean")), .variance = tensor_of(model, norm.find_value("running_var")),
-                  .eps = number_of(norm, "eps").value_or(1e-5), .momentum = number_of(norm, "momentum").value_or(0.1)};
+  FoldedNorm read{.layer = layer.name(),
+                  .weight = tensor_of(model, layer.find_value("weight")).value,
+                  .mean = tensor_of(model, norm.find_value("running_mean")),
+                  .variance = tensor_of(model, norm.find_value("running_var")),
+                  .eps = number_of(norm, "eps").value_or(1e-5),
+                  .momentum = number_of(norm, "momentum").value_or(0.1)};
   if (const Value* bias = layer.find_value("bias")) read.bias = tensor_of(model, bias).value;
   if (const Value* gamma = norm.find_value("weight")) read.gamma = tensor_of(model, gamma);
   if (const Value* beta = norm.find_value("bias")) read.beta = tensor_of(model, beta);

@@ -59,7 +59,8 @@ std::vector<QuantizerRow> run_after_training(Model& model, const Options& option
 
 TrainResult train_quantized(Model& model, const Options& options, PassContext& context) {
   TrainHooks hooks = make_phase_hooks(options);
-  if (!options.distill) return train(model, options.train, supervised_objective(options.train.label_smoothing, options.train.label_losses), hooks, context);
+  if (!options.distill)
+    return train(model, options.train, supervised_objective(options.train.label_smoothing, options.train.label_losses), hooks, context);
   return distill(model, {.train = options.train, .targets = *options.distill}, hooks, context, "/distill");
 }
 

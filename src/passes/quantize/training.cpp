@@ -78,7 +78,8 @@ bool is_look_up_in_table(const Node& node) {
 bool quantizes_where_read(const WeightQuantizer& quantizer) {
   return std::all_of(quantizer.uses.begin(), quantizer.uses.end(), [](const Use& use) {
     const auto readers = use.node->output()->uses();
-    return is_look_up_in_table(*use.node) && !readers.empty() && std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
+    return is_look_up_in_table(*use.node) && !readers.empty() &&
+           std::all_of(readers.begin(), readers.end(), [](const Use& reader) { return reader.node; });
   });
 }
 

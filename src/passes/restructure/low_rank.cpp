@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include "dscompress/pass.h"
 #include "core/printed.h"
+#include "dscompress/pass.h"
 #include "ops/arguments.h"
 #include "ops/cost.h"
 #include "ops/insert.h"

@@ -15,8 +15,10 @@ namespace {
 void check_vocabulary(const GraphInput& ours, const GraphInput& theirs, const std::string& pointer, std::vector<Problem>& problems) {
   const auto a = embedding_rows(*ours.value), b = embedding_rows(*theirs.value);
   if (!a || !b || a == b) return;
-  problems.push_back({"the vocabularies differ: the student's table for `" + ours.target + "` has " + std::to_string(*a) + " rows, the teacher's " + std::to_string(*b),
-                      {.pointer = pointer}, "use a teacher and a student with one tokeniser"});
+  problems.push_back({"the vocabularies differ: the student's table for `" + ours.target + "` has " + std::to_string(*a) + " rows, the teacher's " +
+                          std::to_string(*b),
+                      {.pointer = pointer},
+                      "use a teacher and a student with one tokeniser"});
 }
 
 // Replaces the graph's outputs by those that are read, then the taps.

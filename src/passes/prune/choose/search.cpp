@@ -34,7 +34,9 @@ std::vector<search::Plan> ranked_plans(const CutSpace& cuts, const Model& model,
 }  // namespace
 
 void SearchOptions::fields(FieldVisitor& visit) {
-  search::Options::fields(visit, {.agent = "amc", .levels = "shares of groups", .parts = "groups",
+  search::Options::fields(visit, {.agent = "amc",
+                                  .levels = "shares of groups",
+                                  .parts = "groups",
                                   .episodes = "Cuts to try: each is made on a copy, re-calibrated as `recalibrate_batches` says, and evaluated."});
 }
 

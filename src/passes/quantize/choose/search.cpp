@@ -52,7 +52,9 @@ search::Space make_space(const std::vector<MixedLayer>& layers, const std::vecto
 }  // namespace
 
 void SearchOptions::fields(FieldVisitor& visit) {
-  search::Options::fields(visit, {.agent = "haq", .levels = "widths", .parts = "layers",
+  search::Options::fields(visit, {.agent = "haq",
+                                  .levels = "widths",
+                                  .parts = "layers",
                                   .episodes = "Choices of widths to try: a copy is quantised, without training, and evaluated."});
 }
 
