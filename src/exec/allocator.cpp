@@ -12,6 +12,9 @@
 
 #ifdef __GLIBC__
 #include <malloc.h>
+#if __GLIBC_PREREQ(2, 33)
+#define DSC_HAS_MALLINFO2
+#endif
 #endif
 
 namespace dsc {
@@ -44,7 +47,7 @@ void keep_freed_memory() {
 }
 
 void limit_freed_memory() {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+#ifdef DSC_HAS_MALLINFO2
   constexpr std::size_t kOther = 64 << 20;  // anonymous memory that is not the allocator's
   static std::atomic<std::size_t> most_used{0};
   const struct mallinfo2 found = mallinfo2();
