@@ -68,12 +68,7 @@ class StretchedImages final : public ImageSource {
     const std::string& file = files_[static_cast<std::size_t>(index)];
     const ImageShape found = read_image(file, shape_.channels, 0, 0, scratch);
     if (found.height == shape_.height && found.width == shape_.width) return scratch.data();
-    if (!side_) {
-      throw Error(ErrorCode::data,
-                  file + " has " + std::to_string(found.width) + "x" + std::to_string(found.height) + " pixels, others have " +
-                      std::to_string(shape_.width) + "x" + std::to_string(shape_.height),
-                  {.file = file}, "set image_size to bring all images to one size");
-    }
+    if (!side_) expect_shape(file, found, shape_);
     std::vector<std::uint8_t> stretched;
     for (std::int64_t c = 0; c < shape_.channels; ++c) {
       const Raster plane = resize_bilinear(scratch.data() + c * found.height * found.width, found.width, found.height, 1, side_, side_);

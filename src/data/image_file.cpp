@@ -238,4 +238,12 @@ ImageShape read_mask(const std::string& path, std::int64_t resize, std::int64_t 
   return shape;
 }
 
+void expect_shape(const std::string& path, const ImageShape& found, const ImageShape& expected) {
+  if (found.height == expected.height && found.width == expected.width) return;
+  throw Error(ErrorCode::data,
+              path + " has " + std::to_string(found.width) + "x" + std::to_string(found.height) + " pixels, others have " +
+                  std::to_string(expected.width) + "x" + std::to_string(expected.height),
+              {.file = path}, "set image_size to bring all images to one size");
+}
+
 }  // namespace dsc

@@ -32,4 +32,7 @@ ImageShape read_image(const std::string& path, std::int64_t channels, std::int64
 // the picture, each pixel by the nearest one. returns: [H, W]. errors: data, with the path and the reason.
 ImageShape read_mask(const std::string& path, std::int64_t resize, std::int64_t crop, std::vector<std::uint8_t>& samples);
 
+// errors: data, when a picture has another size than those before it.
+void expect_shape(const std::string& path, const ImageShape& found, const ImageShape& expected);
+
 }  // namespace dsc

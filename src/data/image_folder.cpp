@@ -36,7 +36,7 @@ class FolderImages : public ImageSource {
     std::int64_t deep = 0;
     for (const Picture& picture : pictures_) {
       const ImageHeader found = read_image_header(picture.path);
-      if (!crop_ && !resize_) expect_shape(picture, {split.channels, found.height, found.width});
+      if (!crop_ && !resize_) expect_shape(picture.path, {split.channels, found.height, found.width}, shape_);
       deep += found.is_deep;
     }
     if (deep > 0) notes_.push_back(std::to_string(deep) + " pictures have 16 bits a channel, of which the upper 8 are read");
@@ -50,19 +50,11 @@ class FolderImages : public ImageSource {
   std::vector<std::string> notes() const override { return notes_; }
   const std::uint8_t* pixels(std::int64_t index, std::vector<std::uint8_t>& scratch) const override {
     const Picture& picture = pictures_[static_cast<std::size_t>(index)];
-    expect_shape(picture, read_image(picture.path, shape_.channels, resize_, crop_, scratch));
+    expect_shape(picture.path, read_image(picture.path, shape_.channels, resize_, crop_, scratch), shape_);
     return scratch.data();
   }
 
  private:
-  void expect_shape(const Picture& picture, const ImageShape& found) const {
-    if (found.height == shape_.height && found.width == shape_.width) return;
-    throw Error(ErrorCode::data,
-                picture.path + " has " + std::to_string(found.width) + "x" + std::to_string(found.height) + " pixels, others have " +
-                    std::to_string(shape_.width) + "x" + std::to_string(shape_.height),
-                {.file = picture.path}, "set image_size to bring all images to one size");
-  }
-
   std::vector<Picture> pictures_;
   std::vector<std::string> classes_, notes_;
   std::int64_t resize_, crop_;
