@@ -87,7 +87,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;       // of order and augmentation; give each epoch its own
   bool augment = false;
   std::int64_t limit = 0;       // at most so many examples; 0: all
-  int workers = 1;              // threads that make batches ahead; 0: in the caller's
+  int workers = 4;              // threads that make batches ahead; 0: in the caller's
   bool channels_last = false;   // inputs of rank 4 in NHWC memory
   bool fill_last = false;       // of a fixed batch (DatasetInfo): a last smaller batch is filled up, not left out
 };

@@ -129,6 +129,7 @@ Raster decode(const std::string& path, std::int64_t channels) {
 
 struct Size {
   std::int64_t width = 0, height = 0;
+  bool operator==(const Size&) const = default;
 };
 
 // As torchvision: the longer side is truncated.
@@ -138,20 +139,25 @@ Size with_shorter_side(const Raster& picture, std::int64_t side) {
   return {scaled(picture.width), scaled(picture.height)};
 }
 
-// Where the centre crop starts.
-struct Corner {
-  std::int64_t top = 0, left = 0;
-};
-
-Corner centre_of(const std::string& path, const Raster& picture, const ImageShape& shape) {
-  const Corner corner{static_cast<std::int64_t>(std::lround(static_cast<double>(picture.height - shape.height) / 2)),
-                      static_cast<std::int64_t>(std::lround(static_cast<double>(picture.width - shape.width) / 2))};
-  if (corner.top < 0 || corner.left < 0) fail_image(path, "it is smaller than the crop");
-  return corner;
+// What the centre crop keeps of a picture of that size; 0: all.
+Window centre_of(const std::string& path, const Size& size, std::int64_t crop) {
+  Window window{.height = crop ? crop : size.height, .width = crop ? crop : size.width};
+  window.top = std::lround(static_cast<double>(size.height - window.height) / 2);
+  window.left = std::lround(static_cast<double>(size.width - window.width) / 2);
+  if (window.top < 0 || window.left < 0) fail_image(path, "it is smaller than the crop");
+  return window;
 }
 
-ImageShape shape_of(const Raster& picture, std::int64_t crop) {
-  return {picture.channels, crop ? crop : picture.height, crop ? crop : picture.width};
+// precondition: the window lies in the picture.
+void copy_planes(const Raster& picture, const Window& window, std::vector<std::uint8_t>& planes) {
+  planes.resize(static_cast<std::size_t>(picture.channels * window.height * window.width));
+  std::uint8_t* out = planes.data();
+  for (std::int64_t c = 0; c < picture.channels; ++c) {
+    for (std::int64_t y = 0; y < window.height; ++y) {
+      const std::uint8_t* row = picture.bytes.data() + ((window.top + y) * picture.width + window.left) * picture.channels + c;
+      for (std::int64_t x = 0; x < window.width; ++x) *out++ = row[x * picture.channels];
+    }
+  }
 }
 
 }  // namespace
@@ -163,6 +169,10 @@ void fail_image(const std::string& path, const std::string& reason) {
 
 Raster raster_of(const std::uint8_t* pixels, std::int64_t width, std::int64_t height, std::int64_t step, std::int64_t channels) {
   Raster raster{width, height, channels, {}};
+  if (step == channels) {
+    raster.bytes.assign(pixels, pixels + width * height * channels);
+    return raster;
+  }
   raster.bytes.reserve(static_cast<std::size_t>(width * height * channels));
   for (std::int64_t i = 0; i < width * height; ++i, pixels += step) {
     if (channels == 3) raster.bytes.insert(raster.bytes.end(), pixels, pixels + 3);
@@ -207,35 +217,25 @@ ImageHeader read_image_header(const std::string& path) { return header_of(path, 
 
 ImageShape read_image(const std::string& path, std::int64_t channels, std::int64_t resize, std::int64_t crop,
                       std::vector<std::uint8_t>& planes) {
-  Raster picture = decode(path, channels);
-  if (const auto [width, height] = with_shorter_side(picture, resize); width != picture.width || height != picture.height) {
-    picture = resize_bilinear(picture.bytes.data(), picture.width, picture.height, channels, width, height);
+  const Raster picture = decode(path, channels);
+  const Size size = with_shorter_side(picture, resize);
+  const Window window = centre_of(path, size, crop);
+  if (size == Size{picture.width, picture.height}) {
+    copy_planes(picture, window, planes);
+  } else {
+    const Raster resized = resize_bilinear(picture.bytes.data(), picture.width, picture.height, channels, size.width, size.height, window);
+    copy_planes(resized, {.height = window.height, .width = window.width}, planes);
   }
-  const ImageShape shape = shape_of(picture, crop);
-  const auto [top, left] = centre_of(path, picture, shape);
-  planes.resize(static_cast<std::size_t>(shape.bytes()));
-  std::uint8_t* out = planes.data();
-  for (std::int64_t c = 0; c < channels; ++c) {
-    for (std::int64_t y = 0; y < shape.height; ++y) {
-      const std::uint8_t* row = picture.bytes.data() + ((top + y) * picture.width + left) * channels + c;
-      for (std::int64_t x = 0; x < shape.width; ++x) *out++ = row[x * channels];
-    }
-  }
-  return shape;
+  return {channels, window.height, window.width};
 }
 
 ImageShape read_mask(const std::string& path, std::int64_t resize, std::int64_t crop, std::vector<std::uint8_t>& samples) {
   Raster mask = read_png_samples(path);
-  const auto [width, height] = with_shorter_side(mask, resize);
-  if (width != mask.width || height != mask.height) mask = resize_nearest(mask, width, height);
-  const ImageShape shape = shape_of(mask, crop);
-  const auto [top, left] = centre_of(path, mask, shape);
-  samples.clear();
-  for (std::int64_t y = 0; y < shape.height; ++y) {
-    const auto row = mask.bytes.begin() + (top + y) * mask.width + left;
-    samples.insert(samples.end(), row, row + shape.width);
-  }
-  return shape;
+  const Size size = with_shorter_side(mask, resize);
+  if (size != Size{mask.width, mask.height}) mask = resize_nearest(mask, size.width, size.height);
+  const Window window = centre_of(path, size, crop);
+  copy_planes(mask, window, samples);
+  return {mask.channels, window.height, window.width};
 }
 
 void expect_shape(const std::string& path, const ImageShape& found, const ImageShape& expected) {

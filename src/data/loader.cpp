@@ -58,7 +58,7 @@ struct BatchLoader::State {
       : dataset(data), options(for_data(data, loader_options)), order(batch_order(data.size(), data.lengths(), options)) {
     if (options.drop_last && data.info().fixed_batch > 0) check_fixed_batch(data);
     count = (static_cast<std::int64_t>(order.size()) + options.batch - 1) / options.batch;
-    ahead = 2 * static_cast<std::int64_t>(options.workers) + 1;
+    ahead = static_cast<std::int64_t>(options.workers) + 2;
   }
   ~State() {
     {

@@ -11,8 +11,17 @@ struct Raster {
   std::vector<std::uint8_t> bytes;  // [height][width][channels]
 };
 
-// Rows and columns in turn, with a triangle kernel as wide as the reduction, so that shrinking does not alias.
-// source: Pillow's Resample.c, BILINEAR, which torchvision uses for images; equal to it but for rounding.
+// A part of a picture, in pixels.
+struct Window {
+  std::int64_t top = 0, left = 0, height = 0, width = 0;
+};
+
+// The part `window` of the picture brought to new_width x new_height; the rest is not computed. Rows, then columns, with a triangle
+// kernel as wide as the reduction, so that shrinking does not alias.
+// source: Pillow's Resample.c, BILINEAR, which torchvision uses for images; the same integer arithmetic, so the same bytes.
+Raster resize_bilinear(const std::uint8_t* pixels, std::int64_t width, std::int64_t height, std::int64_t channels, std::int64_t new_width,
+                       std::int64_t new_height, const Window& window);
+// The whole of it.
 Raster resize_bilinear(const std::uint8_t* pixels, std::int64_t width, std::int64_t height, std::int64_t channels,
                        std::int64_t new_width, std::int64_t new_height);
 

@@ -210,7 +210,7 @@ struct Recorded {
   const char* file;
   std::int64_t channels, resize, crop;
   const char* expected;
-  double tolerance;  // of 255; decoders and rounding differ by so much
+  double tolerance;  // of 255; JPEG decoders differ by so much
 };
 
 class ImageFile : public testing::TestWithParam<Recorded> {};
@@ -228,17 +228,13 @@ TEST_P(ImageFile, EqualsPillow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, ImageFile,
-                         testing::Values(Recorded{"colour.png", 3, 0, 0, "colour_png.npy", 0},
-                                         Recorded{"colour.jpg", 3, 0, 0, "colour_jpg.npy", 4},
-                                         Recorded{"colour.webp", 3, 0, 0, "colour_png.npy", 0},
-                                         Recorded{"colour.tiff", 3, 0, 0, "colour_png.npy", 0},
+                         testing::Values(Recorded{"colour.png", 3, 0, 0, "colour_png.npy", 0}, Recorded{"colour.jpg", 3, 0, 0, "colour_jpg.npy", 4},
+                                         Recorded{"colour.webp", 3, 0, 0, "colour_png.npy", 0}, Recorded{"colour.tiff", 3, 0, 0, "colour_png.npy", 0},
                                          Recorded{"alpha.tiff", 3, 0, 0, "colour_png.npy", 0},  // transparency is dropped
                                          Recorded{"moving.webp", 3, 0, 0, "flat.npy", 0},       // the first picture
-                                         Recorded{"moving.gif", 3, 0, 0, "palette.npy", 0},
-                                         Recorded{"cmyk.jpg", 3, 0, 0, "cmyk_jpg.npy", 1},
-                                         Recorded{"grey.png", 1, 0, 0, "grey_png.npy", 0},
-                                         Recorded{"colour.png", 3, 16, 16, "colour_16.npy", 1},
-                                         Recorded{"colour.png", 3, 64, 60, "colour_64_60.npy", 1}));
+                                         Recorded{"moving.gif", 3, 0, 0, "palette.npy", 0}, Recorded{"cmyk.jpg", 3, 0, 0, "cmyk_jpg.npy", 1},
+                                         Recorded{"grey.png", 1, 0, 0, "grey_png.npy", 0}, Recorded{"colour.png", 3, 16, 16, "colour_16.npy", 0},
+                                         Recorded{"colour.png", 3, 64, 60, "colour_64_60.npy", 0}));
 
 }  // namespace
 }  // namespace dsc
