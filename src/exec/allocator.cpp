@@ -48,7 +48,7 @@ void keep_freed_memory() {
 
 void limit_freed_memory() {
 #ifdef DSC_HAS_MALLINFO2
-  constexpr std::size_t kOther = 64 << 20;  // anonymous memory that is not the allocator's
+  constexpr std::size_t kOther = 256 << 20;  // what is not the allocator's, and what is not worth the faults of getting it again
   static std::atomic<std::size_t> most_used{0};
   const struct mallinfo2 found = mallinfo2();
   const std::size_t used = found.uordblks + found.hblkhd;
