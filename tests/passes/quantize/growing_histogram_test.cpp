@@ -80,5 +80,22 @@ TEST(GrowingHistogram, TakesExtremeAndSmallTypes) {
   expect_counts(histogram.histogram(), values);
 }
 
+// Of 2^22 values, half of each 2,048 large: as rows of a picture whose left half is dark. Blocks at even distances would see one half alone.
+TEST(GrowingHistogram, LargeTensorsKeepTheirShares) {
+  const at::Tensor rows = test::noise({2048, 2048}, 6).abs();
+  rows.slice(1, 1024).add_(10);
+  GrowingHistogram histogram;
+  add(histogram, rows);
+  const Histogram found = histogram.histogram();
+  const double total = std::accumulate(found.counts.begin(), found.counts.end(), 0.0);
+  EXPECT_NEAR(total, static_cast<double>(rows.numel()), 4 * 512);
+  const double width = (found.high - found.low) / static_cast<double>(found.counts.size());
+  for (const double limit : {0.5, 1.0, 9.0, 10.25, 11.0}) {
+    const auto below = static_cast<std::ptrdiff_t>(std::floor((limit - found.low) / width));
+    const double share = std::accumulate(found.counts.begin(), found.counts.begin() + below, 0.0) / total;
+    EXPECT_NEAR(share, rows.less(found.low + static_cast<double>(below) * width).to(at::kDouble).mean().item<double>(), 0.01) << limit;
+  }
+}
+
 }  // namespace
 }  // namespace dsc::quantize

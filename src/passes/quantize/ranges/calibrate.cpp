@@ -34,6 +34,11 @@ void update(Statistics& s, double minimum, double maximum, double momentum) {
               {.pointer = "%" + value.name()}, "check the model on this data with `eval`, or leave the module out with `skip`");
 }
 
+// All elements in a row, in the order in which memory has them: their statistics do not depend on it, and other orders are copies.
+at::Tensor in_memory_order(const at::Tensor& tensor) {
+  return tensor.is_non_overlapping_and_dense() ? tensor.as_strided({tensor.numel()}, {1}) : tensor;
+}
+
 class Calibration {
  public:
   Calibration(const Model& model, const std::vector<RangeRequest>& requests, const CalibrationOptions& options, PassContext& context)
@@ -57,7 +62,8 @@ class Calibration {
   }
 
  private:
-  void see(const Value& value, const at::Tensor& tensor) {
+  void see(const Value& value, const at::Tensor& seen) {
+    const at::Tensor tensor = in_memory_order(seen);
     const auto [minimum, maximum] = at::aminmax(tensor);
     const double low = minimum.item<double>(), high = maximum.item<double>();
     if (!std::isfinite(low) || !std::isfinite(high)) not_finite(value);

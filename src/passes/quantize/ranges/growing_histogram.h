@@ -11,7 +11,8 @@
 namespace dsc::quantize {
 
 // Bins are powers of two wide and start at multiples of their width. Where values reach further than the bins may, each two
-// become one: counts are those of a histogram with the final bins from the start, in whatever order the values came.
+// become one: counts are those of a histogram with the final bins from the start, in whatever order the tensors came. Of a tensor with
+// 2^21 values or more a quarter is counted, four times each.
 class GrowingHistogram {
  public:
   // values: floating point, finite, from `minimum` to `maximum`.

@@ -7,6 +7,19 @@
 #include "data/bad_values.h"
 
 namespace dsc::quantize {
+namespace {
+
+// Pictures in NHWC memory, as convolutions compute fastest.
+std::vector<at::Tensor> laid_out(const std::vector<at::Tensor>& inputs) {
+  std::vector<at::Tensor> out;
+  for (const at::Tensor& input : inputs) {
+    const bool is_picture = input.dim() == 4 && input.scalar_type() == at::kFloat;
+    out.push_back(is_picture ? input.contiguous(at::MemoryFormat::ChannelsLast) : input);
+  }
+  return out;
+}
+
+}  // namespace
 
 Samples::Samples(const CalibrationOptions& options, PassContext& context)
     : context_(context), dataset_(context.data(context.has_data(Split::calibration) ? Split::calibration : Split::train)), batch_(batch_size(dataset_, options.batch)) {
@@ -26,7 +39,7 @@ void Samples::for_each(const std::function<void(const std::vector<at::Tensor>& i
     context_.check_cancelled();
     const Batch batch = dataset_.batch(std::span(indices_).subspan(begin, size), std::nullopt);
     try {
-      body(batch.inputs);
+      body(laid_out(batch.inputs));
     } catch (const Error& error) {
       const auto cause = error.code() == ErrorCode::numeric ? find_bad_input(batch, dataset_.info()) : std::nullopt;
       if (cause) throw Error(ErrorCode::data, "calibration: " + cause->message, {}, cause->hint);
