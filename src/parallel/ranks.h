@@ -49,6 +49,17 @@ std::string from_first(Ranks& ranks, const std::function<std::string()>& make);
 // errors: internal, naming the ranks, when not all have the same text. what: "the weights".
 void check_same(Ranks& ranks, std::string_view what, const std::string& text);
 
+// Whose batch it is, where ranks take whole batches by turns: of work whose batches do not wait for each other.
+class Turns {
+ public:
+  explicit Turns(const Ranks& ranks) : rank_(ranks.rank()), size_(ranks.size()) {}
+  // For each batch once, in their order.
+  bool next_is_own() { return next_++ % size_ == rank_; }
+
+ private:
+  std::int64_t rank_, size_, next_ = 0;
+};
+
 // Part of a list that is a rank's own.
 struct Part {
   std::int64_t begin = 0, size = 0;

@@ -54,6 +54,22 @@ TEST(GrowingHistogram, OrderDoesNotMatter) {
   EXPECT_EQ(a.counts, b.counts);
 }
 
+TEST(GrowingHistogram, PartsOfSeveralProcessesAreTheWhole) {
+  const std::vector<at::Tensor> parts{test::noise({500}, 1) * 1e-3, test::noise({500}, 2).relu() * 40, at::zeros({7}), test::noise({500}, 3) - 9};
+  GrowingHistogram whole, together;
+  for (const at::Tensor& part : parts) add(whole, part);
+  const at::Tensor all = at::cat(parts);
+  for (const at::Tensor& part : parts) {
+    GrowingHistogram own;
+    add(own, part);
+    together.add_packed(own.packed(), all.min().item<double>(), all.max().item<double>());
+  }
+  together.add_packed(GrowingHistogram().packed(), -1, 1);  // of a process that saw nothing
+  EXPECT_EQ(whole.histogram().low, together.histogram().low);
+  EXPECT_EQ(whole.histogram().high, together.histogram().high);
+  EXPECT_EQ(whole.histogram().counts, together.histogram().counts);
+}
+
 TEST(GrowingHistogram, ZerosFirstCostNoResolution) {
   GrowingHistogram histogram;
   add(histogram, at::zeros({100}));

@@ -1,6 +1,8 @@
 #include "passes/prune/choose/activation.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include "data/dataset.h"
 #include "exec/executor.h"
 #include "ops/arguments.h"
+#include "train/parallel.h"
 
 namespace dsc::prune {
 namespace {
@@ -49,6 +52,24 @@ std::set<Site> sites_of(const Graph& graph, const ChannelGroups& groups, const C
   return sites;
 }
 
+// Over the examples of all ranks, of which one that had no batch knows no sums. own: sums over this rank's `examples`.
+std::map<Site, at::Tensor> means_of_all(Ranks& ranks, const std::set<Site>& sites, const std::map<Site, at::Tensor>& own, double examples) {
+  const at::Tensor total = at::tensor({examples}, at::kDouble);
+  ranks.sum({total});
+  std::map<Site, at::Tensor> means;
+  for (const Site& site : sites) {
+    const auto known = own.find(site);
+    const at::Tensor sum = known == own.end() ? at::empty({0}, at::kDouble) : known->second.cpu();
+    for (std::int64_t rank = 0; rank < ranks.size(); ++rank) {
+      const at::Tensor part = ranks.from(rank, sum);
+      at::Tensor& mean = means[site];
+      if (part.numel() > 0) mean = mean.defined() ? mean + part : part;
+    }
+  }
+  for (auto& [site, mean] : means) mean = (mean / total).contiguous();
+  return means;
+}
+
 // Mean of |x| by index of each site's dimension.
 std::map<Site, at::Tensor> measure_sites(const Model& model, const std::set<Site>& sites, const ImportanceOptions& options,
                                          PassContext& context, std::uint64_t seed) {
@@ -63,8 +84,11 @@ std::map<Site, at::Tensor> measure_sites(const Model& model, const std::set<Site
   BatchLoader loader(context.data(split), {.batch = options.batch, .shuffle = true, .seed = derive_seed(seed, "prune.activation"),
                                               .limit = options.batches * options.batch});
   double total = 0;
+  Ranks& ranks = ranks_of(context);
+  Turns turns(ranks);
   while (std::optional<Batch> batch = loader.next()) {
     context.check_cancelled();
+    if (!turns.next_is_own()) continue;
     auto examples = static_cast<double>(batch->indices.size());
     total += examples;
     executor.run(batch->inputs, values, [&](const Value& value, const at::Tensor& tensor) {
@@ -76,8 +100,7 @@ std::map<Site, at::Tensor> measure_sites(const Model& model, const std::set<Site
       }
     });
   }
-  for (auto& [site, sum] : sums) sum = (sum / total).cpu().contiguous();
-  return sums;
+  return means_of_all(ranks, sites, sums, total);
 }
 
 }  // namespace

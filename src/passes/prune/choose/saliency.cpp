@@ -1,5 +1,7 @@
 #include "passes/prune/choose/saliency.h"
 
+#include <ATen/ops/zeros_like.h>
+
 #include <cmath>
 
 #include "core/random.h"
@@ -8,6 +10,7 @@
 #include "data/move_batch.h"
 #include "dscompress/error.h"
 #include "exec/executor.h"
+#include "train/parallel.h"
 #include "train/train.h"
 
 namespace dsc::prune {
@@ -19,8 +22,14 @@ Saliencies measure_saliencies(const Model& model, const ImportanceOptions& optio
                                                   .limit = options.batches * options.batch});
   Objective objective = supervised_objective(0);
   Saliencies result;
+  for (const std::string& name : executor.parameter_names()) {
+    for (auto* terms : {&result.first_order, &result.second_order}) (*terms)[name] = at::zeros_like(executor.weight(name), at::kFloat);
+  }
+  Ranks& ranks = ranks_of(context);
+  Turns turns(ranks);
   while (std::optional<Batch> next = loader.next()) {
     context.check_cancelled();
+    if (!turns.next_is_own()) continue;
     const Batch batch = move_batch(std::move(*next), context.device());
     at::Tensor loss = objective(executor.run(batch.inputs), batch);
     if (!std::isfinite(loss.item<double>())) {
@@ -32,16 +41,16 @@ Saliencies measure_saliencies(const Model& model, const ImportanceOptions& optio
       at::Tensor weight = executor.weight(name);
       if (!weight.grad().defined()) continue;
       at::Tensor term = (weight.detach() * weight.grad()).to(at::kFloat);
-      at::Tensor& first = result.first_order[name];
-      at::Tensor& second = result.second_order[name];
-      first = first.defined() ? first + term : term;
-      second = second.defined() ? second + term.square() : term.square();
+      result.first_order.at(name) += term;
+      result.second_order.at(name) += term.square();
       weight.mutable_grad() = at::Tensor();
     }
   }
+  std::vector<at::Tensor> sums;
   for (auto* terms : {&result.first_order, &result.second_order}) {
-    for (auto& [name, term] : *terms) term = term.cpu();
+    for (auto& [name, term] : *terms) sums.push_back(term = term.cpu());
   }
+  ranks.sum(sums);
   return result;
 }
 

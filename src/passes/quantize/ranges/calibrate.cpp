@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/aminmax.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +12,7 @@
 
 #include "passes/quantize/ranges/growing_histogram.h"
 #include "passes/quantize/ranges/samples.h"
+#include "train/parallel.h"
 
 namespace dsc::quantize {
 namespace {
@@ -42,33 +45,67 @@ at::Tensor in_memory_order(const at::Tensor& tensor) {
 class Calibration {
  public:
   Calibration(const Model& model, const std::vector<RangeRequest>& requests, const CalibrationOptions& options, PassContext& context)
-      : requests_(requests), samples_(options, context), executor_(model, {.device = context.device()}) {
+      : requests_(requests), ranks_(ranks_of(context)), samples_(options, context), executor_(model, {.device = context.device()}) {
     for (std::size_t i = 0; i < requests.size(); ++i) {
-      by_value_[requests[i].value].push_back(i);
+      auto& of_value = by_value_[requests[i].value];
+      if (of_value.empty()) values_.push_back(requests[i].value);
+      of_value.push_back(i);
       if (info_of(requests[i].options.observer).needs_histogram) histograms_.try_emplace(requests[i].value);
     }
   }
 
   std::vector<Range> ranges() {
-    statistics_.resize(requests_.size());
-    std::vector<const Value*> values;
-    for (const auto& [value, list] : by_value_) values.push_back(value);
-    samples_.for_each([&](const std::vector<at::Tensor>& inputs) {
-      executor_.run(inputs, values, [&](const Value& value, const at::Tensor& tensor) { see(value, tensor); });
+    std::vector<at::Tensor> ends;
+    samples_.for_each(ranks_, [&](const std::vector<at::Tensor>& inputs) {
+      const at::Tensor& of_batch = ends.emplace_back(at::empty({std::ssize(values_), 2}, at::kDouble));
+      executor_.run(inputs, values_, [&](const Value& value, const at::Tensor& tensor) { see(value, tensor, of_batch); });
     });
+    statistics_.resize(requests_.size());
+    add_ends(ends);
+    add_histograms();
     std::vector<Range> ranges;
     for (std::size_t i = 0; i < requests_.size(); ++i) ranges.push_back(range_of(i));
     return ranges;
   }
 
  private:
-  void see(const Value& value, const at::Tensor& seen) {
+  // ends: [values, 2], filled in.
+  void see(const Value& value, const at::Tensor& seen, const at::Tensor& ends) {
     const at::Tensor tensor = in_memory_order(seen);
     const auto [minimum, maximum] = at::aminmax(tensor);
     const double low = minimum.item<double>(), high = maximum.item<double>();
     if (!std::isfinite(low) || !std::isfinite(high)) not_finite(value);
-    for (const std::size_t i : by_value_.at(&value)) update(statistics_[i], low, high, requests_[i].options.momentum);
+    const auto place = std::ranges::find(values_, &value) - values_.begin();
+    auto* to = ends.mutable_data_ptr<double>() + 2 * place;
+    to[0] = low;
+    to[1] = high;
     if (const auto counted = histograms_.find(&value); counted != histograms_.end()) counted->second.add(tensor, low, high);
+  }
+
+  // All ranks' batches in their order, on which moving averages depend: ranges are the same bytes as one process finds.
+  void add_ends(const std::vector<at::Tensor>& own) {
+    const at::Tensor count = at::tensor({std::ssize(own)}, at::kLong);
+    ranks_.sum({count});
+    for (std::int64_t batch = 0; batch < count.item<std::int64_t>(); ++batch) {
+      const std::int64_t from = batch % ranks_.size();
+      const at::Tensor ends = ranks_.from(from, from == ranks_.rank() ? own[static_cast<std::size_t>(batch / ranks_.size())] : at::Tensor());
+      const auto* pair = ends.const_data_ptr<double>();
+      for (std::size_t v = 0; v < values_.size(); ++v, pair += 2) {
+        for (const std::size_t i : by_value_.at(values_[v])) update(statistics_[i], pair[0], pair[1], requests_[i].options.momentum);
+      }
+    }
+  }
+
+  void add_histograms() {
+    if (ranks_.is_alone()) return;
+    for (const Value* value : values_) {
+      const auto own = histograms_.find(value);
+      if (own == histograms_.end()) continue;
+      const Statistics& whole = statistics_[by_value_.at(value).front()];
+      GrowingHistogram all;
+      for (std::int64_t rank = 0; rank < ranks_.size(); ++rank) all.add_packed(ranks_.from(rank, own->second.packed()), whole.minimum, whole.maximum);
+      own->second = std::move(all);
+    }
   }
 
   Range range_of(std::size_t i) const {
@@ -84,6 +121,8 @@ class Calibration {
   }
 
   const std::vector<RangeRequest>& requests_;
+  Ranks& ranks_;
+  std::vector<const Value*> values_;  // in the order of the requests, the same on every rank
   Samples samples_;
   Executor executor_;
   std::unordered_map<const Value*, std::vector<std::size_t>> by_value_;

@@ -1,6 +1,7 @@
 #include "passes/quantize/ranges/growing_histogram.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
@@ -109,6 +110,23 @@ void GrowingHistogram::add(const at::Tensor& values, double minimum, double maxi
     const std::lock_guard lock(mutex);
     for (std::size_t b = 0; b < counts_.size(); ++b) counts_[b] += every * (std::int64_t{even[b]} + odd[b]);
   });
+}
+
+at::Tensor GrowingHistogram::packed() const {
+  const at::Tensor packed = at::empty({2 + static_cast<std::int64_t>(counts_.size())}, at::kLong);
+  auto* to = packed.mutable_data_ptr<std::int64_t>();
+  *to++ = exponent_;
+  *to++ = first_;
+  std::copy(counts_.begin(), counts_.end(), to);
+  return packed;
+}
+
+void GrowingHistogram::add_packed(const at::Tensor& packed, double minimum, double maximum) {
+  if (packed.numel() <= 2) return;
+  reach(static_cast<float>(minimum), static_cast<float>(maximum));
+  const auto* from = packed.const_data_ptr<std::int64_t>();
+  const auto wider = exponent_ - from[0];  // bins of part of the values are never wider than those of all
+  for (std::int64_t i = 0; i + 2 < packed.numel(); ++i) counts_[static_cast<std::size_t>(((from[1] + i) >> wider) - first_)] += from[2 + i];
 }
 
 Histogram GrowingHistogram::histogram() const {

@@ -17,6 +17,10 @@ class GrowingHistogram {
  public:
   // values: floating point, finite, from `minimum` to `maximum`.
   void add(const at::Tensor& values, double minimum, double maximum);
+  // For another process: exponent of the width, number of the first bin, and the counts, [2 + bins] int64.
+  at::Tensor packed() const;
+  // What another one counted. minimum and maximum: of all that this and the others counted, so that one reach is enough.
+  void add_packed(const at::Tensor& packed, double minimum, double maximum);
   // From the bin of the smallest value to that of the largest, at most 2^-21 of the largest magnitude wide or kBins / 2 and more.
   Histogram histogram() const;
   static constexpr std::int64_t kBins = 8192;  // at most

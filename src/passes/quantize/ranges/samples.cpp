@@ -31,12 +31,15 @@ Samples::Samples(const CalibrationOptions& options, PassContext& context)
   while (static_cast<std::int64_t>(indices_.size()) % batch_ != 0) indices_.push_back(order[indices_.size() % order.size()]);
 }
 
-void Samples::for_each(const std::function<void(const std::vector<at::Tensor>& inputs)>& body) {
+void Samples::for_each(const Ranks& ranks, const std::function<void(const std::vector<at::Tensor>& inputs)>& body) {
   const auto batch = static_cast<std::size_t>(batch_);
   std::int64_t done = 0;
+  Turns turns(ranks);
   for (std::size_t begin = 0; begin < indices_.size(); begin += batch) {
     const std::size_t size = std::min(batch, indices_.size() - begin);
     context_.check_cancelled();
+    done += static_cast<std::int64_t>(size);
+    if (!turns.next_is_own()) continue;
     const Batch batch = dataset_.batch(std::span(indices_).subspan(begin, size), std::nullopt);
     try {
       body(laid_out(batch.inputs));
@@ -45,7 +48,6 @@ void Samples::for_each(const std::function<void(const std::vector<at::Tensor>& i
       if (cause) throw Error(ErrorCode::data, "calibration: " + cause->message, {}, cause->hint);
       throw;
     }
-    done += static_cast<std::int64_t>(size);
     context_.progress("calibration", done, static_cast<std::int64_t>(indices_.size()));
   }
 }
