@@ -38,7 +38,7 @@ Kind kind_of(const std::string& path) {
   const std::string_view head(bytes.data(), static_cast<std::size_t>(file.gcount()));
   if (head.empty()) fail_image(path, "it is empty");
   if (head.starts_with("\xff\xd8\xff")) return Kind::jpeg;
-  if (head.starts_with("RIFF") && head.substr(8).starts_with("WEBP")) return Kind::webp;
+  if (head.size() == bytes.size() && head.starts_with("RIFF") && head.ends_with("WEBP")) return Kind::webp;
   if (head.starts_with(std::string_view("II*\0", 4)) || head.starts_with(std::string_view("MM\0*", 4))) return Kind::tiff;
   if (head.starts_with("\x89PNG")) return Kind::png;
   if (head.starts_with("GIF8") || head.starts_with("BM")) return Kind::stb;
@@ -87,19 +87,24 @@ PngHead png_head(const std::string& path, std::string_view file) {
   return {static_cast<std::uint8_t>(file[kBitsAt]), static_cast<std::uint8_t>(file[kColourAt])};
 }
 
-// With a palette in which each colour is the grey of its own number: decoded as grey, the picture is its indices.
+// What a decoder is given: with a palette in which each colour is the grey of its own number an indexed picture, decoded as grey, is its
+// indices. Parts of pixels without any are left out, whose bytes stb copies from nowhere.
 // precondition: no chunk is longer than the file (check_png_chunks).
-std::string with_plain_palette(const std::string& file) {
+std::string for_samples(const std::string& file, bool indexed) {
   constexpr std::size_t kSignature = 8, kHead = 8, kCrc = 4;
   std::string palette("\0\0\3\0PLTE", kHead);
   for (int i = 0; i < 256; ++i) palette.append(3, static_cast<char>(i));
   palette.append(kCrc, '\0');  // the checksum is not looked at
+  std::string out = file.substr(0, kSignature);
   for (std::size_t at = kSignature, next = at; at + kHead <= file.size(); at = next) {
     const auto byte = [&](std::size_t i) { return std::size_t{static_cast<unsigned char>(file[at + i])}; };
-    next = at + kHead + (byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3)) + kCrc;
-    if (file.compare(at + 4, 4, "PLTE") == 0) return file.substr(0, at) + palette + file.substr(std::min(file.size(), next));
+    const std::size_t length = byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
+    next = at + kHead + length + kCrc;
+    const std::string_view type = std::string_view(file).substr(at + 4, 4);
+    if (length == 0 && type == "IDAT") continue;
+    out += indexed && type == "PLTE" ? palette : file.substr(at, next - at);
   }
-  return file;  // the decoder says that it has none
+  return out;
 }
 
 ImageHeader header_of(const std::string& path, Kind kind) {
@@ -187,12 +192,12 @@ Raster read_png_samples(const std::string& path) {
   if (header.width * header.height > kMostPixels)
     fail_image(path, "it claims to have " + std::to_string(header.width) + "x" + std::to_string(header.height) + " pixels");
   check_png_chunks(path);
-  std::string file = read_file(path);
-  const PngHead head = png_head(path, file);
+  const std::string whole = read_file(path);
+  const PngHead head = png_head(path, whole);
   if (head.colour != kGreyPng && head.colour != kIndexedPng)
     fail_image(path, "a mask has one grey value or one place in a palette for each pixel, and this one has colours");
   if (head.bits > 8) fail_image(path, "a mask has at most 8 bits a pixel, and this one has 16");
-  if (head.colour == kIndexedPng) file = with_plain_palette(file);
+  const std::string file = for_samples(whole, head.colour == kIndexedPng);
   int width = 0, height = 0, in_file = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()), static_cast<int>(file.size()), &width, &height, &in_file, 1),

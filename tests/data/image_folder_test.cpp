@@ -153,6 +153,8 @@ TEST(ImageFolder, TheFirstBytesSayWhatAFileIs) {
   };
   EXPECT_NE(refused({}).find("a/bad.png: it is empty"), std::string::npos);
   EXPECT_NE(refused({0, 0, 0, 24, 'f', 't', 'y', 'p', 'a', 'v', 'i', 'f'}).find("HEIF or AVIF"), std::string::npos);
+  for (const Bytes& cut : {Bytes{'R', 'I', 'F', 'F'}, Bytes{'R', 'I', 'F', 'F', 1, 2, 3}})  // found by scripts/fuzz
+    EXPECT_NE(refused(cut).find("its first bytes are those of no picture format"), std::string::npos);
   // A picture that ends too early is not filled up with grey, whatever its kind.
   for (const auto* name : {"colour.jpg", "colour.png", "colour.webp", "colour.tiff", "cmyk.jpg"}) {
     Bytes bytes = read_bytes(kFixtures / name);

@@ -3,6 +3,7 @@
 
 #include "data/class_dimension.h"
 #include "data/files.h"
+#include "data/image_file.h"
 
 namespace dsc {
 namespace {
@@ -49,6 +50,23 @@ TEST(Segmentation, MasksOfAllKindsAreClasses) {
       }
     }
   }
+}
+
+// Found by scripts/fuzz: stb copied the bytes of a part without any from a null pointer.
+TEST(Segmentation, PartsOfMasksMayBeEmpty) {
+  const Folder folder;
+  const fs::path path = folder / "mask.png";
+  fs::create_directories(folder / "");
+  write_png(path, kWidth, kHeight, 8, 0, [](int x, int y) { return mask_class_at(0, x, y); });
+  std::vector<std::uint8_t> whole, samples;
+  read_mask(path.string(), 0, 0, whole);
+  Bytes png = read_bytes(path);
+  const auto at = std::string_view(reinterpret_cast<const char*>(png.data()), png.size()).find("IDAT") - 4;
+  const Bytes empty{0, 0, 0, 0, 'I', 'D', 'A', 'T', 0x35, 0xaf, 0x06, 0x1e};
+  png.insert(png.begin() + static_cast<std::ptrdiff_t>(at), empty.begin(), empty.end());
+  write_bytes(path, png);
+  read_mask(path.string(), 0, 0, samples);
+  EXPECT_EQ(samples, whole);
 }
 
 TEST(Segmentation, IgnoredValuesHaveNoLabel) {
