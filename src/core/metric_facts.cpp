@@ -43,6 +43,7 @@ constexpr std::array kMetrics{
     MetricFacts{.name = "macro_f1", .is_share = true},
     MetricFacts{.name = "matthews"},                             // correlation of labels and predictions
     MetricFacts{.name = "balanced_accuracy", .is_share = true},  // mean over classes of the share that is found
+    MetricFacts{.name = "kappa"},                                // Cohen's: agreement of labels and predictions beyond chance
     MetricFacts{.name = "miou", .is_share = true},               // mean intersection over union
     MetricFacts{.name = "pixel_accuracy", .is_share = true},     // share of pixels whose class is right
     MetricFacts{.name = "boundary_f1", .is_share = true},

@@ -101,6 +101,17 @@ double balanced_accuracy(const Confusion& confusion) {
   return count > 0 ? sum / count : 0;
 }
 
+// Agreement of labels and predictions beyond that by chance; 0 where there is one class alone. source: Cohen 1960, doi:10.1177/001316446002000104.
+double kappa(const Confusion& confusion) {
+  const double n = confusion.rows();
+  double correct = 0, chance = 0;
+  for (std::int64_t c = 0; c < confusion.classes(); ++c) {
+    correct += confusion.correct(c);
+    chance += confusion.labelled(c) * confusion.predicted(c) / n;
+  }
+  return n > chance ? (correct - chance) / (n - chance) : 0;
+}
+
 // Intersection over union, mean over the classes that occur as label or prediction. source: Everingham et al. 2010,
 // doi:10.1007/s11263-009-0275-4, section 4.3.
 double mean_iou(const Confusion& confusion) {
@@ -209,6 +220,7 @@ std::span<const MetricKind> class_metrics() {
       confusion_kind<macro_f1>("macro_f1"),
       confusion_kind<matthews>("matthews"),
       confusion_kind<balanced_accuracy>("balanced_accuracy"),
+      confusion_kind<kappa>("kappa"),
       confusion_kind<mean_iou>("miou"),
       {"false_alarms", make_rate<false_alarms, AtThreshold::false_alarms>, rate_figure<false_alarms, AtThreshold::false_alarms>},
       {"misses", make_rate<misses, AtThreshold::misses>, rate_figure<misses, AtThreshold::misses>}};

@@ -98,6 +98,20 @@ TEST(Metrics, EqualPlainLoops) {
   EXPECT_NEAR(found.at("loss"), loss / 50.0, 1e-9);
 }
 
+TEST(Metrics, KappaIsThatOfAPlainLoop) {
+  const std::int64_t n = 60, classes = 4;
+  const auto logits = at::randn({n, classes}), predicted = logits.argmax(1);
+  const auto labels = at::where(at::rand({n}) < 0.5, predicted, at::randint(classes, {n}, at::kLong));
+  double same = 0, by_chance = 0;  // of all pairs of a label and a prediction
+  for (std::int64_t i = 0; i < n; ++i) {
+    same += labels[i].item<std::int64_t>() == predicted[i].item<std::int64_t>();
+    for (std::int64_t k = 0; k < n; ++k) by_chance += labels[i].item<std::int64_t>() == predicted[k].item<std::int64_t>();
+  }
+  const double observed = same / n, expected = by_chance / (n * n);
+  EXPECT_NEAR(measure(logits, labels, {"kappa"}, 7).at("kappa"), (observed - expected) / (1 - expected), 1e-12);
+  EXPECT_EQ(measure(at::ones({3, 1}), at::zeros({3}, at::kLong), {"kappa"}).at("kappa"), 0);  // one class alone
+}
+
 TEST(Metrics, TokensAndPixelsCountOneByOne) {
   const auto tokens = at::zeros({2, 3, 4}), pixels = at::zeros({2, 4, 2, 2});
   tokens.select(2, 1).fill_(1);
