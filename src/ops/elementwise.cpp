@@ -79,7 +79,7 @@ constexpr OpInfo kElementwiseOps[] = {
     op("aten.remainder"), op("aten.floor_divide"), op("aten.maximum"), op("aten.minimum"), op("aten.atan2"),
     op("aten.neg"), op("aten.abs"), op("aten.sign"), op("aten.exp"), op("aten.exp2"), op("aten.expm1"), op("aten.log"),
     op("aten.log2"), op("aten.log1p"), op("aten.sqrt"), op("aten.rsqrt"), op("aten.square"), op("aten.reciprocal"),
-    op("aten.sin"), op("aten.cos"), op("aten.tan"), op("aten.tanh"), op("aten.erf"), op("aten.floor"), op("aten.ceil"),
+    op("aten.sin"), op("aten.cos"), op("aten.tan"), op("aten.tanh"), op("aten.erf"), op("aten.i0"), op("aten.floor"), op("aten.ceil"),
     op("aten.round"), op("aten.trunc"), op("aten.relu", kHomogeneous), op("aten.relu6"), op("aten.gelu"), op("aten.silu"),
     op("aten.sigmoid"), op("aten.logit"), op("aten.hardswish"), op("aten.hardsigmoid"), op("aten.hardtanh"),
     op("aten.leaky_relu", kHomogeneous), op("aten.rrelu"), op("aten.elu"), op("aten.selu"), op("aten.celu"), op("aten.mish"),

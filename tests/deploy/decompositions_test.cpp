@@ -64,6 +64,8 @@ INSTANTIATE_TEST_SUITE_P(Elementwise, Decompositions, testing::Values(
     DecompositionCase{"Xlogy", kTwo, "%y: f32[s0{2}, 4] = aten.xlogy.Tensor(self=%x, other=%z)"},
     DecompositionCase{"Sinc", kOne, "%y: f32[s0{2}, 4] = aten.sinc.default(self=%x)"},
     DecompositionCase{"Logaddexp", kTwo, "%y: f32[s0{2}, 4] = aten.logaddexp.default(self=%x, other=%z)"},
+    DecompositionCase{"BesselI0", kOne, "%y: f32[s0{2}, 4] = aten.i0.default(self=%x)"},
+    DecompositionCase{"BesselI0FarFrom0", kOne, "%n: f32[s0{2}, 4] = aten.mul.Scalar(self=%x, other=30)\n %y: f32[s0{2}, 4] = aten.i0.default(self=%n)"},
     DecompositionCase{"Hypot", kTwo, "%y: f32[s0{2}, 4] = aten.hypot.default(self=%x, other=%z)"},
     DecompositionCase{"Fmax", kTwo, "%y: f32[s0{2}, 4] = aten.fmax.default(self=%x, other=%z)"},
     DecompositionCase{"Copysign", kTwo, "%y: f32[s0{2}, 4] = aten.copysign.Tensor(self=%x, other=%z)"},

@@ -70,6 +70,15 @@ const Case kCases[] = {
   %y: f32[] = aten.add.Tensor(self=%d, other=%e)
   output %y
 )"},
+    {"BesselKeepsChannels", 1, R"(
+  param %w1 "a.weight": f32[6, 3, 1, 1]
+  param %w2 "b.weight": f32[5, 6, 1, 1]
+  input %x: f32[s0{2}, 3, 4, 4]
+  %a: f32[] = aten.conv2d.default(input=%x, weight=%w1)
+  %b: f32[] = aten.i0.default(self=%a)
+  %y: f32[] = aten.conv2d.default(input=%b, weight=%w2)
+  output %y
+)"},
     {"FlattenRepeatsChannels", 1, R"(
   param %w1 "a.weight": f32[6, 3, 3, 3]
   param %b1 "a.bias": f32[6]
