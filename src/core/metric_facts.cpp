@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "core/names.h"
@@ -150,6 +151,7 @@ double fall_of(const std::string& metric, double base, double now) { return metr
 
 double Drop::lost(double base, double now) const {
   const double fall = fall_of(metric, base, now);
+  if (allowed.unit == "%" && base == 0) return fall <= 0 ? 0 : std::numeric_limits<double>::infinity();
   if (allowed.unit == "%") return 100 * fall / std::abs(base);
   return allowed.unit == "pp" ? 100 * fall : fall;
 }

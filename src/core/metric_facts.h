@@ -50,7 +50,7 @@ struct Drop {
   std::string metric;
   Quantity allowed;  // pp: percentage points; %: of the base's value; no unit: the metric's own numbers
 
-  // What is lost, in the unit of what is allowed.
+  // What is lost, in the unit of what is allowed; infinity: any part of a base of 0.
   double lost(double base, double now) const;
   // Losing exactly what is allowed is allowed: rounding in the last digits does not decide.
   bool allows(double lost) const { return lost <= allowed.value + 1e-9; }

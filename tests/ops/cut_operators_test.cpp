@@ -70,15 +70,6 @@ const Case kCases[] = {
   %y: f32[] = aten.add.Tensor(self=%d, other=%e)
   output %y
 )"},
-    {"BesselKeepsChannels", 1, R"(
-  param %w1 "a.weight": f32[6, 3, 1, 1]
-  param %w2 "b.weight": f32[5, 6, 1, 1]
-  input %x: f32[s0{2}, 3, 4, 4]
-  %a: f32[] = aten.conv2d.default(input=%x, weight=%w1)
-  %b: f32[] = aten.i0.default(self=%a)
-  %y: f32[] = aten.conv2d.default(input=%b, weight=%w2)
-  output %y
-)"},
     {"FlattenRepeatsChannels", 1, R"(
   param %w1 "a.weight": f32[6, 3, 3, 3]
   param %b1 "a.bias": f32[6]
@@ -614,6 +605,40 @@ TEST_P(CutOperators, EqualsZeroed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, CutOperators, testing::ValuesIn(kCases), [](const auto& info) { return std::string(info.param.name); });
+
+// Of numbers from 1 to 2 (from 0 to 1 where only those have a result), so that all are finite.
+class CutFunctions : public testing::TestWithParam<const char*> {};
+
+TEST_P(CutFunctions, KeepChannels) {
+  const std::string call = GetParam();
+  Model model = test::text_model(R"(
+  param %w1 "a.weight": f32[6, 3, 1, 1]
+  param %w2 "b.weight": f32[5, 6, 1, 1]
+  input %x: f32[s0{2}, 3, 4, 4]
+  %a: f32[] = aten.conv2d.default(input=%x, weight=%w1)
+  %s: f32[] = aten.sigmoid.default(self=%a)
+  %t: f32[] = aten.add.Scalar(self=%s, other=1)
+  %b: f32[] = aten.)" + call + R"(
+  %y: f32[] = aten.conv2d.default(input=%b, weight=%w2)
+  output %y
+)");
+  ChannelGroups groups(model);
+  EXPECT_EQ(groups.groups().size(), 1U) << test::describe(groups);
+  EXPECT_TRUE(groups.unknown_operators().empty());
+  test::expect_cut_equals_zeroed(model, 0.5, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, CutFunctions,
+                         testing::Values("asin.default(self=%s)", "acos.default(self=%s)", "atan.default(self=%t)", "sinh.default(self=%t)", "cosh.default(self=%t)",
+                                         "asinh.default(self=%t)", "acosh.default(self=%t)", "atanh.default(self=%s)", "erfc.default(self=%t)", "erfinv.default(self=%s)",
+                                         "lgamma.default(self=%t)", "digamma.default(self=%t)", "polygamma.default(n=1, self=%t)", "i0.default(self=%t)", "sinc.default(self=%t)",
+                                         "log10.default(self=%t)", "hardshrink.default(self=%t)", "softshrink.default(self=%t)",
+                                         "special_entr.default(self=%t)", "special_erfcx.default(self=%t)", "special_i0e.default(self=%t)", "special_i1.default(self=%t)",
+                                         "special_ndtri.default(self=%s)", "special_log_ndtr.default(self=%t)", "special_xlog1py.default(self=%s, other=%t)",
+                                         "xlogy.Tensor(self=%s, other=%t)", "logaddexp.default(self=%s, other=%t)", "logaddexp2.default(self=%s, other=%t)",
+                                         "hypot.default(self=%s, other=%t)", "copysign.Tensor(self=%s, other=%t)", "fmax.default(self=%s, other=%t)", "fmin.default(self=%s, other=%t)",
+                                         "igamma.default(self=%s, other=%t)", "frac.default(self=%s)"),
+                         [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 
 }  // namespace
 }  // namespace dsc

@@ -26,6 +26,16 @@ TEST(Gates, DropInPointsAndPercent) {
   EXPECT_FALSE(passes("top1", {.max_drop = Quantity{1.2, "%"}}, report));
 }
 
+TEST(Gates, NoShareOfNothingCanBeLost) {
+  const auto gate = GateConfig{.max_drop = Quantity{5, "%"}};
+  EXPECT_TRUE(passes("top1", gate, with_top1(0, 0)));
+  EXPECT_TRUE(passes("top1", gate, with_top1(0, 0.5)));
+  const auto record = check_gates({{"top1", gate}}, with_top1(0, -0.5)).front();
+  EXPECT_FALSE(record.passed);
+  EXPECT_FALSE(record.measured.has_value()) << "reports hold finite numbers";
+  EXPECT_NE(record.message.find("from 0 to -0.5"), std::string::npos) << record.message;
+}
+
 TEST(Gates, DropOfALossIsItsRise) { EXPECT_FALSE(passes("loss", {.max_drop = Quantity{10, "%"}}, with_top1(0.8, 0.8))); }
 
 TEST(Gates, RatiosOfSizeAndMacs) {
