@@ -6,10 +6,11 @@
 #include "core/log.h"
 #include "deploy/generation_folder.h"
 #include "deploy/language_model.h"
-#include "eval/metrics.h"
+#include "pipeline/deployed_evaluation.h"
 #include "pipeline/exit_deployment.h"
 #include "pipeline/layer_records.h"
 #include "pipeline/measure.h"
+#include "pipeline/width_deployment.h"
 
 namespace dsc {
 namespace {
@@ -85,18 +86,8 @@ void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base
   record.layers_total = kernels.total();
   record.layers_int8 = kernels.int8();
   record.layers_not_int8 = kernels.others;
-  if (const auto found = run.resources.data.find(Split::eval); found != run.resources.data.end()) {
-    const auto reference = make_engine(base, {.engine = "libtorch", .device = recipe.device}, static_cast<int>(recipe.threads));
-    Progress progress("deployed model");
-    EvaluateOptions options;
-    options.metrics = run.resources.metrics;
-    options.batch = run.resources.evaluation_batch;
-    options.reference = reference.get();
-    options.progress = [&](std::int64_t done, std::int64_t total) {
-      throw_if_interrupted();
-      progress.update("evaluate", done, total);
-    };
-    auto evaluation = evaluate_examples(*engine, *found->second, options);
+  if (run.resources.find_data(Split::eval, "")) {
+    auto evaluation = evaluate_deployed_form(*engine, base, recipe, run, "deployed model");
     record.metrics = evaluation.metrics;
     predictions.keep(kCompressedDeployed, std::move(evaluation));
   }
@@ -134,6 +125,7 @@ void deploy_model(const Recipe& recipe, PreparedRun& run, const Model& base, con
     evaluate_deployed(recipe, run, base, report, predictions);
   }
   deploy_exits(recipe, run, base, folder, report, predictions);
+  deploy_widths(recipe, run, base, folder, report);
   if (!report.deployed.empty() && !predictions.examples.empty()) write_predictions(folder.file(kPredictionsFile), predictions);
   if (recipe.evaluate.latency) measure(recipe, run.model, base, report);
 }

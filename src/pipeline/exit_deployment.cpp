@@ -10,17 +10,12 @@
 #include "core/log.h"
 #include "core/printed.h"
 #include "deploy/exit_folder.h"
-#include "eval/metrics.h"
-#include "pipeline/measure.h"
+#include "pipeline/deployed_evaluation.h"
 
 namespace dsc {
 namespace {
 
 constexpr std::int64_t kTimedExamples = 1000;  // at most
-
-EngineChoice choice_of(const Recipe& recipe) {
-  return recipe.deploy.openvino ? deployed_choice(*recipe.deploy.openvino) : EngineChoice{.engine = "libtorch", .device = recipe.device};
-}
 
 double milliseconds_of(Engine& engine, const std::vector<at::Tensor>& inputs) {
   const auto start = std::chrono::steady_clock::now();
@@ -75,26 +70,12 @@ TableRecord latency_table(const ExitChain& chain, const ExampleTimes& times) {
 }
 
 void record_latency(const Recipe& recipe, const Model& base, ExitChain& chain, const Dataset& data, StepRecord& step) {
-  const auto whole = make_engine(base, choice_of(recipe), latency_threads(recipe));
+  const auto whole = make_engine(base, deployment_engine(recipe), latency_threads(recipe));
   const ExampleTimes times = time_examples(*whole, chain, data);
   step.tables.push_back(latency_table(chain, times));
   step.statistics.push_back({"mean_latency_with_exits", mean_of(times.chain), "ms"});
   step.statistics.push_back({"mean_latency_of_the_base", mean_of(times.whole), "ms"});
   step.statistics.push_back({"share_of_the_base's_mean_latency", mean_of(times.chain) / mean_of(times.whole), "fraction"});
-}
-
-Evaluation evaluate_chain(const Recipe& recipe, const PreparedRun& run, const Model& base, ExitChain& chain, const Dataset& data) {
-  const auto reference = make_engine(base, {.engine = "libtorch", .device = recipe.device}, static_cast<int>(recipe.threads));
-  Progress progress("chain with early exits");
-  EvaluateOptions options;
-  options.metrics = run.resources.metrics;
-  options.batch = run.resources.evaluation_batch;
-  options.reference = reference.get();
-  options.progress = [&](std::int64_t done, std::int64_t total) {
-    throw_if_interrupted();
-    progress.update("evaluate", done, total);
-  };
-  return evaluate_examples(chain, data, options);
 }
 
 }  // namespace
@@ -107,18 +88,18 @@ void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& bas
   report.files.push_back({std::string("exits/") + kChainFile, artifact.format, artifact.size_bytes, 0, artifact.check});
   const auto found = run.resources.data.find(Split::eval);
   if (found == run.resources.data.end()) return;
-  const auto chain = open_exit_chain(artifact.path, choice_of(recipe), static_cast<int>(recipe.threads));
-  auto evaluation = evaluate_chain(recipe, run, base, *chain, *found->second);
+  const auto chain = open_exit_chain(artifact.path, deployment_engine(recipe), static_cast<int>(recipe.threads));
+  auto evaluation = evaluate_deployed_form(*chain, base, recipe, run, "chain with early exits");
   report.deployed.insert(report.deployed.begin(), DeployedRecord{.engine = chain->name(), .metrics = evaluation.metrics});  // what counts
   predictions.keep(kCompressedDeployed, std::move(evaluation));
   if (!recipe.evaluate.latency) return;
-  const auto timed = open_exit_chain(artifact.path, choice_of(recipe), latency_threads(recipe));
+  const auto timed = open_exit_chain(artifact.path, deployment_engine(recipe), latency_threads(recipe));
   record_latency(recipe, base, *timed, *found->second, report.steps.back());
 }
 
 void rehearse_exits(const Recipe& recipe, const Model& model) {
   if (!exits_of(model)) return;
-  for (const Model& stage : exit_stages(model).models) make_engine(stage, choice_of(recipe), static_cast<int>(recipe.threads));
+  for (const Model& stage : exit_stages(model).models) make_engine(stage, deployment_engine(recipe), static_cast<int>(recipe.threads));
 }
 
 }  // namespace dsc

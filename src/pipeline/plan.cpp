@@ -17,6 +17,7 @@
 #include "pipeline/open_model.h"
 #include "pipeline/prepare.h"
 #include "pipeline/robustness.h"
+#include "pipeline/width_deployment.h"
 #include "train/forecast.h"
 
 namespace dsc {
@@ -166,6 +167,7 @@ Plan make_plan(const Recipe& recipe) {
   }
   if (!recipe.passes.steps.empty()) rehearse_attacks(recipe, run.model, run.resources);
   rehearse_exits(recipe, run.model);
+  rehearse_widths(recipe, run.model);
   plan.disk_bytes = static_cast<std::int64_t>(8 * weights);  // checkpoint with optimiser state, baseline, exports
   if (recipe.deploy.openvino) {
     make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));

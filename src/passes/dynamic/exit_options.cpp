@@ -6,6 +6,7 @@
 
 #include "core/names.h"
 #include "core/printed.h"
+#include "passes/dynamic/classifier.h"
 
 namespace dsc::dynamic {
 namespace {
@@ -27,20 +28,6 @@ void choose_by_name(const std::vector<Block>& blocks, const std::vector<std::str
     else if (chosen.contains(names.size() - 1))
       problems.push_back({"behind `" + names.back() + "`, the last block, is the network's own end", {.pointer = pointer}, "name earlier blocks"});
   }
-}
-
-std::optional<Problem> problem_with_outputs(const Model& model) {
-  if (exits_of(model)) return Problem{"the model has early exits already", {}, "remove this step, or start from the model before them"};
-  const auto outputs = shown_outputs(model.graph);
-  const bool is_classifier = outputs.size() == 1 && outputs.front()->producer() && outputs.front()->tensor().rank() == 2 &&
-                             is_floating(outputs.front()->tensor().dtype) && outputs.front()->tensor().sizes.back().is_fixed() &&
-                             outputs.front()->tensor().sizes.back().size >= 2;
-  if (is_classifier) return std::nullopt;
-  return Problem{"early exits need a classifier, whose one output is [examples, classes]: this model " +
-                     (outputs.size() == 1 ? "gives a tensor of " + std::to_string(outputs.front()->tensor().rank()) + " dimensions"
-                                          : "has " + std::to_string(outputs.size()) + " outputs"),
-                 {},
-                 "export the model with its class scores as the only output"};
 }
 
 }  // namespace
@@ -109,7 +96,8 @@ std::set<std::size_t> choose_blocks(const std::vector<Block>& blocks, const Exit
 }
 
 std::vector<Problem> check_exits(const Model& model, const ExitOptions& options) {
-  if (auto problem = problem_with_outputs(model)) return {std::move(*problem)};
+  if (exits_of(model)) return {{"the model has early exits already", {}, "remove this step, or start from the model before them"}};
+  if (auto problem = problem_unless_classifier(model.graph, "early exits need")) return {std::move(*problem)};
   const auto blocks = find_blocks(model.graph);
   if (blocks.size() < 2)
     return {{"the model has no two blocks (residual blocks, encoder layers) one behind the other, between which examples could leave",

@@ -26,11 +26,11 @@
 #include "passes/prune/check.h"
 #include "passes/prune/choose/latency.h"
 #include "passes/prune/choose/search.h"
-#include "passes/prune/options.h"
-#include "passes/prune/recalibrate.h"
-#include "passes/prune/report.h"
 #include "passes/prune/choose/target.h"
+#include "passes/prune/options.h"
+#include "passes/prune/report.h"
 #include "train/monitor.h"
+#include "train/recalibrate.h"
 
 namespace dsc {
 namespace {

@@ -7,8 +7,8 @@
 #include "ops/cut.h"
 #include "passes/prune/choose/target.h"
 #include "passes/prune/overview.h"
-#include "passes/prune/recalibrate.h"
 #include "train/monitor.h"
+#include "train/recalibrate.h"
 
 namespace dsc::prune {
 namespace {

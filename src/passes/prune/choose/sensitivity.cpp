@@ -8,9 +8,9 @@
 #include "core/metric_facts.h"
 #include "core/random.h"
 #include "ops/cut.h"
-#include "passes/prune/recalibrate.h"
 #include "passes/prune/choose/target.h"
 #include "train/monitor.h"
+#include "train/recalibrate.h"
 
 namespace dsc::prune {
 namespace {

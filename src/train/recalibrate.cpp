@@ -1,36 +1,24 @@
-#include "passes/prune/recalibrate.h"
+#include "train/recalibrate.h"
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <string>
+#include <vector>
 
 #include "core/random.h"
 #include "data/dataset.h"
 #include "exec/executor.h"
 #include "ops/dropout.h"
+#include "ops/norm_weights.h"
 #include "train/train.h"
 
-namespace dsc::prune {
+namespace dsc {
 namespace {
 
 constexpr std::int64_t kBatch = 128;
-
-// Names of the running statistics.
-std::set<std::string> statistics_of(const Graph& graph) {
-  std::set<std::string> names;
-  for (const Node* node : graph.nodes()) {
-    for (const char* argument : {"running_mean", "running_var"}) {
-      const Value* value = node->find_value(argument);
-      const GraphInput* input = value ? graph.find_input(value) : nullptr;
-      if (input) names.insert(input->target);
-    }
-  }
-  return names;
-}
 
 }  // namespace
 
@@ -46,9 +34,13 @@ void recalibrate_batch_norm(Model& model, std::int64_t batches, std::uint64_t se
   const Dataset& data = context.data(Split::train);
   const std::int64_t batch = std::min(batch_size(data, kBatch), data.size());
   check_batch_norms(copy.graph, batch);
-  BatchLoader loader(data, {.batch = batch, .shuffle = true, .drop_last = true, .seed = derive_seed(seed, "prune.recalibrate"),
-                                                  .augment = true, .limit = batches * batch});
-  std::set<std::string> names = statistics_of(copy.graph);
+  BatchLoader loader(data, {.batch = batch,
+                            .shuffle = true,
+                            .drop_last = true,
+                            .seed = derive_seed(seed, "prune.recalibrate"),
+                            .augment = true,
+                            .limit = batches * batch});
+  const std::vector<std::string> names = norm_statistics(copy.graph);
   std::map<std::string, at::Tensor> sums;
   std::int64_t count = 0;
   while (std::optional<Batch> next = loader.next()) {
@@ -67,4 +59,4 @@ void recalibrate_batch_norm(Model& model, std::int64_t batches, std::uint64_t se
   }
 }
 
-}  // namespace dsc::prune
+}  // namespace dsc

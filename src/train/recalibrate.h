@@ -5,9 +5,9 @@
 
 #include "dscompress/pass.h"
 
-namespace dsc::prune {
+namespace dsc {
 
 // Runs so many training batches and sets running means and variances to their averages. No weight changes.
 void recalibrate_batch_norm(Model& model, std::int64_t batches, std::uint64_t seed, PassContext& context);
 
-}  // namespace dsc::prune
+}  // namespace dsc

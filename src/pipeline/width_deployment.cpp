@@ -1,0 +1,84 @@
+#include "pipeline/width_deployment.h"
+
+#include <list>
+#include <string>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/printed.h"
+#include "deploy/artifact.h"
+#include "ops/cost.h"
+#include "ops/widths.h"
+#include "pipeline/deployed_evaluation.h"
+
+namespace dsc {
+namespace {
+
+// The whole first.
+std::vector<Width> all_widths(const Widths& widths) {
+  std::vector<Width> all{Width{.share = 1, .norms = {}}};
+  all.insert(all.end(), widths.widths.begin(), widths.widths.end());
+  return all;
+}
+
+// returns: the bytes of the leanest format.
+std::int64_t write_width(const Recipe& recipe, const Model& model, double share, const RunFolder& folder, Report& report) {
+  std::vector<std::string> extensions{".pt2"};
+  if (recipe.deploy.openvino) extensions.emplace_back(".xml");
+  for (const auto& extension : extensions) {
+    const std::string name = printed("widths/%g", share) + extension;
+    const Artifact artifact = write_artifact(model, folder.file(name));
+    report.files.push_back({name, artifact.format, artifact.size_bytes, 0, artifact.check});
+  }
+  return report.files.back().size_bytes;
+}
+
+void add_metrics(const Metrics& metrics, TableRecord& table) {
+  for (const auto& [name, value] : metrics) {
+    if (table.rows.size() == 1) table.columns.push_back(name);
+    table.rows.back().push_back(format_metric(name, value));
+  }
+}
+
+void add_latencies(const Recipe& recipe, const std::list<Model>& models, TableRecord& table) {
+  const LatencyConfig& config = *recipe.evaluate.latency;
+  std::vector<Candidate> candidates;
+  for (const Model& model : models) candidates.push_back({"", &model, deployment_engine(recipe)});
+  const auto records = measure_candidates(candidates, {{config.batch.front()}, config.size}, latency_threads(recipe), latency_options(config));
+  table.columns.push_back(printed("p50 ms of %lld", static_cast<long long>(config.batch.front())));
+  for (std::size_t i = 0; i < records.size(); ++i) table.rows[i].push_back(printed("%.3f", records[i].p50_ms));
+}
+
+}  // namespace
+
+void deploy_widths(const Recipe& recipe, const PreparedRun& run, const Model& base, const RunFolder& folder, Report& report) {
+  const auto widths = widths_of(run.model);
+  if (!widths) return;
+  log_info("writing widths/");
+  make_folders(folder.file("widths"));
+  const bool is_judged = run.resources.find_data(Split::eval, "") != nullptr;
+  TableRecord table{"widths as deployed", {"width", "MACs", "parameters", "bytes"}, {}};
+  std::list<Model> models;
+  for (const Width& width : all_widths(*widths)) {
+    const Model& model = models.emplace_back(at_width(run.model, width));
+    const Cost cost = model_cost(model);
+    const std::int64_t bytes = write_width(recipe, model, width.share, folder, report);
+    table.rows.push_back({printed("%g", width.share), printed("%.4g", cost.macs), printed("%.0f", cost.parameters), std::to_string(bytes)});
+    if (!is_judged) continue;
+    const auto engine = make_engine(model, deployment_engine(recipe), static_cast<int>(recipe.threads));
+    add_metrics(evaluate_deployed_form(*engine, base, recipe, run, printed("width %g", width.share)).metrics, table);
+  }
+  if (recipe.evaluate.latency) add_latencies(recipe, models, table);
+  report.steps.back().tables.push_back(std::move(table));
+}
+
+void rehearse_widths(const Recipe& recipe, const Model& model) {
+  const auto widths = widths_of(model);
+  if (!widths) return;
+  for (const Width& width : widths->widths) {
+    const Model narrow = at_width(model, width);
+    make_engine(narrow, deployment_engine(recipe), static_cast<int>(recipe.threads));
+  }
+}
+
+}  // namespace dsc
