@@ -112,10 +112,13 @@ def make_transformer(name, class_name, settings):
     return cls(cls.config_class(**settings))
 
 
+def can_choose_experts(module):
+    return getattr(module, "_can_set_experts_implementation", lambda: False)()
+
+
 def choose_experts(module, form):
     """How a mixture of experts multiplies: of Transformers' forms `eager` loops over what was chosen, which no exported program can."""
-    can_choose = getattr(module, "_can_set_experts_implementation", lambda: False)()
-    if can_choose:
+    if can_choose_experts(module):
         module.set_experts_implementation(form or "batched_mm")
     elif form:
         raise ExportError(f"--experts {form}: this model has no experts whose form can be chosen; leave the option out")
@@ -320,8 +323,9 @@ def export(module, values, shapes):
             program = torch.export.export(module, tuple(values.values()), dynamic_shapes=shapes, strict=False)
         except torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode as error:
             line = str(error).strip().partition("\n")[0]
-            raise ExportError(f"the model's code decides by values that only a run knows: {line}\n"
-                              "mixtures of experts export with --experts batched_mm") from error
+            remedy = "mixtures of experts export with --experts batched_mm" if can_choose_experts(module) else \
+                "no exported program can: change that code, for experts into a look-up of their matrices for each row and one batched product"
+            raise ExportError(f"the model's code decides by values that only a run knows: {line}\n{remedy}") from error
     check_dynamic(program, shapes)
     without_folders(program)
     return program

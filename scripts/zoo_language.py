@@ -8,8 +8,10 @@
 Each model (transformers, random weights, batch and length dynamic) must: give the exported program's outputs at another batch and
 length after `dscompress export`, bit for bit; lose 30 % of every group's channels, train a step and run in OpenVINO as scripts/zoo demands;
 in 4 bits (`weight_only`, groups of 32) be the same in Python and OpenVINO within 1e-4, and have the KL divergence from the original
-that Python computes. Of a mixture a quarter of the experts goes: equal to the module whose router never chooses them. Results are kept
-in CACHE/language; language.md is beside.
+that Python computes; with GPTQ, in Python and OpenVINO the same again, with a smaller KL on what it was calibrated with. Of a mixture a
+quarter of the experts goes: equal to the module whose router never chooses them. `export --stateful` writes it (which compares every token
+with the whole sequence), or says what stands against it (STATELESS). Results are kept in CACHE/language;
+language.md is beside.
 """
 import argparse
 import fnmatch
@@ -29,6 +31,8 @@ from zoo_models import settings
 
 DENSE = dict(vocab_size=320, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=128,
              max_position_embeddings=512, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+FEW = {key: DENSE[key] for key in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")}
+SMALL = dict(FEW, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=512)
 MIXTURE = dict(DENSE, num_experts=8, num_experts_per_tok=2)
 DEEPSEEK = dict(DENSE, num_hidden_layers=3, num_key_value_heads=4, n_routed_experts=8, num_experts_per_tok=2, moe_intermediate_size=32,
                 first_k_dense_replace=1, kv_lora_rank=32, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=16)
@@ -53,7 +57,31 @@ MODELS = {
     "mixtral": model("MixtralForCausalLM", **DENSE, num_local_experts=8, num_experts_per_tok=2),
     "gpt_oss": model("GptOssForCausalLM", **DENSE, head_dim=16, num_local_experts=8, num_experts_per_tok=2, sliding_window=64),
     "olmoe": model("OlmoeForCausalLM", **MIXTURE),
+    "gemma2": model("Gemma2ForCausalLM", **DENSE, head_dim=16, layer_types=["sliding_attention", "full_attention"], sliding_window=64),
+    "stablelm": model("StableLmForCausalLM", **DENSE, use_parallel_residual=True, qk_layernorm=True),
+    "falcon": model("FalconForCausalLM", **SMALL, ffn_hidden_size=128),
+    "gpt_neox": model("GPTNeoXForCausalLM", **SMALL, intermediate_size=128),
+    "opt": model("OPTForCausalLM", **SMALL, ffn_dim=128, word_embed_proj_dim=64),
+    "bloom": model("BloomForCausalLM", **FEW, hidden_size=64, n_layer=2, n_head=4),
+    "gpt2": model("GPT2LMHeadModel", **FEW, n_embd=64, n_layer=2, n_head=4, n_positions=512),
+    "gpt_bigcode": model("GPTBigCodeForCausalLM", **FEW, n_embd=64, n_layer=2, n_head=4, n_positions=512),
+    "starcoder2": model("Starcoder2ForCausalLM", **DENSE),
+    "cohere": model("CohereForCausalLM", **DENSE),
+    "nemotron": model("NemotronForCausalLM", **DENSE),
+    "olmo2": model("Olmo2ForCausalLM", **DENSE),
+    "exaone4": model("Exaone4ForCausalLM", **DENSE, layer_types=["sliding_attention", "full_attention"], sliding_window=64),
+    "phimoe": model("PhimoeForCausalLM", **DENSE, num_local_experts=8, num_experts_per_tok=2),
+    "granitemoe": model("GraniteMoeForCausalLM", **DENSE, num_local_experts=8, num_experts_per_tok=2, attention_multiplier=0.25),
+    "glm4_moe": model("Glm4MoeForCausalLM", **DENSE, head_dim=16, n_routed_experts=8, num_experts_per_tok=2, moe_intermediate_size=32, n_shared_experts=1, use_qk_norm=True),
+    "ernie4_5_moe": model("Ernie4_5_MoeForCausalLM", **DENSE, moe_num_experts=8, moe_k=2, moe_intermediate_size=32, moe_num_shared_experts=1),
+    "dots1": model("Dots1ForCausalLM", **DENSE, head_dim=16, n_routed_experts=8, num_experts_per_tok=2, moe_intermediate_size=32, n_shared_experts=1, first_k_dense_replace=1,
+                   norm_topk_prob=True, sliding_window=None),
+    "minimax_m2": model("MiniMaxM2ForCausalLM", **DENSE, head_dim=16, num_local_experts=8, num_experts_per_tok=2),
+    "hunyuan_v1_moe": model("HunYuanMoEV1ForCausalLM", **DENSE, head_dim=16, num_experts=8, moe_topk=2),
+    "flex_olmo": model("FlexOlmoForCausalLM", **MIXTURE),
 }
+# Have no attention with a past that could be kept: the words of the message that says so.
+STATELESS = {"gemma2": "compares all positions with each other"}
 BITS, GROUP = 4, 32
 
 
@@ -110,14 +138,40 @@ def check_cut(name, module, values, model_file, options, report):
     zoo_check.check_ours(name, options, report)
 
 
-def run_recipe(name, passes, metrics, model_file, folder):
+def run_recipe(name, passes, metrics, model_file, folder, **more):
     data = {"format": "tensors", "path": str(folder / "sentences.safetensors"), "split": "all", "inputs": ["input_ids", "attention_mask"], "label": ""}
-    recipe = {"version": 1, "model": {"path": str(model_file)}, "data": {"eval": data}, "evaluate": {"metrics": metrics}, "passes": passes,
+    recipe = {"version": 1, "model": {"path": str(model_file)}, "data": {"eval": data, **more}, "evaluate": {"metrics": metrics}, "passes": passes,
               "deploy": {"openvino": {"device": "CPU"}}, "report": {"formats": ["markdown"]}, "threads": 1}
     (folder / f"{name}.json").write_text(json.dumps(recipe))
     shutil.rmtree(folder / name, ignore_errors=True)
     call(name, [PROGRAM, "run", folder / f"{name}.json", "-o", folder / name], 300)
     return folder / name
+
+
+def check_gptq(model_file, folder, report):
+    """On the sentences that kl is measured on: what is rounded for them suits them better."""
+    data = {"format": "tensors", "path": str(folder / "sentences.safetensors"), "split": "all", "inputs": ["input_ids", "attention_mask"], "label": ""}
+    out = run_recipe("gptq", [{"quantize": {"mode": "weight_only", "rounding": "gptq", "weights": {"bits": BITS, "group_size": GROUP}}}], ["kl"], model_file, folder,
+                     calibration=data)
+    measured = json.loads((out / "report.json").read_text())["steps"][-1]["metrics"]["kl"]
+    report |= {"gptq_kl": measured, "gptq_openvino": openvino_error(out, sentences(2, 9, 11))}
+    if measured > report["kl"][0]:
+        raise Failed(f"gptq: kl is {measured:.4g}, to the nearest {report['kl'][0]:.4g}")
+    if report["gptq_openvino"] > zoo_check.TOLERANCE["openvino"]:
+        raise Failed(f"gptq: OpenVINO differs by {report['gptq_openvino']:.1e}")
+
+
+def check_stateful(name, model_file, folder, report):
+    expected = STATELESS.get(name)
+    try:
+        call("stateful", [PROGRAM, "export", model_file, "--to", folder / "generation", "--stateful"], 300)
+        report["stateful"] = "yes"
+    except Failed as error:
+        report["stateful"] = "refused"
+        if not expected or expected not in str(error):
+            raise
+    if expected and report["stateful"] == "yes":
+        raise Failed("stateful: was to be refused")
 
 
 def openvino_error(out, values):
@@ -188,6 +242,8 @@ def check(name, options, report):
     check_round_trip(module, model_file, folder, report)
     check_cut(name, module, values, model_file, options, report)
     check_four_bits(module, model_file, folder, report)
+    check_gptq(model_file, folder, report)
+    check_stateful(name, model_file, folder, report)
     check_experts(module, model_file, folder, report)
     shutil.rmtree(folder)
 
@@ -196,14 +252,14 @@ def row(name, result):
     zeroed = f"{result['reduction']:.0%}, {float(result['zeroed_error']):.0e} ({result['groups_compared']} of {result['groups']})" if "reduction" in result else ""
     cells = [f"{result['round_trip']:.0f}" if "round_trip" in result else "", zeroed, f"{result['openvino_error']:.0e}" if "openvino_error" in result else "",
              f"{result['bytes']:.3f}" if "bytes" in result else "",
-             f"{result['kl'][0]:.4f} / {result['kl'][1]:.4f}" if "kl" in result else "", f"{result['four_bits_openvino']:.0e}" if "four_bits_openvino" in result else "",
-             f"{result['experts'][0]:.0%}, {result['experts'][1]:.0e}" if "experts" in result else "", zoo_check.word(result)]
+             f"{result['kl'][0]:.4f} / {result['kl'][1]:.4f}" if "kl" in result else "", f"{result['gptq_kl']:.4f}" if "gptq_kl" in result else "", f"{result['four_bits_openvino']:.0e}" if "four_bits_openvino" in result else "",
+             f"{result['experts'][0]:.0%}, {result['experts'][1]:.0e}" if "experts" in result else "", result.get("stateful", ""), zoo_check.word(result)]
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
 def write_table(cache):
     results = {name: json.loads((cache / "language" / f"{name}.json").read_text()) for name in MODELS if (cache / "language" / f"{name}.json").exists()}
-    lines = ["| model | written again | parameters gone, cut = zeroed (groups) | OpenVINO, cut | bytes in 4 bits, of f32 | KL: ours / Python's | OpenVINO in 4 bits | experts gone = masked | |\n" + "| --- " * 9 + "|"]
+    lines = ["| model | written again | parameters gone, cut = zeroed (groups) | OpenVINO, cut | bytes in 4 bits, of f32 | KL: ours / Python's | KL by GPTQ | OpenVINO in 4 bits | experts gone = masked | stateful | |\n" + "| --- " * 11 + "|"]
     text = "\n".join(lines + [row(name, result) for name, result in results.items()]) + "\n"
     (cache / "language.md").write_text(text)
     print(text)

@@ -18,7 +18,7 @@ Value* transposed_weight(const Graph& graph, const Value* value) {
   const std::string_view op = node->op();
   const bool permutes = op == "aten.permute" && dims_or(*node, "dims", {}, 2) == std::vector<std::int64_t>{1, 0};
   const bool transposes = op == "aten.transpose" && dim_or(*node, "dim0", 0, 2) != dim_or(*node, "dim1", 0, 2);
-  return permutes || transposes || op == "aten.t" ? weight : nullptr;
+  return permutes || transposes || op == "aten.t" || op == "aten.numpy_T" || op == "aten.mT" ? weight : nullptr;
 }
 
 bool is_one(const Node& node, std::string_view name) {
@@ -37,11 +37,12 @@ std::int64_t recompose_linear_layers(Graph& graph) {
   std::int64_t found = 0;
   for (Node* node : graph.nodes()) {
     const bool is_addmm = node->is("aten.addmm.default"), is_mm = node->is("aten.mm.default");
-    if (!is_mm && !(is_addmm && adds_a_bias(*node))) continue;
-    Value* transposed = node->find_value("mat2");
+    const bool is_matmul = node->is("aten.matmul.default") && node->find_value("self")->tensor().rank() >= 2;
+    if (!is_mm && !is_matmul && !(is_addmm && adds_a_bias(*node))) continue;
+    Value* transposed = node->find_value(is_matmul ? "other" : "mat2");
     Value* weight = transposed_weight(graph, transposed);
     if (!weight) continue;
-    std::vector<NamedArgument> arguments = {{"input", node->find_value(is_mm ? "self" : "mat1")}, {"weight", weight}};
+    std::vector<NamedArgument> arguments = {{"input", node->find_value(is_addmm ? "mat1" : "self")}, {"weight", weight}};
     if (is_addmm) arguments.push_back({"bias", node->find_value("self")});
     graph.set_arguments(node, std::move(arguments));
     graph.set_target(node, "aten.linear.default");

@@ -77,6 +77,11 @@ TEST(Experts, GoWithTheirRowsOfTheRouterAsIfNeverChosen) {
   }
 }
 
+TEST(Experts, ChosenOneAfterTheOtherGoAsThoseThatAreChosenAtOnce) {
+  expect_cut_equals_masked(tiny_experts(test::kTurnRouter), 8, {1, 6}, {1, 6});
+  EXPECT_EQ(find_experts(ChannelGroups(tiny_experts(test::kTurnRouter)), 8)->least, test::kChosen);
+}
+
 TEST(Experts, OfAGroupLimitedChoiceGoByGroupsOrByPositionsInThem) {
   const Model model = tiny_experts(test::kGroupRouter);
   expect_cut_equals_masked(model, 4, {2}, {4, 5});
