@@ -73,37 +73,42 @@ std::map<Site, at::Tensor> means_of_all(Ranks& ranks, const std::set<Site>& site
 // Mean of |x| by index of each site's dimension.
 std::map<Site, at::Tensor> measure_sites(const Model& model, const std::set<Site>& sites, const ImportanceOptions& options,
                                          PassContext& context, std::uint64_t seed) {
-  c10::NoGradGuard no_grad;
   std::map<Site, at::Tensor> sums;
   std::vector<const Value*> values;
   for (const Site& site : sites) {
     if (values.empty() || values.back() != site.value) values.push_back(site.value);
   }
-  Executor executor(model, {.device = context.device()});
-  Split split = context.has_data(Split::calibration) ? Split::calibration : Split::train;
-  BatchLoader loader(context.data(split), {.batch = options.batch, .shuffle = true, .seed = derive_seed(seed, "prune.activation"),
-                                              .limit = options.batches * options.batch});
-  double total = 0;
-  Ranks& ranks = ranks_of(context);
-  Turns turns(ranks);
-  while (std::optional<Batch> batch = loader.next()) {
-    context.check_cancelled();
-    if (!turns.next_is_own()) continue;
-    auto examples = static_cast<double>(batch->indices.size());
-    total += examples;
-    executor.run(batch->inputs, values, [&](const Value& value, const at::Tensor& tensor) {
-      for (auto site = sites.lower_bound({&value, 0}); site != sites.end() && site->value == &value; ++site) {
-        at::Tensor rows = tensor.detach().transpose(0, site->dim).reshape({tensor.size(site->dim), -1}).to(at::kFloat);
-        at::Tensor mean = rows.abs().mean(1).to(at::kDouble) * examples;
-        at::Tensor& sum = sums[*site];
-        sum = sum.defined() ? sum + mean : mean;
-      }
-    });
-  }
-  return means_of_all(ranks, sites, sums, total);
+  const auto examples = watch_values(model, values, options, context, seed, [&](const Value& value, const at::Tensor& tensor, std::int64_t count) {
+    for (auto site = sites.lower_bound({&value, 0}); site != sites.end() && site->value == &value; ++site) {
+      at::Tensor rows = tensor.detach().transpose(0, site->dim).reshape({tensor.size(site->dim), -1}).to(at::kFloat);
+      at::Tensor mean = rows.abs().mean(1).to(at::kDouble) * static_cast<double>(count);
+      at::Tensor& sum = sums[*site];
+      sum = sum.defined() ? sum + mean : mean;
+    }
+  });
+  return means_of_all(ranks_of(context), sites, sums, static_cast<double>(examples));
 }
 
 }  // namespace
+
+std::int64_t watch_values(const Model& model, const std::vector<const Value*>& values, const ImportanceOptions& options, PassContext& context,
+                          std::uint64_t seed, const std::function<void(const Value& value, const at::Tensor& tensor, std::int64_t examples)>& see) {
+  c10::NoGradGuard no_grad;
+  Executor executor(model, {.device = context.device()});
+  const Split split = context.has_data(Split::calibration) ? Split::calibration : Split::train;
+  BatchLoader loader(context.data(split), {.batch = options.batch, .shuffle = true, .seed = derive_seed(seed, "prune.activation"),
+                                              .limit = options.batches * options.batch});
+  std::int64_t total = 0;
+  Turns turns(ranks_of(context));
+  while (std::optional<Batch> batch = loader.next()) {
+    context.check_cancelled();
+    if (!turns.next_is_own()) continue;
+    const auto examples = static_cast<std::int64_t>(batch->indices.size());
+    total += examples;
+    executor.run(batch->inputs, values, [&](const Value& value, const at::Tensor& tensor) { see(value, tensor, examples); });
+  }
+  return total;
+}
 
 std::vector<double> measure_activations(const Model& model, const ChannelGroups& groups, const ImportanceOptions& options, PassContext& context,
                                         std::uint64_t seed) {

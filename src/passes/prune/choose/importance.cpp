@@ -1,6 +1,7 @@
 // l1, l2: norm of the unit's weights (Li et al. 2017, arXiv:1608.08710). bn_scale: |gamma| (Liu et al. 2017,
 // arXiv:1708.06519). fpgm: distance to the other filters (He et al. 2019, arXiv:1811.00250). lamp: norm relative to all
 // larger ones (Lee et al. 2021, arXiv:2010.07611). taylor, hessian: saliency.h. activation: activation.h.
+// routing, reap: expert_use.h.
 #include "passes/prune/choose/importance.h"
 
 #include <ATen/core/Tensor.h>
@@ -18,6 +19,7 @@
 #include "core/random.h"
 #include "ops/op_traits.h"
 #include "passes/prune/choose/activation.h"
+#include "passes/prune/choose/expert_use.h"
 #include "passes/prune/choose/saliency.h"
 
 namespace dsc::prune {
@@ -47,7 +49,7 @@ void relate_to_larger(std::vector<double>& scores) {
   }
 }
 
-enum class Source : std::uint8_t { weights, gradients, activations, nothing };
+enum class Source : std::uint8_t { weights, gradients, activations, experts, nothing };
 
 // What an importance is made of. One row for each enumerator, in order.
 struct Definition {
@@ -68,6 +70,8 @@ constexpr std::array kDefinitions{
     Definition{.name = "taylor", .source = Source::gradients, .terms = &Saliencies::first_order},
     Definition{.name = "hessian", .source = Source::gradients, .terms = &Saliencies::second_order},
     Definition{.name = "activation", .source = Source::activations},
+    Definition{.name = "routing", .source = Source::experts},
+    Definition{.name = "reap", .source = Source::experts},
     Definition{.name = "random", .source = Source::nothing},
 };
 static_assert(kDefinitions.size() == static_cast<std::size_t>(Importance::random) + 1, "one row for each importance");
@@ -165,6 +169,14 @@ std::vector<double> scores_of_group(const ChannelGroups& groups, const ChannelGr
   return scores;
 }
 
+GroupScores of_units(std::vector<double> scores) {
+  return [scores = std::move(scores)](const Model&, const ChannelGroups&, const ChannelGroup& group) {
+    std::vector<double> own;
+    for (UnitId unit : group.units) own.push_back(scores[static_cast<std::size_t>(unit)]);
+    return own;
+  };
+}
+
 // Measures what the definition is made of; the result gives the scores of one group after another.
 GroupScores measure(const Definition& definition, const Model& model, const ChannelGroups& groups, const ImportanceOptions& options, PassContext& context, std::uint64_t seed) {
   switch (definition.source) {
@@ -174,12 +186,11 @@ GroupScores measure(const Definition& definition, const Model& model, const Chan
         for (double& score : scores) score = random.uniform();
         return scores;
       };
-    case Source::activations:
-      return [activations = measure_activations(model, groups, options, context, seed)](const Model&, const ChannelGroups&, const ChannelGroup& group) {
-        std::vector<double> scores;
-        for (UnitId unit : group.units) scores.push_back(activations[static_cast<std::size_t>(unit)]);
-        return scores;
-      };
+    case Source::activations: return of_units(measure_activations(model, groups, options, context, seed));
+    case Source::experts: {
+      const ExpertUse use = options.importance == Importance::reap ? ExpertUse::reap : ExpertUse::routing;
+      return of_units(measure_expert_use(use, model, groups, options, context, seed));
+    }
     case Source::weights:
       return [&definition, options](const Model& of, const ChannelGroups& all, const ChannelGroup& group) {
         return scores_of_group(all, group, options, [&](const Member& member) { return index_scores(definition, of.weights.get(member.weight), member.dim); });
@@ -218,7 +229,7 @@ std::span<const std::string_view> enum_names(Members) {
 }
 
 void ImportanceOptions::fields(FieldVisitor& visit) {
-  visit("importance", importance, {.text = "What makes a channel matter."});
+  visit("importance", importance, {.text = "What makes a channel matter; routing (how often it is chosen) and reap (what the mixture gets from it when it is) are measured of experts."});
   visit("combine", combine, {.text = "How the scores of the layers that share a channel become one."});
   visit("members", members, {.text = "Layers that count: those that make the channel, or those that read it as well."});
   visit("importance_batches", batches, {.text = "Batches of data for importances that need gradients or activations.", .minimum = 1});
@@ -226,7 +237,10 @@ void ImportanceOptions::fields(FieldVisitor& visit) {
 }
 
 bool needs_gradients(const ImportanceOptions& options) { return !options.own && definition_of(options.importance).source == Source::gradients; }
-bool needs_activations(const ImportanceOptions& options) { return !options.own && definition_of(options.importance).source == Source::activations; }
+bool needs_activations(const ImportanceOptions& options) {
+  return !options.own && (definition_of(options.importance).source == Source::activations || measures_experts(options));
+}
+bool measures_experts(const ImportanceOptions& options) { return !options.own && definition_of(options.importance).source == Source::experts; }
 
 std::vector<double> unit_scores(const Model& model, const ChannelGroups& groups, const ImportanceOptions& given,
                                 PassContext& context, std::uint64_t seed) {

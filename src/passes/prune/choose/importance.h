@@ -14,7 +14,7 @@
 namespace dsc::prune {
 
 // A new one is an enumerator here and a row in importance.cpp.
-enum class Importance : std::uint8_t { l1, l2, bn_scale, fpgm, lamp, taylor, hessian, activation, random };
+enum class Importance : std::uint8_t { l1, l2, bn_scale, fpgm, lamp, taylor, hessian, activation, routing, reap, random };
 std::span<const std::string_view> enum_names(Importance);
 
 // How the scores of a unit's members (the layers that write or read it) become one.
@@ -45,6 +45,7 @@ struct ImportanceOptions {
 
 bool needs_gradients(const ImportanceOptions& options);    // and thus labelled training data
 bool needs_activations(const ImportanceOptions& options);  // and thus any data: calibration, or else training
+bool measures_experts(const ImportanceOptions& options);   // and nothing else
 
 // One score for each unit, normalised within its group; larger matters more. In a rehearsal, importances that need data
 // are replaced by l1.
