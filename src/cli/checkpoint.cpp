@@ -10,10 +10,10 @@
 #include "checkpoint/convert.h"
 #include "checkpoint/journal.h"
 #include "checkpoint/recipe.h"
+#include "core/build_fingerprint.h"
 #include "core/cores.h"
 #include "core/log.h"
 #include "core/printed.h"
-#include "pipeline/version.h"
 
 namespace dsc {
 namespace {

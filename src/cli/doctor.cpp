@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/session.h"
+#include "core/build_fingerprint.h"
 #include "core/log.h"
 #include "core/machine_limits.h"
 #include "deploy/openvino_engine.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/build_fingerprint.h"
 #include "core/hash.h"
 #include "core/printed.h"
 #include "core/random.h"
@@ -13,7 +14,6 @@
 #include "pipeline/open_model.h"
 #include "pipeline/robustness.h"
 #include "pipeline/step_files.h"
-#include "pipeline/version.h"
 
 namespace dsc {
 namespace {

@@ -1,5 +1,6 @@
 #include "pipeline/reproducer.h"
 
+#include "core/build_fingerprint.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "exec/foreign_error.h"

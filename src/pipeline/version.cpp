@@ -1,23 +1,13 @@
 #include "pipeline/version.h"
 
-#include <dlfcn.h>
-
 #include <fstream>
 #include <thread>
 
-#include "core/hash.h"
 #include "core/log.h"
 
 namespace dsc {
 
 std::string_view version() { return DSC_VERSION; }
-
-std::string build_fingerprint() {
-  Dl_info info{};
-  // The library or program that holds this very function.
-  if (::dladdr(reinterpret_cast<const void*>(&build_fingerprint), &info) == 0 || !info.dli_fname) return std::string(version());
-  return fingerprint_path(info.dli_fname);
-}
 
 namespace {
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "core/build_fingerprint.h"
 #include "core/cores.h"
 #include "core/file.h"
 #include "core/hash.h"
@@ -16,7 +17,6 @@
 #include "pipeline/plan.h"
 #include "pipeline/step_cache.h"
 #include "pipeline/sweep_config.h"
-#include "pipeline/version.h"
 #include "sweep/outcome.h"
 #include "sweep/sampler.h"
 #include "sweep/trial_recipes.h"

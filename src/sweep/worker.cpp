@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "core/build_fingerprint.h"
 #include "core/claim.h"
 #include "core/file.h"
 #include "core/interrupt.h"
@@ -20,7 +21,6 @@
 #include "pipeline/prepare.h"
 #include "pipeline/runner.h"
 #include "pipeline/step_cache.h"
-#include "pipeline/version.h"
 #include "sweep/outcome.h"
 
 namespace dsc::sweep {
