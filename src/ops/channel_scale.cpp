@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "ops/arguments.h"
+#include "ops/experts.h"
 #include "ops/op_info.h"
 #include "ops/quantization.h"
 
@@ -22,7 +23,7 @@ class Paths {
 
   std::optional<ScalePath> find(Value* value) const {
     ScalePath path{.value = value};
-    if (!value->is_tensor() || value->uses().empty() || !add_readers(*value, path) || path.layers.size() != value->uses().size()) return std::nullopt;
+    if (!value->is_tensor() || value->uses().empty() || !add_readers(*value, path) || !is_read_by_layers_alone(*value, path)) return std::nullopt;
     if (!add_makers(*value, path) || path.makers.empty()) return std::nullopt;
     return path;
   }
@@ -31,7 +32,7 @@ class Paths {
     const Node* producer = value->producer();
     if (!producer || (producer->op() != "aten.layer_norm" && producer->op() != "aten.rms_norm")) return std::nullopt;
     ScalePath path{.value = value};
-    const bool is_linear = add_readers(*value, path) && std::all_of(path.layers.begin(), path.layers.end(), [&](Node* layer) {
+    const bool is_linear = add_readers(*value, path, false) && std::all_of(path.layers.begin(), path.layers.end(), [&](Node* layer) {
       return find_quant_layer(graph_, layer)->kind == QuantKind::linear;
     });
     return is_linear && !path.layers.empty() && path.layers.size() < value->uses().size() ? std::optional(path) : std::nullopt;
@@ -51,9 +52,47 @@ class Paths {
     return true;
   }
 
+  // The value whose rows are those of the one that is used here, elsewhere or more often; null: the use does more.
+  static const Value* moved_rows(const Use& use) {
+    if (!use.node || use.node->outputs().size() != 1 || has_side_effect(*use.node)) return nullptr;
+    const Node& node = *use.node;
+    const Value* from = node.find_value("self");
+    if (!from || !from->is_tensor() || value_of(use) != from || !node.output()->is_tensor()) return nullptr;
+    const auto &before = from->tensor().sizes, &after = node.output()->tensor().sizes;
+    const bool is_view = node.op() == "aten.view" || node.op() == "aten.reshape";
+    const bool copies_rows = node.op() == "aten.repeat_interleave" && before.size() > 1 && dim_or(node, "dim", -1, from->tensor().rank()) == 0;
+    if ((!is_view && !copies_rows) || before.empty() || after.empty()) return nullptr;
+    return before.back().is_fixed() && after.back().is_fixed() && before.back().size == after.back().size ? node.output() : nullptr;
+  }
+
+  // The product with looked-up matrices of which each row is a column: unsqueeze, then the product.
+  const Node* expert_product(const Use& use) const {
+    if (!use.node || use.node->op() != "aten.unsqueeze" || use.node->output()->uses().size() != 1) return nullptr;
+    const Value* column = use.node->output();
+    Node* product = column->uses().front().node;
+    const auto layer = product ? find_expert_layer(graph_, product) : std::nullopt;
+    return layer && layer->outputs_first && layer->input == column ? product : nullptr;
+  }
+
+  bool is_read_by_layers_alone(const Value& value, const ScalePath& path) const {
+    return std::ranges::all_of(value.uses(), [&](const Use& use) {
+      if (const Value* moved = moved_rows(use)) return is_read_by_layers_alone(*moved, path);
+      const Node* reader = expert_product(use);
+      return std::ranges::find(path.layers, reader ? reader : use.node) != path.layers.end();
+    });
+  }
+
   // The layers among the value's readers. returns: whether each of them can take factors.
-  bool add_readers(const Value& value, ScalePath& path) const {
+  bool add_readers(const Value& value, ScalePath& path, bool follows_rows = true) const {
     for (const Use& use : value.uses()) {
+      if (const Value* moved = follows_rows ? moved_rows(use) : nullptr) {
+        if (!add_readers(*moved, path)) return false;
+        continue;
+      }
+      if (const Node* product = follows_rows ? expert_product(use) : nullptr) {
+        if (!add_expert_reader(const_cast<Node*>(product), path)) return false;
+        continue;
+      }
       const auto layer = use.node ? find_quant_layer(graph_, use.node) : std::nullopt;
       if (!layer || !layer->weight() || layer->activations.empty() || layer->activations.front().use != use) continue;
       const GraphInput* weight = own_weight(*use.node, use.node->arguments()[layer->weight()->argument].name);
@@ -61,6 +100,15 @@ class Paths {
       path.layers.push_back(use.node);
     }
     return true;
+  }
+
+  bool add_expert_reader(Node* product, ScalePath& path) const {
+    const auto layer = find_expert_layer(graph_, product);
+    const Value* stack = value_of(layer->stack);
+    if (stack->uses().size() != 1 || stack->tensor().rank() != 3) return false;
+    path.readers.push_back({graph_.find_input(stack)->target, 2});
+    path.layers.push_back(product);
+    return set_channels(path, stack->tensor().sizes[2].size);
   }
 
   // The weight's axis of input channels.
@@ -136,8 +184,11 @@ class Paths {
 void multiply(Model& model, const ScaledWeight& weight, const at::Tensor& factors) {
   const at::Tensor tensor = model.weights.get(weight.name).detach();
   std::vector<std::int64_t> shape(static_cast<std::size_t>(tensor.dim()), 1);
-  shape[static_cast<std::size_t>(weight.axis)] = factors.numel();
-  model.weights.set(weight.name, (tensor.to(at::kDouble) * factors.view(shape)).to(tensor.scalar_type()));
+  if (factors.dim() == 2) shape[0] = factors.size(0);
+  shape[static_cast<std::size_t>(weight.axis)] = factors.size(-1);
+  const at::Tensor scaled = tensor.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
+  scaled.narrow(weight.axis, weight.begin, factors.size(-1)).mul_(factors.view(shape));
+  model.weights.set(weight.name, scaled.to(tensor.scalar_type()));
 }
 
 // A product between the value and the path's layers.

@@ -112,5 +112,78 @@ TEST(ChannelScale, StopsAtActivationsThatAreNotHomogeneousAndSharedWeights) {
   EXPECT_TRUE(find_scale_paths(model.graph).empty());
 }
 
+// --- mixtures of experts ---
+
+// A norm that a router, a shared layer and experts read, each by another way.
+Model normed_experts() {
+  Model model = test::text_model(R"text(
+  param %g "norm.weight": f32[8]
+  param %r "gate.weight": f32[4, 8]
+  param %shared "shared.weight": f32[8, 8]
+  param %w1 "experts.gate_up_proj": f32[4, 12, 8]
+  param %w2 "experts.down_proj": f32[4, 8, 6]
+  input %x: f32[s0{2}, 3, 8]
+  %n: f32[] = aten.rms_norm.default(input=%x, normalized_shape=[8], weight=%g)
+  %flat: f32[] = aten.view.default(self=%n, size=[-1, 8])
+  %logits: f32[] = aten.linear.default(input=%flat, weight=%r)
+  %p: f32[] = aten.softmax.int(self=%logits, dim=-1)
+  %v: f32[], %i: i64[] = aten.topk.default(self=%p, k=2)
+  %ids: i64[] = aten.reshape.default(self=%i, shape=[-1])
+  %shares: f32[] = aten.reshape.default(self=%v, shape=[-1])
+  %rows: f32[] = aten.repeat_interleave.self_int(self=%flat, repeats=2, dim=0)
+  %g1: f32[] = aten.index.Tensor(self=%w1, indices=[%ids])
+  %u1: f32[] = aten.unsqueeze.default(self=%rows, dim=-1)
+  %b1: f32[] = aten.bmm.default(self=%g1, mat2=%u1)
+  %h: f32[] = aten.squeeze.dim(self=%b1, dim=-1)
+  [%gate: f32[], %up: f32[]] = aten.chunk.default(self=%h, chunks=2, dim=-1)
+  %s: f32[] = aten.silu.default(self=%gate)
+  %m: f32[] = aten.mul.Tensor(self=%s, other=%up)
+  %g2: f32[] = aten.index.Tensor(self=%w2, indices=[%ids])
+  %u2: f32[] = aten.unsqueeze.default(self=%m, dim=-1)
+  %b2: f32[] = aten.bmm.default(self=%g2, mat2=%u2)
+  %o: f32[] = aten.squeeze.dim(self=%b2, dim=-1)
+  %column: f32[] = aten.unsqueeze.default(self=%shares, dim=-1)
+  %weighted: f32[] = aten.mul.Tensor(self=%o, other=%column)
+  %each: f32[] = aten.view.default(self=%weighted, size=[-1, 2, 8])
+  %y: f32[] = aten.sum.dim_IntList(self=%each, dim=[1])
+  %back: f32[] = aten.view.default(self=%y, size=[-1, 3, 8])
+  %other: f32[] = aten.linear.default(input=%n, weight=%shared)
+  %all: f32[] = aten.add.Tensor(self=%back, other=%other)
+  output %all
+)text");
+  model.weights.set("norm.weight", at::rand({8}) + 0.5);
+  return model;
+}
+
+TEST(ChannelScale, OfANormGoToRouterSharedLayerAndExperts) {
+  Model model = normed_experts();
+  const auto paths = find_scale_paths(model.graph);
+  ASSERT_EQ(paths.size(), 1U);
+  EXPECT_EQ(paths[0].layers.size(), 3U);
+  expect_equivalent(model, {test::noise({2, 3, 8}, 1)}, 1);
+}
+
+TEST(ChannelScale, InsideOfExpertsAreEachOnesOwn) {
+  Model model = normed_experts();
+  const at::Tensor x = test::noise({5, 3, 8}, 1);
+  const auto paths = find_expert_paths(model.graph);
+  ASSERT_EQ(paths.size(), 1U);
+  EXPECT_EQ(paths[0].experts, 4);
+  EXPECT_EQ(paths[0].channels, 6);
+  const at::Tensor before = Executor(model, {}).run({x}).at(0), gates = model.weights.get("experts.gate_up_proj").narrow(1, 0, 6).clone();
+  move_scale(model, paths[0], at::rand({4, 6}, at::kDouble) * 3 + 0.2);
+  EXPECT_TRUE(model.weights.get("experts.gate_up_proj").narrow(1, 0, 6).equal(gates));
+  const at::Tensor after = Executor(model, {}).run({x}).at(0);
+  EXPECT_TRUE(at::allclose(after, before, 1e-4, 1e-4)) << (after - before).abs().max();
+}
+
+TEST(ChannelScale, StaysOutsideOfExpertsThatOthersRead) {
+  Model model = normed_experts();
+  Value* up = model.graph.find_value("up");
+  Node* other = model.graph.insert(up->uses().front().node, "aten.relu.default", {{"self", up}}, {{"seen", up->type()}});
+  model.graph.add_output(OutputKind::user, other->output());
+  EXPECT_TRUE(find_expert_paths(model.graph).empty());
+}
+
 }  // namespace
 }  // namespace dsc

@@ -26,6 +26,7 @@
 #include "data/dataset.h"
 #include "dscompress/pass.h"
 #include "exec/executor.h"
+#include "support/program.h"
 
 namespace dsc::test {
 
@@ -65,7 +66,8 @@ class FakeContext : public PassContext {
   int cancel_after_checks = 0;   // throw Error cancelled from the n-th check_cancelled; 0: never
   bool rehearsal = false;        // what dry_run says
   std::string device_name = "cpu";
-  std::string cache = "/nonexistent";
+  const TempFolder own_folder;
+  std::string cache = own_folder.path();
   std::function<Metrics(const Model&, const Dataset&, std::int64_t)> metrics = evaluate_classifier;
 
   std::function<double(const Model&)> latency = [](const Model&) { return 1.0; };  // milliseconds

@@ -49,17 +49,17 @@ std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placeme
   return calibrate(model, requests, options.calibration, context);
 }
 
-Precisions prepare(Model& model, const Options& options, PassContext& context) {
+Precisions prepare(Model& model, const Options& options, PassContext& context, const BlockJournal& journal) {
   fold_batch_norms(model);
   turn_einsums_into_linears(model);
   turn_experts_outputs_first(model);
   Precisions precisions = resolve_precisions(model, options);
-  if (options.scaling != Scaling::none) move_scales(model, precisions, options, context);
+  if (options.scaling != Scaling::none) move_scales(model, precisions, options, context, journal);
   return precisions;
 }
 
 std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& precisions, const Options& options, PassContext& context,
-                                            const std::map<std::string, Range>& known) {
+                                            const std::map<std::string, Range>& known, const BlockJournal& journal) {
   const QuantPlacement placement = place(model, precisions, options);
   std::vector<Range> ranges;
   for (const ActivationQuantizer& quantizer : placement.activations) {
@@ -67,7 +67,7 @@ std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& prec
     if (range != known.end()) ranges.push_back(range->second);
   }
   if (ranges.size() != placement.activations.size()) ranges = find_ranges(model, placement, precisions, options, context);
-  const auto grids = round_weights(model, placement, precisions, options, context);
+  const auto grids = round_weights(model, placement, precisions, options, context, journal);
   std::vector<QuantizerRow> rows;
   const QuantTarget& target = *find_quant_target(options.target);
   if (options.mode == Mode::dynamic) rows = insert_run_time_quantizers(model, placement, target.run_time_rows);

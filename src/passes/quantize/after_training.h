@@ -10,12 +10,13 @@
 #include "passes/quantize/ranges/observers.h"
 #include "passes/quantize/choose/precisions.h"
 #include "passes/quantize/rewrite.h"
+#include "passes/quantize/weights/block_journal.h"
 
 namespace dsc::quantize {
 
 // Folds batch norms, writes einsums with weights as linear layers and moves scales: what happens to the float model first.
 // returns: the precisions of its layers.
-Precisions prepare(Model& model, const Options& options, PassContext& context);
+Precisions prepare(Model& model, const Options& options, PassContext& context, const BlockJournal& journal = {});
 
 // Ranges of the placement's activations, in order.
 std::vector<Range> find_ranges(const Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
@@ -26,7 +27,7 @@ std::map<std::string, Range> calibrate_all(const Model& prepared, const Precisio
 
 // Quantises a prepared model. known: ranges by value name that need no calibration.
 std::vector<QuantizerRow> quantize_prepared(Model& model, const Precisions& precisions, const Options& options, PassContext& context,
-                                            const std::map<std::string, Range>& known = {});
+                                            const std::map<std::string, Range>& known = {}, const BlockJournal& journal = {});
 
 // The metric on Split::valid when each layer alone is quantised, with weights of 8, 4 and 2 bits and activations of the
 // options. With `mixed`: the error of the outputs at its widths (output_error.h), on calibration data.

@@ -86,10 +86,11 @@ bool needs_inputs(const Options& options) {
   return options.mode != Mode::qat && (options.rounding != Rounding::nearest || options.bias_correction);
 }
 
+bool scales_by_inputs(const Options& options) { return options.scaling == Scaling::smooth || options.scaling == Scaling::awq; }
+
 bool needs_calibration(const Options& options) {
-  const bool scaled = options.scaling == Scaling::smooth || options.scaling == Scaling::awq;
   const bool measures = options.mixed && options.mixed->table.empty();
-  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scaled || measures;
+  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scales_by_inputs(options) || measures;
 }
 
 void WeightOptions::fields(FieldVisitor& visit) {

@@ -152,6 +152,8 @@ struct Options {
 bool has_activation_ranges(Mode mode);
 // Whether roundings and corrections look at what layers read.
 bool needs_inputs(const Options& options);
+// Whether factors of channels do.
+bool scales_by_inputs(const Options& options);
 // Whether anything but training needs data: ranges of activations, or what layers read.
 bool needs_calibration(const Options& options);
 

@@ -13,6 +13,7 @@
 // Order: last of the passes that change structure; pruning after it would cut scales too.
 // Source: Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018, arXiv:1806.08342.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -44,17 +45,40 @@ void prepare_training(Model& model, const Options& options, const Assignment& as
   cast_layers(model, precisions);
 }
 
-// ptq and weight_only.
-std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, const Assignment& assignment, PassContext& context,
-                                             PassResult& result) {
-  Precisions precisions = prepare(model, options, context);
+// A prepared model. notes: gets the layers that `max_drop` leaves out.
+std::vector<QuantizerRow> round(Model& model, Precisions precisions, const Options& options, const Assignment& assignment, PassContext& context,
+                                const BlockJournal& journal, std::vector<std::string>& notes) {
   set_widths(precisions, assignment);
   if (options.max_drop) {
-    for (const std::string& module : keep_within_drop(model, precisions, options, context)) {
-      result.notes.push_back(module + " stays in floating point: max_drop");
-    }
+    for (const std::string& module : keep_within_drop(model, precisions, options, context)) notes.push_back(module + " stays in floating point: max_drop");
   }
-  return quantize_prepared(model, precisions, options, context);
+  return quantize_prepared(model, precisions, options, context, {}, journal);
+}
+
+// ptq and weight_only. What looks at samples takes long: it is finished block by block, and scaling is a stage of its own.
+std::vector<QuantizerRow> run_after_training(Model& model, const Options& options, const Assignment& assignment, PassContext& context,
+                                             std::vector<std::string>& notes) {
+  if (context.dry_run() || (!needs_inputs(options) && !scales_by_inputs(options))) {
+    return round(model, prepare(model, options, context), options, assignment, context, {}, notes);
+  }
+  const BlockJournal journal(model, options, assignment.bits, context);
+  const bool scales = scales_by_inputs(options);
+  if (scales) {
+    context.stage("scale", model, [&] {
+      prepare(model, options, context, journal);
+      return std::string();
+    });
+  }
+  const std::string text = context.stage("round", model, [&] {
+    std::vector<std::string> said;
+    Precisions precisions = scales ? resolve_precisions(model, options) : prepare(model, options, context, journal);
+    const auto rows = round(model, std::move(precisions), options, assignment, context, journal, said);
+    return nlohmann::json{{"rows", to_text(rows)}, {"notes", said}}.dump();
+  });
+  journal.remove();
+  const auto json = nlohmann::json::parse(text);
+  for (const std::string note : json.at("notes")) notes.push_back(note);
+  return parse_rows(json.at("rows"));
 }
 
 TrainResult train_quantized(Model& model, const Options& options, PassContext& context) {
@@ -112,7 +136,7 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   const std::string before = fingerprint_of(model);
   const Assignment assignment = choose_widths(model, options, context);
   const auto rows = options.mode == Mode::qat ? run_qat(model, options, assignment, context, result)
-                                              : run_after_training(model, options, assignment, context, result);
+                                              : run_after_training(model, options, assignment, context, result.notes);
   const auto count = [&](std::string_view kind) {
     return static_cast<double>(std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.kind == kind; }));
   };

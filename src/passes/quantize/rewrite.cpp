@@ -4,6 +4,7 @@
 #include <ATen/ops/aminmax.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "exec/convert.h"
 #include "ops/arguments.h"
@@ -129,6 +130,26 @@ QuantizerRow become_weight_quantizer(Model& model, Node* node, const WeightGrid&
   const std::string name = model.graph.find_input(node->find_value("self"))->target;
   become(model.graph, node, weight_form(model, name, grid));
   return weight_row(model, place_of(*node), name, grid, paired_axis);
+}
+
+std::string to_text(const std::vector<QuantizerRow>& rows) {
+  auto json = nlohmann::json::array();
+  for (const QuantizerRow& row : rows) {
+    json.push_back({{"module", row.module}, {"tensor", row.tensor}, {"kind", row.kind}, {"bits", row.bits}, {"granularity", row.granularity}, {"grids", row.grids},
+                    {"narrowed", row.narrowed}});
+    if (row.range) json.back()["range"] = {row.range->minimum, row.range->maximum};
+  }
+  return json.dump();
+}
+
+std::vector<QuantizerRow> parse_rows(const std::string& text) {
+  std::vector<QuantizerRow> rows;
+  for (const auto& json : nlohmann::json::parse(text)) {
+    rows.push_back({.module = json.at("module"), .tensor = json.at("tensor"), .kind = json.at("kind"), .bits = json.at("bits"), .range = {},
+                    .granularity = json.at("granularity"), .grids = json.at("grids"), .narrowed = json.at("narrowed")});
+    if (json.contains("range")) rows.back().range = Range{json["range"].at(0), json["range"].at(1)};
+  }
+  return rows;
 }
 
 }  // namespace dsc::quantize

@@ -20,6 +20,10 @@ struct QuantizerRow {
   std::int64_t grids = 0, narrowed = 0;  // of a weight, and how many of them have longer steps for kernels that add in pairs
 };
 
+// As JSON text, and back.
+std::string to_text(const std::vector<QuantizerRow>& rows);
+std::vector<QuantizerRow> parse_rows(const std::string& text);
+
 QuantizerRow insert_activation_quantizer(Model& model, const ActivationQuantizer& quantizer, const QuantParams& params, QuantRange range);
 QuantizerRow insert_weight_quantizer(Model& model, const WeightQuantizer& quantizer, const WeightGrid& grid);
 

@@ -18,19 +18,14 @@
 namespace dsc {
 namespace {
 
-std::string content_of(const at::Tensor& tensor) {
-  const auto flat = tensor.contiguous();
-  return fingerprint({static_cast<const char*>(flat.const_data_ptr()), static_cast<std::size_t>(flat.nbytes())});
-}
-
 // All inputs as they come without augmentation.
 std::string fingerprint_of_inputs(const Dataset& data, std::int64_t batch, PassContext& context) {
   std::string text;
   BatchLoader loader(data, {.batch = batch, .fill_last = true});
   while (const auto next = loader.next()) {
     context.check_cancelled();
-    for (const auto& input : next->inputs) text += content_of(input);
-    for (const auto& other : next->others) text += content_of(other);
+    for (const auto& input : next->inputs) text += fingerprint_of(input);
+    for (const auto& other : next->others) text += fingerprint_of(other);
   }
   return fingerprint(text);
 }

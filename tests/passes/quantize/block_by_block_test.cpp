@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "deploy/language_models.h"
 #include "passes/quantize/trained_network.h"
+#include "passes/quantize/weights/block_journal.h"
 #include "passes/quantize/weights/round_weights.h"
 #include "passes/quantize/weights/scaling.h"
 
@@ -70,9 +72,9 @@ class BlockByBlock : public testing::TestWithParam<Case> {
     test::FakeContext context(model, {.train = &texts});
     context.cache = folder.path() + "/cache";
     const Precisions precisions = resolve_precisions(model, options);
-    if (options.scaling != Scaling::none) move_scales(model, precisions, options, context, cut);
+    if (options.scaling != Scaling::none) move_scales(model, precisions, options, context, {}, cut);
     const QuantPlacement placement = place(model, precisions, options);
-    round_weights(model, placement, precisions, options, context, cut);
+    round_weights(model, placement, precisions, options, context, {}, cut);
     return model;
   }
   test::TempFolder folder;
@@ -84,6 +86,73 @@ TEST_P(BlockByBlock, GivesTheBytesOfTheWholeAtOnce) {
   EXPECT_TRUE(test::equal_weights(blocks, whole));
   EXPECT_TRUE(test::equal_weights(in_file, whole));
   EXPECT_TRUE(std::filesystem::is_empty(folder.path() + "/cache"));
+}
+
+// The whole pass, killed at one instant after the other: every time it goes on, at last with the bytes of a run that nobody killed.
+TEST_P(BlockByBlock, GoesOnBehindTheBlocksThatAKilledRunHasFinished) {
+  Options options = GetParam().options;
+  options.damping = 0.02;
+  const Model model = test::read_recorded(GetParam().model).model;
+  at::manual_seed(1);
+  Texts texts(at::randint(3, 96, {12, 9}, at::kLong));
+  const auto run = [&](test::FakeContext& context) {
+    Model copy = model.clone();
+    make_quantize_quantize().run(copy, &options, context);
+    return copy;
+  };
+  test::FakeContext undisturbed(model, {.train = &texts});
+  undisturbed.cache = folder.path() + "/undisturbed";
+  const Model whole = run(undisturbed);
+  for (const int first : {4, 6}) {
+    test::FakeContext context(model, {.train = &texts});
+    context.cache = folder.path() + "/killed";
+    int kills = 0;
+    std::optional<Model> resumed;
+    while (!resumed) {
+      ASSERT_LT(kills, undisturbed.cancel_checks);
+      context.cancel_after_checks = first + 3 * kills;  // what is finished has to be passed again
+      try {
+        resumed = run(context);
+      } catch (const Error& error) {
+        ASSERT_EQ(error.code(), ErrorCode::cancelled) << error.what();
+        ++kills;
+        context.restart();
+      }
+    }
+    EXPECT_GE(kills, 2);
+    EXPECT_TRUE(test::equal_weights(*resumed, whole));
+    EXPECT_EQ(print_graph(resumed->graph), print_graph(whole.graph));
+    EXPECT_TRUE(std::filesystem::is_empty(context.cache));
+  }
+}
+
+TEST(BlockJournal, KnowsWhatItWasBegunWith) {
+  const test::TempFolder folder;
+  const Model llama = test::read_recorded("llama").model, qwen = test::read_recorded("qwen3").model;
+  at::manual_seed(1);
+  Texts texts(at::randint(3, 96, {12, 9}, at::kLong)), others(at::randint(3, 96, {12, 9}, at::kLong));
+  Options options, coarser;
+  options.rounding = coarser.rounding = Rounding::gptq;
+  coarser.weights.bits = 3;
+  const auto journal = [&](const Model& model, const Options& with, Dataset& data, const std::map<std::string, std::int64_t>& widths = {}) {
+    test::FakeContext context(model, {.train = &data});
+    context.cache = folder.path();
+    return BlockJournal(model, with, widths, context);
+  };
+  const std::map<std::string, at::Tensor> made{{"weight/a", at::arange(6).view({2, 3})}};
+  const BlockJournal own = journal(llama, options, texts);
+  own.add("round", 2, made);
+  const auto again = journal(llama, options, texts).find("round", 2);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->at("weight/a").equal(made.at("weight/a")));
+  EXPECT_FALSE(own.find("round", 1));
+  EXPECT_FALSE(own.find("scale", 2));
+  EXPECT_FALSE(journal(qwen, options, texts).find("round", 2));
+  EXPECT_FALSE(journal(llama, coarser, texts).find("round", 2));
+  EXPECT_FALSE(journal(llama, options, others).find("round", 2));
+  EXPECT_FALSE(journal(llama, options, texts, {{"linear", 4}}).find("round", 2));
+  own.remove();
+  EXPECT_FALSE(own.find("round", 2));
 }
 
 INSTANTIATE_TEST_SUITE_P(, BlockByBlock, testing::ValuesIn(kCases), [](const auto& info) { return std::string(info.param.name); });

@@ -9,6 +9,7 @@
 #include "exec/kernels/fake_quant.h"
 #include "ir/verify.h"
 #include "ops/quantization.h"
+#include "ops/expert_loops.h"
 #include "ops/tiny_experts.h"
 #include "passes/quantize/trained_network.h"
 #include "passes/quantize/weights/rounding.h"
@@ -17,11 +18,9 @@
 namespace dsc {
 namespace {
 
-using test::count, test::distance, test::FakeContext, test::quantize, test::tiny_experts;
+using test::count, test::distance, test::FakeContext, test::quantize, test::route, test::Row, test::row_of, test::times, test::tiny_experts;
 
 // --- a mixture in plain loops ---
-
-using Row = std::vector<double>;
 
 // [E][outputs][inputs], rounded to the nearest of 2^bits - 1 levels for each `group` of a row.
 std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_t bits, std::int64_t group) {
@@ -41,40 +40,6 @@ std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_
     }
   }
   return result;
-}
-
-Row times(const std::vector<Row>& matrix, const Row& x) {
-  Row y;
-  for (const Row& row : matrix) {
-    double sum = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) sum += row[i] * x[i];
-    y.push_back(sum);
-  }
-  return y;
-}
-
-Row row_of(const at::Tensor& x) {
-  Row row;
-  for (std::int64_t i = 0; i < x.numel(); ++i) row.push_back(x[i].item<double>());
-  return row;
-}
-
-// The two likeliest experts and their shares.
-std::vector<std::pair<std::size_t, double>> route(const std::vector<Row>& router, const Row& x) {
-  const Row logits = times(router, x);
-  std::vector<std::pair<std::size_t, double>> chosen;
-  double sum = 0;
-  for (std::size_t n = 0; n < 2; ++n) {
-    std::size_t best = logits.size();
-    for (std::size_t e = 0; e < logits.size(); ++e) {
-      const bool is_taken = n == 1 && e == chosen[0].first;
-      if (!is_taken && (best == logits.size() || logits[e] > logits[best])) best = e;
-    }
-    chosen.emplace_back(best, std::exp(logits[best]));
-    sum += chosen.back().second;
-  }
-  for (auto& [expert, share] : chosen) share /= sum;
-  return chosen;
 }
 
 // gate_up [E, 12, 8] with the gates first, down [E, 8, 6].
@@ -263,6 +228,49 @@ TEST_F(QuantizeExperts, GptqRoundsEachExpertForTheRowsThatItGets) {
     EXPECT_LT(error, error_nearest) << name;
   }
   EXPECT_EQ(quantized_weights(nearest).size(), 2U);
+}
+
+// [rows, columns] on a grid for each row, in plain loops.
+at::Tensor rounded_rows(const at::Tensor& matrix, std::int64_t bits) {
+  const at::Tensor stack = matrix.to(at::kFloat).unsqueeze(0), result = at::empty_like(matrix);
+  const auto rows = rounded_stack(stack, bits, stack.size(2)).front();
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t c = 0; c < rows[r].size(); ++c) result[static_cast<std::int64_t>(r)][static_cast<std::int64_t>(c)] = rows[r][c];
+  }
+  return result;
+}
+
+TEST_F(QuantizeExperts, AwqScalesInsideOfEachExpertByTheRowsThatItGets) {
+  const Model model = tiny_experts();
+  const at::Tensor x = example_inputs(model, 200, 5).at(0);
+  test::MemoryDataset data(x, {});
+  Model scaled = model.clone();
+  FakeContext context{model, {.train = &data}};
+  quantize("{mode: weight_only, weights: {bits: 3}, scaling: awq, skip: [mlp.gate], calibration: {samples: 200, batch: 50}}").run(scaled, context);
+  const at::Tensor before = model.weights.get("mlp.experts.down_proj").to(at::kDouble), up = model.weights.get("mlp.experts.gate_up_proj");
+  const Routed rows = routed(model, x, up);
+  int moved = 0;
+  for (std::int64_t e = 0; e < 8; ++e) {
+    const auto& own = rows.hidden[static_cast<std::size_t>(e)];
+    ASSERT_FALSE(own.empty());
+    const at::Tensor inputs = at::stack(own).abs().mean(0);
+    double least = -1;
+    at::Tensor wanted;
+    for (int i = 0; i < 20; ++i) {
+      at::Tensor factors = (inputs / inputs.mean()).pow(i / 20.0);
+      factors = factors / (factors.max() * factors.min()).sqrt();
+      const double error = output_distance(before[e], rounded_rows(before[e] * factors, 3) / factors, own);
+      if (least >= 0 && error >= least) continue;
+      least = error;
+      wanted = factors;
+    }
+    const at::Tensor found = scaled.weights.get("mlp.experts.down_proj")[e].to(at::kDouble) / before[e];
+    EXPECT_LT((found - wanted).abs().max().item<double>(), 1e-4) << e;
+    const at::Tensor ups = scaled.weights.get("mlp.experts.gate_up_proj")[e].narrow(0, 6, 6) / up[e].narrow(0, 6, 6);
+    EXPECT_LT((ups.to(at::kDouble) - wanted.reciprocal().unsqueeze(1)).abs().max().item<double>(), 1e-4) << e;
+    moved += (wanted - 1).abs().max().item<double>() > 1e-3;
+  }
+  EXPECT_GE(moved, 4);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <ATen/Functions.h>
 
+#include <map>
+#include <string>
 #include <unordered_map>
 
 #include "exec/allocator.h"
@@ -17,8 +19,9 @@ namespace {
 
 class Rounder {
  public:
-  Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const std::vector<WeightGrid>& grids, Stretches stretches)
-      : model_(model), placement_(placement), options_(options), context_(context), grids_(grids),
+  Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const BlockJournal& journal,
+          const std::vector<WeightGrid>& grids, Stretches stretches)
+      : model_(model), placement_(placement), options_(options), context_(context), journal_(journal), grids_(grids),
         walk_(model, std::move(stretches), options.calibration, context), store_(context.cache_folder(), memory_bytes(options.calibration)) {}
 
   // gptq: layers that read the same value together, in execution order, each with the inputs that the layers before it
@@ -26,17 +29,41 @@ class Rounder {
   void run() {
     const auto parts = by_stretch();
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      const bool is_last = i + 1 == parts.size();
-      if (options_.rounding != Rounding::gptq) {
-        round_together(parts[i], is_last ? Advance::no : Advance::yes);
+      const Advance advance = i + 1 == parts.size() ? Advance::no : Advance::yes;
+      if (const auto made = journal_.find(kWalk, i)) {
+        take_up(*made, advance);
         continue;
       }
-      for (const std::vector<std::size_t>& together : by_input(parts[i])) round_together(together, Advance::no);
-      if (!is_last) walk_.advance({}, {});
+      if (options_.rounding == Rounding::gptq) {
+        for (const std::vector<std::size_t>& together : by_input(parts[i])) round_together(together, Advance::no);
+        if (advance == Advance::yes) walk_.advance({}, {});
+      } else {
+        round_together(parts[i], advance);
+      }
+      journal_.add(kWalk, i, made_);
+      made_.clear();
     }
   }
 
  private:
+  static constexpr const char* kWalk = "round";
+  static constexpr std::string_view kWeight = "weight/", kShift = "shift/";
+
+  // What an interrupted run has made of a stretch; the samples pass with the weights that they passed with then.
+  void take_up(const std::map<std::string, at::Tensor>& made, Advance advance) {
+    context_.check_cancelled();
+    const bool sees_rounded = options_.rounding == Rounding::gptq;
+    if (advance == Advance::yes && !sees_rounded) walk_.advance({}, {});
+    for (const auto& [name, tensor] : made) {
+      if (name.starts_with(kWeight)) model_.weights.set(name.substr(kWeight.size()), store_.keep(tensor));
+    }
+    for (const WeightQuantizer& quantizer : placement_.weights) {
+      const auto shift = made.find(std::string(kShift) + quantizer.layer->name());
+      if (shift != made.end()) correct_bias(*find_quant_layer(model_.graph, quantizer.layer), shift->second);
+    }
+    if (advance == Advance::yes && sees_rounded) walk_.advance({}, {});
+  }
+
   // Indices of the placement's weights for each stretch up to the last that has any.
   std::vector<std::vector<std::size_t>> by_stretch() const {
     std::vector<std::vector<std::size_t>> parts;
@@ -89,10 +116,14 @@ class Rounder {
     if (options_.rounding != Rounding::nearest) {
       const at::Tensor on_grid = weight_from_matrix(layer, quantized, weight);
       const bool is_limited = quantizer.paired_axis && quant_bits(grid.range) == 8;
-      model_.weights.set(quantizer.name, store_.keep(is_limited ? with_limited_pairs(on_grid, grid, *quantizer.paired_axis) : on_grid));
+      const at::Tensor kept = store_.keep(is_limited ? with_limited_pairs(on_grid, grid, *quantizer.paired_axis) : on_grid);
+      model_.weights.set(quantizer.name, kept);
+      made_[std::string(kWeight) + quantizer.name] = kept;
     }
     if (options_.bias_correction && quantizer.uses.size() == 1) {
-      correct_bias(layer, (matrix - quantized).matmul(moments.mean.unsqueeze(-1)).flatten());
+      const at::Tensor shift = (matrix - quantized).matmul(moments.mean.unsqueeze(-1)).flatten();
+      correct_bias(layer, shift);
+      made_[std::string(kShift) + layer.node->name()] = shift;
     }
   }
 
@@ -130,22 +161,24 @@ class Rounder {
   const QuantPlacement& placement_;
   const Options& options_;
   PassContext& context_;
+  const BlockJournal& journal_;
   const std::vector<WeightGrid>& grids_;
   SampleWalk walk_;
   TensorStore store_;  // of new weights
+  std::map<std::string, at::Tensor> made_;  // in the stretch where the samples are
 };
 
 }  // namespace
 
 std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
-                                      PassContext& context, const CutGraph& cut) {
+                                      PassContext& context, const BlockJournal& journal, const CutGraph& cut) {
   std::vector<WeightGrid> grids;
   for (const WeightQuantizer& quantizer : placement.weights) {
     const WeightOptions& own = precision_of(precisions, *quantizer.layer).weights;
     grids.push_back(choose_layer_grid(quantizer.kind, model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
   }
   return_freed_memory();
-  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, grids, cut(model.graph)).run();
+  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, journal, grids, cut(model.graph)).run();
   return grids;
 }
 

@@ -8,6 +8,7 @@
 #include "ops/quant_placement.h"
 #include "ops/stretches.h"
 #include "passes/quantize/choose/precisions.h"
+#include "passes/quantize/weights/block_journal.h"
 
 namespace dsc::quantize {
 
@@ -15,8 +16,9 @@ namespace dsc::quantize {
 // weights onto it. With bias_correction, biases take over the mean of the output's error, E[(W - Q) x]
 // (source: Nagel et al. 2019, arXiv:1906.04721, section 4.2). gptq sees inputs that weights rounded before have made.
 // The samples go through one stretch of the network after the other, and new weights into a file beyond `calibration.memory`.
+// journal: what an interrupted run has finished.
 // notes: layers of kinds that have no second moments stay with the nearest.
 std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options,
-                                      PassContext& context, const CutGraph& cut = cut_at_blocks);
+                                      PassContext& context, const BlockJournal& journal = {}, const CutGraph& cut = cut_at_blocks);
 
 }  // namespace dsc::quantize

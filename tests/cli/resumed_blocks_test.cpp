@@ -1,0 +1,89 @@
+// Rounding that looks at samples, killed between two blocks of the network: resumed, it leaves the bytes of a run that nobody killed.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "deploy/language_models.h"
+#include "io/safetensors.h"
+#include "support/program.h"
+
+namespace dsc::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ResumedBlocks : public testing::Test {
+ protected:
+  void SetUp() override {
+    TensorFile file;
+    const auto recorded = read_recorded("llama");
+    for (const auto& name : recorded.model.weights.names()) file.tensors.emplace_back(name, recorded.model.weights.get(name));
+    write_safetensors(folder_.file("weights.safetensors"), file);
+    at::manual_seed(1);
+    const at::Tensor ids = at::randint(3, 96, {2000, 48}, at::kLong);
+    write_safetensors(folder_.file("texts.safetensors"), {.tensors = {{"input_ids", ids}, {"attention_mask", at::ones_like(ids)}}, .metadata = {}});
+    spit(folder_.file("recipe.yaml"), R"(version: 1
+model: {path: model.pt2}
+data:
+  calibration: {format: tensors, path: texts.safetensors, split: all, inputs: [input_ids, attention_mask], label: ""}
+evaluate: {metrics: []}
+passes:
+  - quantize: {mode: weight_only, rounding: gptq, scaling: awq, weights: {bits: 4}, calibration: {samples: 2000, batch: 20}}
+report: {formats: []}
+)");
+    const auto made = run_program("-q opt " DSC_SOURCE_DIR "/tests/fixtures/language_models/llama.txt --weights " + folder_.file("weights.safetensors") +
+                                  " --pass 'fuse: {allow_empty: true}' --to " + folder_.file("model.pt2"));
+    ASSERT_EQ(made.status, 0) << made.err;
+  }
+
+  // In the folder, where the program keeps what it has finished.
+  ProgramResult here(const std::string& arguments) const { return run_program("--threads 1 -q " + arguments, "cd " + folder_.path() + " &&"); }
+
+  bool has_finished(const std::string& block) const {
+    if (!fs::exists(folder_.file("runs/cache"))) return false;
+    for (const auto& entry : fs::directory_iterator(folder_.file("runs/cache"))) {
+      if (fs::exists(entry.path() / (block + ".safetensors"))) return true;
+    }
+    return false;
+  }
+
+  // returns: whether the run was killed, after that block and before its end.
+  bool kill_behind(const std::string& block, const std::string& out) const {
+    const auto child = ::fork();
+    if (child == 0) {
+      if (::chdir(folder_.path().c_str()) == 0) {
+        ::execl(DSC_BINARY_DIR "/bin/dscompress", "dscompress", "--threads", "1", "-q", "run", "recipe.yaml", "--output-dir", out.c_str(), nullptr);
+      }
+      std::_Exit(127);
+    }
+    int status = 0;
+    while (!has_finished(block)) {
+      if (::waitpid(child, &status, WNOHANG) == child) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status);
+  }
+  TempFolder folder_;
+};
+
+TEST_F(ResumedBlocks, KilledBehindAnyOfThemGiveTheSameBytes) {
+  const auto whole = here("run recipe.yaml --output-dir whole");
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  for (const std::string block : {"scale-0", "round-0", "round-1"}) {
+    ASSERT_TRUE(kill_behind(block, block)) << block;
+    const auto resumed = here("resume " + block);
+    ASSERT_EQ(resumed.status, 0) << block << resumed.err;
+    for (const std::string name : {"/model.pt2", "/model.safetensors"}) EXPECT_EQ(slurp(folder_.file(block + name)), slurp(folder_.file("whole" + name))) << block;
+    EXPECT_TRUE(fs::is_empty(folder_.file("runs/cache"))) << block;
+  }
+}
+
+}  // namespace
+}  // namespace dsc::test
