@@ -79,7 +79,10 @@ TEST(Experts, GoWithTheirRowsOfTheRouterAsIfNeverChosen) {
 
 TEST(Experts, ChosenOneAfterTheOtherGoAsThoseThatAreChosenAtOnce) {
   expect_cut_equals_masked(tiny_experts(test::kTurnRouter), 8, {1, 6}, {1, 6});
-  EXPECT_EQ(find_experts(ChannelGroups(tiny_experts(test::kTurnRouter)), 8)->least, test::kChosen);
+  const ChannelGroups groups(tiny_experts(test::kTurnRouter));
+  const ChannelGroup* group = find_experts(groups, 8);
+  ASSERT_TRUE(group);
+  EXPECT_EQ(group->least, test::kChosen);
 }
 
 TEST(Experts, OfAGroupLimitedChoiceGoByGroupsOrByPositionsInThem) {
