@@ -33,8 +33,8 @@ class Paths {
     if (!producer || (producer->op() != "aten.layer_norm" && producer->op() != "aten.rms_norm")) return std::nullopt;
     ScalePath path{.value = value};
     const bool is_linear = add_readers(*value, path, false) && std::all_of(path.layers.begin(), path.layers.end(), [&](Node* layer) {
-      return find_quant_layer(graph_, layer)->kind == QuantKind::linear;
-    });
+                             return find_quant_layer(graph_, layer)->kind == QuantKind::linear;
+                           });
     return is_linear && !path.layers.empty() && path.layers.size() < value->uses().size() ? std::optional(path) : std::nullopt;
   }
 

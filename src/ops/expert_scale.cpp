@@ -57,8 +57,13 @@ std::optional<ScalePath> find_path(const Graph& graph, Node* second) {
     const auto maker = factor ? find_maker(graph, factor, layer->experts) : std::nullopt;
     if (!maker) continue;
     const auto& sizes = stack->value->tensor().sizes;
-    return ScalePath{.value = const_cast<Node*>(gated)->output(), .channels = sizes[2].size, .experts = sizes[0].size, .makers = {*maker},
-                     .readers = {{stack->target, 2}}, .layers = {second}, .is_made_by_layer = true};
+    return ScalePath{.value = const_cast<Node*>(gated)->output(),
+                     .channels = sizes[2].size,
+                     .experts = sizes[0].size,
+                     .makers = {*maker},
+                     .readers = {{stack->target, 2}},
+                     .layers = {second},
+                     .is_made_by_layer = true};
   }
   return std::nullopt;
 }

@@ -62,8 +62,9 @@ GateRecord check_drop(const std::string& metric, const Quantity& allowed, std::o
   const char* unit = allowed.unit == "%" ? " % of the base" : allowed.unit == "pp" ? " points" : "";
   const char* moved = *now > *base ? "rose" : "fell";
   if (!std::isfinite(lost)) {
-    return {name, rule, std::nullopt, allowed.value, false,
-            printed("%s %s from 0 to %.4g, and no share of 0 can be lost: allow an amount, without %%", name.c_str(), moved, *now)};
+    return {name,         rule,
+            std::nullopt, allowed.value,
+            false,        printed("%s %s from 0 to %.4g, and no share of 0 can be lost: allow an amount, without %%", name.c_str(), moved, *now)};
   }
   return {name,
           rule,

@@ -36,8 +36,8 @@ passes:
   - quantize: {mode: weight_only, rounding: gptq, scaling: awq, weights: {bits: 4}, calibration: {samples: 2000, batch: 20}}
 report: {formats: []}
 )");
-    const auto made = run_program("-q opt " DSC_SOURCE_DIR "/tests/fixtures/language_models/llama.txt --weights " + folder_.file("weights.safetensors") +
-                                  " --pass 'fuse: {allow_empty: true}' --to " + folder_.file("model.pt2"));
+    const auto made = run_program("-q opt " DSC_SOURCE_DIR "/tests/fixtures/language_models/llama.txt --weights " +
+                                  folder_.file("weights.safetensors") + " --pass 'fuse: {allow_empty: true}' --to " + folder_.file("model.pt2"));
     ASSERT_EQ(made.status, 0) << made.err;
   }
 
@@ -80,7 +80,8 @@ TEST_F(ResumedBlocks, KilledBehindAnyOfThemGiveTheSameBytes) {
     ASSERT_TRUE(kill_behind(block, block)) << block;
     const auto resumed = here("resume " + block);
     ASSERT_EQ(resumed.status, 0) << block << resumed.err;
-    for (const std::string name : {"/model.pt2", "/model.safetensors"}) EXPECT_EQ(slurp(folder_.file(block + name)), slurp(folder_.file("whole" + name))) << block;
+    for (const std::string name : {"/model.pt2", "/model.safetensors"})
+      EXPECT_EQ(slurp(folder_.file(block + name)), slurp(folder_.file("whole" + name))) << block;
     EXPECT_TRUE(fs::is_empty(folder_.file("runs/cache"))) << block;
   }
 }

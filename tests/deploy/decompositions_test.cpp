@@ -57,29 +57,36 @@ constexpr auto kTwo = "input %x: f32[s0{2}, 4]\n input %z: f32[s0{2}, 4]";
 constexpr auto kIntegers = "input %x: i64[s0{2}, 4]\n input %z: i64[s0{2}, 4]";
 constexpr auto kImage = "input %x: f32[s0{2}, 3, 4, 4]";
 
-INSTANTIATE_TEST_SUITE_P(Elementwise, Decompositions, testing::Values(
-    DecompositionCase{"Softplus", kOne, "%y: f32[s0{2}, 4] = aten.softplus.default(self=%x, beta=2.0, threshold=1.0)"},
-    DecompositionCase{"RoundDecimals", kOne, "%y: f32[s0{2}, 4] = aten.round.decimals(self=%x, decimals:=2)"},
-    DecompositionCase{"Logit", kOne, "%y: f32[s0{2}, 4] = aten.logit.default(self=%x, eps=0.1)"},
-    DecompositionCase{"Xlogy", kTwo, "%y: f32[s0{2}, 4] = aten.xlogy.Tensor(self=%x, other=%z)"},
-    DecompositionCase{"Sinc", kOne, "%y: f32[s0{2}, 4] = aten.sinc.default(self=%x)"},
-    DecompositionCase{"Logaddexp", kTwo, "%y: f32[s0{2}, 4] = aten.logaddexp.default(self=%x, other=%z)"},
-    DecompositionCase{"BesselI0", kOne, "%y: f32[s0{2}, 4] = aten.i0.default(self=%x)"},
-    DecompositionCase{"BesselI0FarFrom0", kOne, "%n: f32[s0{2}, 4] = aten.mul.Scalar(self=%x, other=30)\n %y: f32[s0{2}, 4] = aten.i0.default(self=%n)"},
-    DecompositionCase{"Hypot", kTwo, "%y: f32[s0{2}, 4] = aten.hypot.default(self=%x, other=%z)"},
-    DecompositionCase{"Fmax", kTwo, "%y: f32[s0{2}, 4] = aten.fmax.default(self=%x, other=%z)"},
-    DecompositionCase{"Copysign", kTwo, "%y: f32[s0{2}, 4] = aten.copysign.Tensor(self=%x, other=%z)"},
-    DecompositionCase{"LogaddexpOfInfinities", kTwo, "%n: f32[s0{2}, 4] = aten.mul.Scalar(self=%x, other=0)\n %a: f32[s0{2}, 4] = aten.abs.default(self=%n)\n %i: f32[s0{2}, 4] = aten.log.default(self=%a)\n"
-         " %y: f32[s0{2}, 4] = aten.logaddexp.default(self=%i, other=%i)"},
-    DecompositionCase{"Gcd", kIntegers, "%y: i64[s0{2}, 4] = aten.gcd.default(self=%x, other=%z)"},
-    DecompositionCase{"Lcm", kIntegers, "%y: i64[s0{2}, 4] = aten.lcm.default(self=%x, other=%z)"},
-    DecompositionCase{"Deg2rad", kOne, "%y: f32[s0{2}, 4] = aten.deg2rad.default(self=%x)"},
-    DecompositionCase{"RightShift", kIntegers, "%y: i64[s0{2}, 4] = aten.bitwise_right_shift.Tensor(self=%x, other=%z)"},
-    DecompositionCase{"SoftplusFarBelowZero", kOne, "%n: f32[s0{2}, 4] = aten.sub.Tensor(self=%x, other=20)\n %y: f32[s0{2}, 4] = aten.softplus.default(self=%n, beta=1.5)"},
-    DecompositionCase{"LogspaceOfNumbers", "input %x: f32[]\n input %z: f32[]", "%y: f32[5] = aten.logspace.Tensor_Tensor(start=%x, end=%z, steps=5)"},
-    DecompositionCase{"DropoutBackward", "input %x: f32[s0{2}, 4]\n input %m: bool[s0{2}, 4]",
-         "%y: f32[s0{2}, 4] = aten.native_dropout_backward.default(grad_output=%x, mask=%m, scale=2.0)"},
-    DecompositionCase{"Lerp", kTwo, "%y: f32[s0{2}, 4] = aten.lerp.Scalar(self=%x, end=%z, weight=0.3)"}),
+INSTANTIATE_TEST_SUITE_P(
+    Elementwise, Decompositions,
+    testing::Values(DecompositionCase{"Softplus", kOne, "%y: f32[s0{2}, 4] = aten.softplus.default(self=%x, beta=2.0, threshold=1.0)"},
+                    DecompositionCase{"RoundDecimals", kOne, "%y: f32[s0{2}, 4] = aten.round.decimals(self=%x, decimals:=2)"},
+                    DecompositionCase{"Logit", kOne, "%y: f32[s0{2}, 4] = aten.logit.default(self=%x, eps=0.1)"},
+                    DecompositionCase{"Xlogy", kTwo, "%y: f32[s0{2}, 4] = aten.xlogy.Tensor(self=%x, other=%z)"},
+                    DecompositionCase{"Sinc", kOne, "%y: f32[s0{2}, 4] = aten.sinc.default(self=%x)"},
+                    DecompositionCase{"Logaddexp", kTwo, "%y: f32[s0{2}, 4] = aten.logaddexp.default(self=%x, other=%z)"},
+                    DecompositionCase{"BesselI0", kOne, "%y: f32[s0{2}, 4] = aten.i0.default(self=%x)"},
+                    DecompositionCase{"BesselI0FarFrom0", kOne,
+                                      "%n: f32[s0{2}, 4] = aten.mul.Scalar(self=%x, other=30)\n %y: f32[s0{2}, 4] = aten.i0.default(self=%n)"},
+                    DecompositionCase{"Hypot", kTwo, "%y: f32[s0{2}, 4] = aten.hypot.default(self=%x, other=%z)"},
+                    DecompositionCase{"Fmax", kTwo, "%y: f32[s0{2}, 4] = aten.fmax.default(self=%x, other=%z)"},
+                    DecompositionCase{"Copysign", kTwo, "%y: f32[s0{2}, 4] = aten.copysign.Tensor(self=%x, other=%z)"},
+                    DecompositionCase{"LogaddexpOfInfinities", kTwo,
+                                      "%n: f32[s0{2}, 4] = aten.mul.Scalar(self=%x, other=0)\n %a: f32[s0{2}, 4] = aten.abs.default(self=%n)\n %i: "
+                                      "f32[s0{2}, 4] = aten.log.default(self=%a)\n"
+                                      " %y: f32[s0{2}, 4] = aten.logaddexp.default(self=%i, other=%i)"},
+                    DecompositionCase{"Gcd", kIntegers, "%y: i64[s0{2}, 4] = aten.gcd.default(self=%x, other=%z)"},
+                    DecompositionCase{"Lcm", kIntegers, "%y: i64[s0{2}, 4] = aten.lcm.default(self=%x, other=%z)"},
+                    DecompositionCase{"Deg2rad", kOne, "%y: f32[s0{2}, 4] = aten.deg2rad.default(self=%x)"},
+                    DecompositionCase{"RightShift", kIntegers, "%y: i64[s0{2}, 4] = aten.bitwise_right_shift.Tensor(self=%x, other=%z)"},
+                    DecompositionCase{
+                        "SoftplusFarBelowZero", kOne,
+                        "%n: f32[s0{2}, 4] = aten.sub.Tensor(self=%x, other=20)\n %y: f32[s0{2}, 4] = aten.softplus.default(self=%n, beta=1.5)"},
+                    DecompositionCase{"LogspaceOfNumbers", "input %x: f32[]\n input %z: f32[]",
+                                      "%y: f32[5] = aten.logspace.Tensor_Tensor(start=%x, end=%z, steps=5)"},
+                    DecompositionCase{"DropoutBackward", "input %x: f32[s0{2}, 4]\n input %m: bool[s0{2}, 4]",
+                                      "%y: f32[s0{2}, 4] = aten.native_dropout_backward.default(grad_output=%x, mask=%m, scale=2.0)"},
+                    DecompositionCase{"Lerp", kTwo, "%y: f32[s0{2}, 4] = aten.lerp.Scalar(self=%x, end=%z, weight=0.3)"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(Reductions, Decompositions, testing::Values(

@@ -148,8 +148,11 @@ const std::vector<Seed>& series() {
   static const std::vector<Seed> seeds = {
       {"one.ts", "#about\n@problemName Toy\n@univariate true\n@classLabel true up down\n@data\n1,2,3:up\n3,2.5,-1e-1:down\n"},
       {"many.ts", "@classLabel true a b\n@data\n1,2,3:4,5,6:a\n7,8,9:10,11,12:b\n"},
-      {"one.arff", "%about\n@Relation one\n@attribute att1 numeric\n@attribute att2 numeric\n@attribute target {-1, 1}\n\n@data\n0.5,1.5,1\n2,3,-1\n"},
-      {"many.arff", "@relation many\n@attribute series relational\n@attribute a1 numeric\n@attribute a2 numeric\n@end series\n@attribute class {x,y}\n@data\n'1,2\\n3,4',y\n"},
+      {"one.arff",
+       "%about\n@Relation one\n@attribute att1 numeric\n@attribute att2 numeric\n@attribute target {-1, 1}\n\n@data\n0.5,1.5,1\n2,3,-1\n"},
+      {"many.arff",
+       "@relation many\n@attribute series relational\n@attribute a1 numeric\n@attribute a2 numeric\n@end series\n@attribute class "
+       "{x,y}\n@data\n'1,2\\n3,4',y\n"},
       {"table.tsv", "10\t1\t2\n2\t3\t4\n"},
   };
   return seeds;
@@ -180,11 +183,20 @@ std::vector<Target> all_targets() {
   targets.push_back({"recipe", ".yaml .json", {"${", "}", "<<: ", "*a", "&a ", "- ", ": ", "\n  ", "[", "{", "\"", "include: ", "${env:A:-b}", "|", ">", "!!"}, recipes(),
                      mutate_bytes, read_recipe});
   targets.push_back({"table", ".csv .tsv .jsonl .txt", {"\"", "\"\"", ",", "\t", "\r\n", "\xef\xbb\xbf", "{", "\\u"}, tables(), mutate_bytes, read_table});
-  targets.push_back({"picture", ".png .jpg .bmp", {"IHDR", "IDAT", "PLTE", "tRNS", "\xff\xc0", "\xff\xda", "\xff\xc4", "BM"}, seeds_in("tests/fixtures/images", {".png", ".jpg", ".gif", ".tiff", ".webp"}),
-                     mutate_bytes, read_picture});
+  targets.push_back({"picture",
+                     ".png .jpg .bmp",
+                     {"IHDR", "IDAT", "PLTE", "tRNS", "\xff\xc0", "\xff\xda", "\xff\xc4", "BM"},
+                     seeds_in("tests/fixtures/images", {".png", ".jpg", ".gif", ".tiff", ".webp"}),
+                     mutate_bytes,
+                     read_picture});
   targets.push_back({"mask", ".png", {"IHDR", "IDAT", "PLTE", "tRNS"}, seeds_in("tests/fixtures/images", {".png"}), mutate_bytes, read_mask_of});
   targets.push_back({"coco", ".json", {"bbox", "image_id", "[", "{", "1e300", "-1", "null", "\"7\""}, boxes(), mutate_bytes, read_boxes});
-  targets.push_back({"series", ".ts .arff .tsv", {"@data", "@classLabel", "@attribute", "relational", "@end", "?", "NaN", ":", ",", "'", "1e999"}, series(), mutate_bytes, read_one_series});
+  targets.push_back({"series",
+                     ".ts .arff .tsv",
+                     {"@data", "@classLabel", "@attribute", "relational", "@end", "?", "NaN", ":", ",", "'", "1e999"},
+                     series(),
+                     mutate_bytes,
+                     read_one_series});
   targets.push_back({"squad", ".json", {"answers", "context", "[", "{", "\\ud800", "null"}, questions(), mutate_bytes, read_questions});
   targets.push_back({"array", ".npy", {"fortran_order", "'<f4'", "'|u1'", "(0,)", "(1, 2, 3)"}, seeds_in("tests/fixtures/images", {".npy"}), mutate_bytes, read_array});
   return targets;

@@ -54,7 +54,8 @@ TEST(LinearForm, FindsProductsWithATransposedMatrix) {
     %r: f32[s0{2}, 4, 6] = aten.transpose.int(self=%z, dim0=1, dim1=2)
     %stays: f32[s0{2}, 6, 6] = aten.matmul.default(self=%z, other=%r)
     output %stays
-  })text", [&](const std::string&, at::IntArrayRef sizes) { return test::noise(sizes.vec(), ++seed); });
+  })text",
+                               [&](const std::string&, at::IntArrayRef sizes) { return test::noise(sizes.vec(), ++seed); });
   const at::Tensor x = test::noise({2, 6, 3}, 9);
   const at::Tensor z = x.matmul(model.weights.get("w").t()).matmul(model.weights.get("u").t());
   EXPECT_EQ(recompose_linear_layers(model.graph), 2);

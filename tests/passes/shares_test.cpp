@@ -49,8 +49,8 @@ TEST_P(SharedCalibration, FindsTheRangesOfOneProcess) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Observers, SharedCalibration,
-                         testing::Values(quantize::Observer::minmax, quantize::Observer::ema, quantize::Observer::percentile,
-                                         quantize::Observer::mse, quantize::Observer::kl));
+                         testing::Values(quantize::Observer::minmax, quantize::Observer::ema, quantize::Observer::percentile, quantize::Observer::mse,
+                                         quantize::Observer::kl));
 
 class SharedImportance : public testing::TestWithParam<prune::Importance> {};
 
@@ -59,14 +59,17 @@ TEST_P(SharedImportance, IsThatOfOneProcess) {
   const ChannelGroups groups(model);
   test::MemoryDataset train = test::synthetic_classes(kExamples);
   const prune::ImportanceOptions options{.importance = GetParam(), .batches = 4, .batch = kBatch};
-  const std::function<std::vector<double>(PassContext&)> measure = [&](PassContext& context) { return prune::unit_scores(model, groups, options, context, 1); };
+  const std::function<std::vector<double>(PassContext&)> measure = [&](PassContext& context) {
+    return prune::unit_scores(model, groups, options, context, 1);
+  };
   test::FakeContext alone(model, {.train = &train});
   const auto expected = measure(alone);
   for (const std::int64_t size : {2, 5}) {
     const auto found = on_ranks(size, model, {.train = &train}, measure);
     for (const auto& scores : found) EXPECT_EQ(scores, found[0]) << "all ranks cut the same";
     ASSERT_EQ(found[0].size(), expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[0][i], expected[i], 1e-5 * (1 + std::abs(expected[i]))) << size << " ranks, unit " << i;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(found[0][i], expected[i], 1e-5 * (1 + std::abs(expected[i]))) << size << " ranks, unit " << i;
   }
 }
 

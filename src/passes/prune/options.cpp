@@ -35,7 +35,9 @@ void Options::fields(FieldVisitor& visit) {
   importance.fields(visit);
   further_fields(visit);
   visit.check(sparsify && importance.importance == Importance::random ? "sparsify does nothing for importance: random" : "");
-  visit.check(measures_experts(importance) && kinds != std::vector{Kind::experts} ? "importance: routing and reap are of experts alone: add `kinds: [experts]`" : "");
+  visit.check(measures_experts(importance) && kinds != std::vector{Kind::experts}
+                  ? "importance: routing and reap are of experts alone: add `kinds: [experts]`"
+                  : "");
 }
 
 void Options::fields_but_importance(FieldVisitor& visit) {

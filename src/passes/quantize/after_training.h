@@ -7,8 +7,8 @@
 
 #include "dscompress/model.h"
 #include "dscompress/pass.h"
-#include "passes/quantize/ranges/observers.h"
 #include "passes/quantize/choose/precisions.h"
+#include "passes/quantize/ranges/observers.h"
 #include "passes/quantize/rewrite.h"
 #include "passes/quantize/weights/block_journal.h"
 

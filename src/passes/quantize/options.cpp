@@ -90,7 +90,8 @@ bool scales_by_inputs(const Options& options) { return options.scaling == Scalin
 
 bool needs_calibration(const Options& options) {
   const bool measures = options.mixed && options.mixed->table.empty();
-  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scales_by_inputs(options) || measures;
+  return options.mode == Mode::ptq || (options.mode == Mode::qat && options.learned_steps) || needs_inputs(options) || scales_by_inputs(options) ||
+         measures;
 }
 
 void WeightOptions::fields(FieldVisitor& visit) {

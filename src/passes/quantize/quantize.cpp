@@ -50,7 +50,8 @@ std::vector<QuantizerRow> round(Model& model, Precisions precisions, const Optio
                                 const BlockJournal& journal, std::vector<std::string>& notes) {
   set_widths(precisions, assignment);
   if (options.max_drop) {
-    for (const std::string& module : keep_within_drop(model, precisions, options, context)) notes.push_back(module + " stays in floating point: max_drop");
+    for (const std::string& module : keep_within_drop(model, precisions, options, context))
+      notes.push_back(module + " stays in floating point: max_drop");
   }
   return quantize_prepared(model, precisions, options, context, {}, journal);
 }

@@ -135,7 +135,12 @@ QuantizerRow become_weight_quantizer(Model& model, Node* node, const WeightGrid&
 std::string to_text(const std::vector<QuantizerRow>& rows) {
   auto json = nlohmann::json::array();
   for (const QuantizerRow& row : rows) {
-    json.push_back({{"module", row.module}, {"tensor", row.tensor}, {"kind", row.kind}, {"bits", row.bits}, {"granularity", row.granularity}, {"grids", row.grids},
+    json.push_back({{"module", row.module},
+                    {"tensor", row.tensor},
+                    {"kind", row.kind},
+                    {"bits", row.bits},
+                    {"granularity", row.granularity},
+                    {"grids", row.grids},
                     {"narrowed", row.narrowed}});
     if (row.range) json.back()["range"] = {row.range->minimum, row.range->maximum};
   }
@@ -145,8 +150,14 @@ std::string to_text(const std::vector<QuantizerRow>& rows) {
 std::vector<QuantizerRow> parse_rows(const std::string& text) {
   std::vector<QuantizerRow> rows;
   for (const auto& json : nlohmann::json::parse(text)) {
-    rows.push_back({.module = json.at("module"), .tensor = json.at("tensor"), .kind = json.at("kind"), .bits = json.at("bits"), .range = {},
-                    .granularity = json.at("granularity"), .grids = json.at("grids"), .narrowed = json.at("narrowed")});
+    rows.push_back({.module = json.at("module"),
+                    .tensor = json.at("tensor"),
+                    .kind = json.at("kind"),
+                    .bits = json.at("bits"),
+                    .range = {},
+                    .granularity = json.at("granularity"),
+                    .grids = json.at("grids"),
+                    .narrowed = json.at("narrowed")});
     if (json.contains("range")) rows.back().range = Range{json["range"].at(0), json["range"].at(1)};
   }
   return rows;

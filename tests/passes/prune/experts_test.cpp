@@ -132,7 +132,8 @@ TEST(PruneExperts, ThoseThatRowsAreSeldomSentToGoOrThoseThatAddLittle) {
     const auto& group = *std::ranges::find_if(groups.groups(), &ChannelGroup::is_chosen);
     for (const auto& [importance, wanted] : {std::pair{prune::Importance::routing, use.rows}, std::pair{prune::Importance::reap, means}}) {
       test::FakeContext context(model, {.train = &data});
-      const auto scores = prune::unit_scores(model, groups, {.importance = importance, .normalize = prune::Normalize::none, .batches = 3, .batch = 16}, context, 1);
+      const auto scores =
+          prune::unit_scores(model, groups, {.importance = importance, .normalize = prune::Normalize::none, .batches = 3, .batch = 16}, context, 1);
       for (std::size_t e = 0; e < 8; ++e) {
         const double expected = importance == prune::Importance::routing ? wanted[e] / 80 : wanted[e];
         EXPECT_NEAR(scores[static_cast<std::size_t>(group.units[e])], expected, 1e-5 * (1 + expected)) << seed << " " << e;

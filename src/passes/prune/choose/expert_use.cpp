@@ -18,17 +18,17 @@ namespace {
 // What is watched of one mixture.
 struct Mixture {
   const ChannelGroup* group = nullptr;
-  std::int32_t axis = 0;             // of the experts in their stack
-  const Value* experts = nullptr;    // which one each row goes to
-  const Value* outputs = nullptr;    // of each row, times its routing weight; null: not watched
-  at::Tensor ids, rows;              // of the batch
-  at::Tensor sums, counts;           // by expert, f64
+  std::int32_t axis = 0;           // of the experts in their stack
+  const Value* experts = nullptr;  // which one each row goes to
+  const Value* outputs = nullptr;  // of each row, times its routing weight; null: not watched
+  at::Tensor ids, rows;            // of the batch
+  at::Tensor sums, counts;         // by expert, f64
 };
 
 // The product with the routing weights behind an expert layer's output: nothing stands between but what moves elements or adds a bias.
 const Value* find_weighted(const Value* output) {
-  static constexpr std::array<std::string_view, 8> kBetween{"aten.squeeze", "aten.view", "aten.reshape", "aten.transpose", "aten.permute",
-                                                            "aten.add", "aten.to", "aten._to_copy"};
+  static constexpr std::array<std::string_view, 8> kBetween{"aten.squeeze", "aten.view", "aten.reshape", "aten.transpose",
+                                                            "aten.permute", "aten.add",  "aten.to",      "aten._to_copy"};
   for (const Value* value = output; value->uses().size() == 1 && value->uses().front().node; value = value->uses().front().node->output()) {
     const Node& node = *value->uses().front().node;
     if (node.outputs().size() != 1) return nullptr;
@@ -45,7 +45,8 @@ std::optional<Mixture> find_mixture(const Model& model, const ChannelGroups& gro
     const auto layer = find_expert_layer(model.graph, node);
     if (!layer) continue;
     const Value* stack = value_of(layer->stack);
-    const auto member = std::ranges::find_if(group.members, [&](std::size_t m) { return groups.members()[m].value == stack && groups.members()[m].dim == 0; });
+    const auto member =
+        std::ranges::find_if(group.members, [&](std::size_t m) { return groups.members()[m].value == stack && groups.members()[m].dim == 0; });
     if (member == group.members.end()) continue;
     mixture = Mixture{.group = &group, .axis = groups.members()[*member].axis, .experts = layer->experts, .outputs = find_weighted(node->output())};
   }
@@ -60,8 +61,8 @@ std::optional<Mixture> find_mixture(const Model& model, const ChannelGroups& gro
 
 void count_rows(Mixture& mixture) {
   if (mixture.outputs && mixture.rows.size(0) != mixture.ids.numel()) {
-    throw Error(ErrorCode::unsupported, "reap: the outputs of the experts of " + mixture.group->name + " are no rows of their own", {.pointer = "/importance"},
-                "take importance: routing");
+    throw Error(ErrorCode::unsupported, "reap: the outputs of the experts of " + mixture.group->name + " are no rows of their own",
+                {.pointer = "/importance"}, "take importance: routing");
   }
   const at::Tensor each = mixture.outputs ? mixture.rows.flatten(1).norm(2, 1) : at::ones({mixture.ids.numel()}, at::kDouble);
   mixture.counts.add_(at::bincount(mixture.ids, {}, mixture.counts.numel()));
@@ -85,7 +86,8 @@ std::vector<double> measure_expert_use(ExpertUse use, const Model& model, const 
   std::vector<const Value*> values;
   std::vector<at::Tensor> totals;
   for (Mixture& mixture : mixtures) {
-    for (at::Tensor* total : {&mixture.sums, &mixture.counts}) totals.push_back(*total = at::zeros({std::ssize(groups.labels(mixture.axis))}, at::kDouble));
+    for (at::Tensor* total : {&mixture.sums, &mixture.counts})
+      totals.push_back(*total = at::zeros({std::ssize(groups.labels(mixture.axis))}, at::kDouble));
     for (const Value* value : {mixture.experts, mixture.outputs}) {
       if (value && std::ranges::find(values, value) == values.end()) values.push_back(value);
     }

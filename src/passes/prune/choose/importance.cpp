@@ -186,7 +186,8 @@ GroupScores measure(const Definition& definition, const Model& model, const Chan
         for (double& score : scores) score = random.uniform();
         return scores;
       };
-    case Source::activations: return of_units(measure_activations(model, groups, options, context, seed));
+    case Source::activations:
+      return of_units(measure_activations(model, groups, options, context, seed));
     case Source::experts: {
       const ExpertUse use = options.importance == Importance::reap ? ExpertUse::reap : ExpertUse::routing;
       return of_units(measure_expert_use(use, model, groups, options, context, seed));
@@ -229,7 +230,9 @@ std::span<const std::string_view> enum_names(Members) {
 }
 
 void ImportanceOptions::fields(FieldVisitor& visit) {
-  visit("importance", importance, {.text = "What makes a channel matter; routing (how often it is chosen) and reap (what the mixture gets from it when it is) are measured of experts."});
+  visit("importance", importance,
+        {.text = "What makes a channel matter; routing (how often it is chosen) and reap (what the mixture gets from it when it is) are measured of "
+                 "experts."});
   visit("combine", combine, {.text = "How the scores of the layers that share a channel become one."});
   visit("members", members, {.text = "Layers that count: those that make the channel, or those that read it as well."});
   visit("importance_batches", batches, {.text = "Batches of data for importances that need gradients or activations.", .minimum = 1});

@@ -1,7 +1,7 @@
 #include "passes/quantize/ranges/growing_histogram.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <array>

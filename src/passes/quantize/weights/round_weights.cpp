@@ -21,8 +21,14 @@ class Rounder {
  public:
   Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const BlockJournal& journal,
           const std::vector<WeightGrid>& grids, Stretches stretches)
-      : model_(model), placement_(placement), options_(options), context_(context), journal_(journal), grids_(grids),
-        walk_(model, std::move(stretches), options.calibration, context), store_(context.cache_folder(), memory_bytes(options.calibration)) {}
+      : model_(model),
+        placement_(placement),
+        options_(options),
+        context_(context),
+        journal_(journal),
+        grids_(grids),
+        walk_(model, std::move(stretches), options.calibration, context),
+        store_(context.cache_folder(), memory_bytes(options.calibration)) {}
 
   // gptq: layers that read the same value together, in execution order, each with the inputs that the layers before it
   // make now. The others: all of a stretch at once, each with the inputs that the layers before it made.

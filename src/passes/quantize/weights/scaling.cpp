@@ -34,9 +34,8 @@ bool is_expert_layer(const Model& model, const Node* layer) { return find_expert
 bool is_wanted(const Model& model, const ScalePath& path, const Precisions& precisions, const Options& options) {
   const bool has_experts = std::ranges::any_of(path.layers, [&](const Node* layer) { return is_expert_layer(model, layer); });
   if (has_experts && options.scaling != Scaling::awq) return false;  // their activations are no integers
-  return std::ranges::all_of(path.layers, [&](const Node* layer) {
-    return is_integer(precisions, *layer) || (has_experts && !is_expert_layer(model, layer));
-  });
+  return std::ranges::all_of(path.layers,
+                             [&](const Node* layer) { return is_integer(precisions, *layer) || (has_experts && !is_expert_layer(model, layer)); });
 }
 
 std::vector<ScalePath> paths_of(const Model& model, const Precisions& precisions, const Options& options) {
@@ -104,8 +103,8 @@ double error_after_scaling(const Model& model, const ScaledWeight& reader, const
 }
 
 // The same of one expert, over its own rows.
-double error_of_expert(const Model& model, const ScaledWeight& reader, const InputMoments& moments, const LayerPrecision& precision, std::int64_t expert,
-                       const at::Tensor& factors) {
+double error_of_expert(const Model& model, const ScaledWeight& reader, const InputMoments& moments, const LayerPrecision& precision,
+                       std::int64_t expert, const at::Tensor& factors) {
   const at::Tensor weight = model.weights.get(reader.name).detach()[expert].to(at::kDouble), scaled = weight * factors;
   const at::Tensor rounded = snap_to_grid(scaled.to(at::kFloat), choose_weight_grid(scaled, 0, precision.weights)).to(at::kDouble) / factors;
   return output_error(weight, rounded, moments.gram[expert]);
@@ -132,7 +131,8 @@ at::Tensor factors_of_experts(const Model& model, const ScalePath& path, const I
   std::vector<at::Tensor> factors;
   for (std::int64_t e = 0; e < path.experts; ++e) {
     const at::Tensor own = moments.magnitude[e], inputs = (own / own.mean().clamp_min(kTiny)).clamp_min(1e-4);
-    factors.push_back(search_exponent(inputs, [&](const at::Tensor& tried) { return error_of_expert(model, path.readers.front(), moments, precision, e, tried); }));
+    factors.push_back(
+        search_exponent(inputs, [&](const at::Tensor& tried) { return error_of_expert(model, path.readers.front(), moments, precision, e, tried); }));
   }
   return at::stack(factors);
 }
@@ -146,7 +146,8 @@ at::Tensor magnitude_of(const Model& model, const ScalePath& path, const Moments
 
 std::optional<at::Tensor> factors_by_activations(const Model& model, const ScalePath& path, const Moments& moments, const Precisions& precisions) {
   if (!std::all_of(path.layers.begin(), path.layers.end(), [&](const Node* layer) { return moments.contains(layer->name()); })) return std::nullopt;
-  if (path.experts > 0) return factors_of_experts(model, path, moments.at(path.layers.front()->name()), precision_of(precisions, *path.layers.front()));
+  if (path.experts > 0)
+    return factors_of_experts(model, path, moments.at(path.layers.front()->name()), precision_of(precisions, *path.layers.front()));
   return search_exponent(magnitude_of(model, path, moments).clamp_min(1e-4), [&](const at::Tensor& factors) {
     double error = 0;
     for (std::size_t r = 0; r < path.readers.size(); ++r) {
@@ -163,7 +164,12 @@ class ScaleWalk {
  public:
   ScaleWalk(Model& model, const std::vector<ScalePath>& paths, const Precisions& precisions, const Options& options, PassContext& context,
             const BlockJournal& journal, Stretches stretches)
-      : model_(model), paths_(paths), precisions_(precisions), options_(options), journal_(journal), walk_(model, std::move(stretches), options.calibration, context),
+      : model_(model),
+        paths_(paths),
+        precisions_(precisions),
+        options_(options),
+        journal_(journal),
+        walk_(model, std::move(stretches), options.calibration, context),
         store_(context.cache_folder(), memory_bytes(options.calibration)) {}
 
   void run() {
