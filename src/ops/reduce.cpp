@@ -10,11 +10,9 @@ namespace {
 
 bool is_sum(const Node& node) { return node.op() == "aten.sum" || node.op() == "aten.nansum"; }
 
-// Where the largest or smallest is, along one dimension; null: the operator says nothing of that.
-const Value* found_positions(const Node& node) {
-  if (!is_given(node, "dim")) return nullptr;
-  if (node.op() == "aten.argmax" || node.op() == "aten.argmin") return node.output();
-  return node.is("aten.max.dim") || node.is("aten.min.dim") ? node.outputs().at(1) : nullptr;
+bool keeps_order(const Node& node) {
+  return node.op() == "aten.argmax" || node.op() == "aten.argmin" || node.op() == "aten.topk" ||
+         node.is("aten.max.dim") || node.is("aten.min.dim");
 }
 
 void tie_reduce(Ties& ties, const Node& node) {
@@ -33,12 +31,7 @@ void tie_reduce(Ties& ties, const Node& node) {
       result.push_back(axis);
       continue;
     }
-    if (const Value* positions = found_positions(node)) {
-      ties.at_least(axis, 1);
-      ties.set_positions(positions, axis);
-    } else if (node.op() == "aten.argmax" || node.op() == "aten.argmin") {
-      ties.keep(axis, std::string(node.op()) + " returns positions in it");
-    }
+    if (keeps_order(node)) ties.keep(axis, std::string(node.op()) + " returns positions in it");
     if (!is_sum(node)) ties.changes_statistics(axis);
     if (keep_dims) result.push_back(ties.kept(1, "reduced"));
   }

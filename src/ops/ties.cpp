@@ -60,27 +60,10 @@ void Ties::run_node(const Node& node) {
   pass_positions_on(node, info);
 }
 
-namespace {
-
-// Choices one after the other, put side by side: as many different ones must stay.
-bool join_positions(Ties& ties, const Node& node, const OpInfo* info) {
-  if (!info || !info->traits.collects_elements || !node.find_argument("tensors") || node.outputs().size() != 1) return false;
-  const auto parts = tensor_arguments(node);
-  if (parts.empty() || !std::ranges::all_of(parts, [&](const Value* part) { return ties.positions(part) != nullptr; })) return false;
-  const Axis axis = *ties.positions(parts.front());
-  for (const Value* part : parts) ties.tie(axis, Axis(*ties.positions(part)));
-  ties.at_least(axis, static_cast<std::int64_t>(parts.size()));
-  ties.set_positions(node.output(), axis);
-  return true;
-}
-
-}  // namespace
-
 // Positions that are only moved are positions still. Those that an operator reads otherwise, unless it looks up with them, must
 // keep their meaning.
 void Ties::pass_positions_on(const Node& node, const OpInfo* info) {
   if (node.outputs().empty()) return;
-  if (join_positions(*this, node, info)) return;
   const bool moves = info && (info->traits.moves_elements || plain_op(node) == "aten.to" || plain_op(node) == "aten._to_copy");
   for (const Value* value : tensor_arguments(node)) {
     const Axis* axis = positions(value);

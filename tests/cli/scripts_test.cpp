@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/program.h"
+#include "support/python.h"
 
 namespace dsc::test {
 namespace {
@@ -13,11 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string kRoot = DSC_SOURCE_DIR;
-
-std::string python() {
-  const std::string own = kRoot + "/.venv/bin/python";
-  return fs::exists(own) ? own : "python3";
-}
 
 ProgramResult prepare(const std::string& arguments) { return run_shell("env -u DSCOMPRESS_DATA " + python() + " " + kRoot + "/scripts/prepare_data.py " + arguments); }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "support/python.h"
 #include "support/tiny_run.h"
 
 namespace dsc::test {
@@ -12,11 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string kScripts = DSC_SOURCE_DIR "/scripts/";
-
-std::string python() {
-  const std::string own = DSC_SOURCE_DIR "/.venv/bin/python";
-  return fs::exists(own) ? own : "python3";
-}
 
 bool has_module(const std::string& name) { return run_shell(python() + " -c 'import " + name + "'").status == 0; }
 

@@ -77,14 +77,6 @@ TEST(Experts, GoWithTheirRowsOfTheRouterAsIfNeverChosen) {
   }
 }
 
-TEST(Experts, ChosenOneAfterTheOtherGoAsThoseThatAreChosenAtOnce) {
-  expect_cut_equals_masked(tiny_experts(test::kTurnRouter), 8, {1, 6}, {1, 6});
-  const ChannelGroups groups(tiny_experts(test::kTurnRouter));
-  const ChannelGroup* group = find_experts(groups, 8);
-  ASSERT_TRUE(group);
-  EXPECT_EQ(group->least, test::kChosen);
-}
-
 TEST(Experts, OfAGroupLimitedChoiceGoByGroupsOrByPositionsInThem) {
   const Model model = tiny_experts(test::kGroupRouter);
   expect_cut_equals_masked(model, 4, {2}, {4, 5});

@@ -39,24 +39,6 @@ inline const std::string kGroupRouter = R"(
   %v: f32[] = aten.gather.default(self=%p, dim=1, index=%i) @mlp.gate
 )";
 
-// The best, then the best of the others, each weighed among those that come near it.
-inline const std::string kTurnRouter = R"(
-  %logits: f32[] = aten.linear.default(input=%x, weight=%r) @mlp.gate
-  %masked: f32[] = aten.add.Tensor(self=%logits, other=%mask) @mlp.gate
-  %m1: f32[], %i1: i64[] = aten.max.dim(self=%masked, dim=-1, keepdim=true) @mlp.gate
-  %f1: f32[] = aten.sub.Tensor(self=%m1, other=%masked) @mlp.gate
-  %far1: bool[] = aten.gt.Scalar(self=%f1, other=1.5) @mlp.gate
-  %l1: f32[] = aten.masked_fill.Scalar(self=%masked, mask=%far1, value=-inf) @mlp.gate
-  %p1: f32[] = aten.softmax.int(self=%l1, dim=-1) @mlp.gate
-  %v1: f32[] = aten.gather.default(self=%p1, dim=-1, index=%i1) @mlp.gate
-  %others: f32[] = aten.scatter.value(self=%masked, dim=-1, index=%i1, value=-inf) @mlp.gate
-  %m2: f32[], %i2: i64[] = aten.max.dim(self=%others, dim=-1, keepdim=true) @mlp.gate
-  %p2: f32[] = aten.softmax.int(self=%others, dim=-1) @mlp.gate
-  %v2: f32[] = aten.gather.default(self=%p2, dim=-1, index=%i2) @mlp.gate
-  %v: f32[] = aten.concat.default(tensors=[%v1, %v2], dim=-1) @mlp.gate
-  %i: i64[] = aten.concat.default(tensors=[%i1, %i2], dim=-1) @mlp.gate
-)";
-
 // Stacks [E, outputs, inputs], products on their right.
 inline const std::string kOutputsFirst = R"(
   param %w1 "mlp.experts.gate_up_proj": f32[8, 12, 8]
