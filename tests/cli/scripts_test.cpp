@@ -132,16 +132,26 @@ TEST_F(ExportModel, WritesComplexRotationsAsRealNumbers) {
   EXPECT_EQ(run_shell(python() + " " + folder.file("compare.py")).out, "True False\n");
 }
 
-TEST_F(ExportModel, SaysHowMixturesExportWhenCodeDecidesByValues) {
+// A mixture of experts has another form that can be chosen; other code has to be changed.
+TEST_F(ExportModel, SaysWhatToDoWhenCodeDecidesByValues) {
   spit(folder.file("loop.py"),
        "import torch\n"
        "class Loop(torch.nn.Module):\n"
        "    def forward(self, x):\n        return sum(x[i] for i in (x[:, 0] > 0).nonzero())\n"
-       "    def example_inputs(self):\n        return (torch.randn(4, 3),)\n");
-  const auto exported = run_shell(python() + " " + kRoot + "/scripts/export_model.py " + folder.file("loop.py") + ":Loop --out " + folder.file("loop.pt2"));
-  EXPECT_NE(exported.status, 0);
-  EXPECT_TRUE(contains(exported.err, "--experts batched_mm")) << exported.err;
-  EXPECT_FALSE(contains(exported.err, "Traceback")) << exported.err;
+       "    def example_inputs(self):\n        return (torch.randn(4, 3),)\n"
+       "class Experts(Loop):\n"
+       "    def _can_set_experts_implementation(self):\n        return True\n"
+       "    def set_experts_implementation(self, form):\n        pass\n");
+  const auto export_class = [&](const std::string& name) {
+    const auto exported = run_shell(python() + " " + kRoot + "/scripts/export_model.py " + folder.file("loop.py") + ":" + name + " --out " + folder.file("loop.pt2"));
+    EXPECT_NE(exported.status, 0);
+    EXPECT_FALSE(contains(exported.err, "Traceback")) << exported.err;
+    return exported.err;
+  };
+  const std::string plain = export_class("Loop"), experts = export_class("Experts");
+  EXPECT_TRUE(contains(plain, "change that code")) << plain;
+  EXPECT_FALSE(contains(plain, "--experts")) << plain;
+  EXPECT_TRUE(contains(experts, "--experts batched_mm")) << experts;
 }
 
 TEST_F(ExportModel, AsksForPretrainedWeightsWhenTold) {
