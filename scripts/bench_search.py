@@ -54,7 +54,7 @@ UNIFORM = "widths: 4 bits everywhere"
 def ways(options, size):
     """`size`: bytes of 4 bits everywhere, of those in f32."""
     search, prefix = f"episodes: {options.episodes}, evaluate: {options.evaluate}", cut(options)
-    mixed = f"mixed: {{bits: [2, 3, 4, 8], budget: {{bytes: {size:.4f}}}"
+    mixed = f"mixed: {{bits: [2, 3, 4, 8], budget: {{bytes: {100 * size:.2f}%}}"
     return {
         "cut: every layer alike": (prefix + "scope: layer}", 1),
         "cut: one ranking of all": (prefix + "scope: global}", 1),

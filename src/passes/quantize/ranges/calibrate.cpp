@@ -58,6 +58,8 @@ class Calibration {
     std::vector<at::Tensor> ends;
     samples_.for_each(ranks_, [&](const std::vector<at::Tensor>& inputs) {
       const at::Tensor& of_batch = ends.emplace_back(at::empty({std::ssize(values_), 2}, at::kDouble));
+      of_batch.select(1, 0).fill_(std::numeric_limits<double>::infinity());  // of what the batch does not reach
+      of_batch.select(1, 1).fill_(-std::numeric_limits<double>::infinity());
       executor_.run(inputs, values_, [&](const Value& value, const at::Tensor& tensor) { see(value, tensor, of_batch); });
     });
     statistics_.resize(requests_.size());
@@ -77,8 +79,8 @@ class Calibration {
     if (!std::isfinite(low) || !std::isfinite(high)) not_finite(value);
     const auto place = std::ranges::find(values_, &value) - values_.begin();
     auto* to = ends.mutable_data_ptr<double>() + 2 * place;
-    to[0] = low;
-    to[1] = high;
+    to[0] = std::min(to[0], low);
+    to[1] = std::max(to[1], high);
     if (const auto counted = histograms_.find(&value); counted != histograms_.end()) counted->second.add(tensor, low, high);
   }
 
@@ -91,6 +93,7 @@ class Calibration {
       const at::Tensor ends = ranks_.from(from, from == ranks_.rank() ? own[static_cast<std::size_t>(batch / ranks_.size())] : at::Tensor());
       const auto* pair = ends.const_data_ptr<double>();
       for (std::size_t v = 0; v < values_.size(); ++v, pair += 2) {
+        if (pair[0] > pair[1]) continue;
         for (const std::size_t i : by_value_.at(values_[v])) update(statistics_[i], pair[0], pair[1], requests_[i].options.momentum);
       }
     }
