@@ -100,6 +100,46 @@ void refuse_moving(const Augmentation& augmentation) {
   }
 }
 
+// What a batch's pictures are to be: a class each, several classes, or a class for each pixel, as the source has them.
+class ImageTargets {
+ public:
+  // Sets `batch.target` to room for `count` pictures.
+  ImageTargets(const ImageSource& source, const ImageShape& shape, std::int64_t count, Batch& batch) : source_(source), shape_(shape) {
+    batch.multi_label = source.label_count() > 0;
+    if (source.has_masks()) {
+      batch.target = at::empty({count, shape.height, shape.width}, at::kLong);
+      classes_ = batch.target.mutable_data_ptr<std::int64_t>();
+    } else if (batch.multi_label) {
+      batch.target = at::empty({count, source.label_count()}, at::kFloat);
+      shares_ = batch.target.mutable_data_ptr<float>();
+    } else if (source.has_labels()) {
+      batch.target = at::empty({count}, at::kLong);
+      label_ = batch.target.mutable_data_ptr<std::int64_t>();
+    }
+  }
+
+  // Writes those of the next picture, whose pixels moved as `map` says.
+  void add(std::int64_t index, const PixelMap& map) {
+    if (classes_) {
+      source_.read_classes(index, mask_);
+      move_classes(mask_.data(), shape_, map, classes_);
+      classes_ += shape_.height * shape_.width;
+    }
+    if (shares_) {
+      source_.read_labels(index, shares_);
+      shares_ += source_.label_count();
+    }
+    if (label_) *label_++ = source_.label(index);
+  }
+
+ private:
+  const ImageSource& source_;
+  const ImageShape& shape_;
+  std::int64_t *label_ = nullptr, *classes_ = nullptr;
+  float* shares_ = nullptr;
+  std::vector<std::int64_t> mask_;
+};
+
 class ImageDataset : public Dataset {
  public:
   ImageDataset(std::unique_ptr<ImageSource> source, const SplitConfig& split,
@@ -184,17 +224,9 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
   Batch batch;
   batch.indices.assign(indices.begin(), indices.end());
   batch.inputs.push_back(at::empty({count, shape_.channels, shape_.height, shape_.width}, at::kFloat));
-  if (source_->has_labels()) batch.target = at::empty({count}, at::kLong);
   float* out = batch.inputs[0].mutable_data_ptr<float>();
-  std::int64_t* labels = source_->has_labels() ? batch.target.mutable_data_ptr<std::int64_t>() : nullptr;
-  const std::int64_t several = source_->label_count();
-  if (several > 0) batch.target = at::empty({count, several}, at::kFloat);
-  float* multi = several > 0 ? batch.target.mutable_data_ptr<float>() : nullptr;
-  batch.multi_label = several > 0;
-  if (source_->has_masks()) batch.target = at::empty({count, shape_.height, shape_.width}, at::kLong);
-  std::int64_t* classes = source_->has_masks() ? batch.target.mutable_data_ptr<std::int64_t>() : nullptr;
+  ImageTargets targets(*source_, shape_, count, batch);
   std::vector<std::uint8_t> scratch, changed;
-  std::vector<std::int64_t> mask;
   const PixelMap unchanged(shape_);
   const bool augmented = augment_seed && !augment_.empty();
   for (const std::int64_t index : indices) {
@@ -208,18 +240,9 @@ Batch ImageDataset::batch(std::span<const std::int64_t> indices, std::optional<s
     const PixelMap map = augmented ? draw_augmentation(augment_, shape_, Random(derive_seed(*augment_seed, "augment", number))) : unchanged;
     render(pixels, shape_, map, table_, out);
     out += shape_.bytes();
-    if (multi) {
-      source_->read_labels(index, multi);
-      multi += several;
-    }
-    if (classes) {
-      source_->read_classes(index, mask);
-      move_classes(mask.data(), shape_, map, classes);
-      classes += shape_.height * shape_.width;
-    }
-    if (labels) *labels++ = source_->label(index);
+    targets.add(index, map);
   }
-  if (augmented && labels && info_.classes && !indices.empty()) {
+  if (augmented && source_->has_labels() && info_.classes && !indices.empty()) {
     mix_batch(augment_, *info_.classes, Random(derive_seed(*augment_seed, "mix", static_cast<std::uint64_t>(indices[0]))), batch);
   }
   if (const auto type = info_.inputs.front().dtype; type != ScalarType::f32) batch.inputs[0] = as_type(batch.inputs[0], pt2::to_aten(type));

@@ -11,6 +11,7 @@
 #include <ATen/ops/smooth_l1_loss.h>
 #include <ATen/ops/softmax.h>
 
+#include <numbers>
 #include <string>
 #include <utility>
 
@@ -141,6 +142,11 @@ at::Tensor loss_of(const Mse&, const at::Tensor& output, const Batch& batch, dou
 
 at::Tensor loss_of(const SmoothL1& loss, const at::Tensor& output, const Batch& batch, double) {
   return at::smooth_l1_loss(as_numbers("smooth_l1", output, batch), batch.target, at::Reduction::Mean, loss.beta);
+}
+
+at::Tensor loss_of(const LogCosh&, const at::Tensor& output, const Batch& batch, double) {
+  const at::Tensor apart = (as_numbers("log_cosh", output, batch) - batch.target).abs();
+  return (apart + (-2 * apart).exp().log1p() - std::numbers::ln2).mean();
 }
 
 at::Tensor output_of(const std::vector<at::Tensor>& outputs, std::int64_t number, const Batch& batch) {

@@ -55,7 +55,11 @@ struct SmoothL1 : LossPart {
   double beta = 1;
   void fields(FieldVisitor& visit);
 };
-using LabelLoss = std::variant<CrossEntropy, Dice, Focal, Bce, Mse, SmoothL1>;
+// log cosh(error): half the squared error near 0, |error| - log 2 far away. Of real numbers.
+struct LogCosh : LossPart {
+  static constexpr const char* kName = "log_cosh";
+};
+using LabelLoss = std::variant<CrossEntropy, Dice, Focal, Bce, Mse, SmoothL1, LogCosh>;
 
 // Without losses the labels decide: cross-entropy for i64 targets (classes where class_dimension says) and mixed ones, binary
 // cross-entropy for several labels an example, mean squared error for other floating-point targets. -100 marks a position without a label.

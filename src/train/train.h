@@ -50,7 +50,7 @@ struct TrainOptions {
   std::int64_t accumulate = 1;       // batches per optimiser step
   Bf16 bf16 = Bf16::automatic;       // autocast
   bool channels_last = true;         // NHWC memory for models with inputs of rank 4: the faster layout for convolutions
-  std::int64_t workers = 4;
+  std::int64_t workers = LoaderOptions{}.workers;
   std::int64_t validate_every = 1;   // epochs; 0: never
   KeepWeights keep = KeepWeights::last;
   std::string monitor;               // metric that decides what is best; empty: top1, else the only one

@@ -130,6 +130,20 @@ TEST(LabelLosses, SmoothL1IsSquaredBelowBeta) {
   EXPECT_NEAR(value({loss}, {outputs}, labelled_batch(targets)), (0.01 / 2 / 0.5 + 0.16 / 2 / 0.5 + 3 - 0.25) / 3, 1e-6);
 }
 
+TEST(LabelLosses, LogCoshIsThatOfAPlainLoop) {
+  const std::vector<float> outputs{0.0F, 0.5F, 3.0F, 100.0F}, targets{0.1F, 0.1F, 0.0F, -100.0F};
+  double expected = 200 - std::log(2.0);  // of the last, whose cosh is beyond f32
+  for (std::size_t i = 0; i < 3; ++i) expected += std::log(std::cosh(static_cast<double>(outputs[i]) - targets[i]));
+  EXPECT_NEAR(value({LogCosh{}}, {at::tensor(outputs).reshape({4, 1})}, labelled_batch(at::tensor(targets))), expected / 4, 1e-5);
+}
+
+// The gradient is tanh(error), also at 0.
+TEST(LabelLosses, GradientOfLogCoshIsTanh) {
+  const auto outputs = at::tensor({0.0F, 0.5F, -40.0F}).set_requires_grad(true);
+  supervised_objective(0, {LogCosh{}})({outputs}, labelled_batch(at::zeros({3}))).backward();
+  EXPECT_TRUE(at::allclose(outputs.grad(), at::tanh(outputs.detach()) / 3, 1e-5, 1e-6));
+}
+
 TEST(LabelLosses, AreSummedOverOutputs) {
   const Pixels pixels;
   const auto other = test::noise({2, 3, 3, 4}, 9, 2);
