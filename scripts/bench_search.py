@@ -3,11 +3,12 @@
 
     scripts/bench_search.py --folder runs/search [--network resnet56] [--cut 0.5] [--episodes 100] [--evaluate 500] [--seeds 3] [--threads 1]
     scripts/bench_search.py --folder runs/search-text --network minilm-sst2 --text --cut 0.3
+    scripts/bench_search.py --folder runs/search --recover "cut: amc" "cut: sensitivity" [--epochs 10] [--examples 20000]
 
 The share `cut` of the multiply-accumulates goes, by each way: every layer alike, one ranking over all layers, measured sensitivities, evolution, a
 DDPG agent (AMC); or weights get 4 bits on average. Searches try `episodes` plans on `evaluate` examples held back from training; sensitivities
 may look at as many examples in all. All ways re-calibrate batch norms alike, and are judged once, on the test set. What is in the folder
-already is not run again. Needs MODELS, and CIFAR10 (configs/recipes/resnet56-cifar10-search.yaml) or SST2 (configs/minilm-sst2-prune.yaml).
+already is not run again. With --recover nothing is searched: what these ways made of seed 0 is trained for some epochs, alike. Needs MODELS, and CIFAR10 (configs/recipes/resnet56-cifar10-search.yaml) or SST2 (configs/minilm-sst2-prune.yaml).
 """
 import argparse
 import json
@@ -39,6 +40,21 @@ passes:
   - {step}
 report: {{formats: []}}
 """
+RECOVERY = """version: 1
+model: {{path: "{model}"}}
+data:
+  train: {{format: cifar10, path: "{data}", split: "train[:{examples}]", augment: [{{random_crop: {{padding: 4}}}}, horizontal_flip]}}
+  eval: {{format: cifar10, path: "{data}", split: test}}
+  normalize: {{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}
+evaluate: {{metrics: [top1]}}
+passes:
+  - finetune:
+      epochs: {epochs}
+      optimizer: {{sgd: {{lr: 0.02, momentum: 0.9, nesterov: true, weight_decay: 0.0005}}}}
+      schedule: cosine
+      validate_every: 0
+report: {{formats: []}}
+"""
 WIDTHS = "quantize: {mode: ptq, calibration: {samples: 300}, "
 EVERYWHERE = WIDTHS + "weights: {bits: 4}}"
 
@@ -67,17 +83,37 @@ def ways(options, size):
     }
 
 
-def top1(folder, name, step, seed, options):
-    out = folder / f"{name.replace(': ', '-').replace(' ', '-')}-{seed}"
+def folder_of(name, seed, options):
+    return options.folder / f"{name.replace(': ', '-').replace(' ', '-')}-{seed}"
+
+
+def steps_of(out, text, seed, options):
+    """Steps of the report of the recipe `text`, which is run, or gone on with, where `out` has none that is finished."""
     if not (out / "report.json").exists() or json.loads((out / "report.json").read_text()).get("status") != "passed":
-        recipe = folder / f"{out.name}.yaml"
-        head, data = (SENTENCES, os.environ["SST2"]) if options.text else (PICTURES, os.environ["CIFAR10"])
-        recipe.write_text((head + PASSES).format(models=os.environ["MODELS"], data=data, network=options.network, step=step))
-        arguments = ["resume", out] if (out / "recipe.resolved.yaml").exists() else ["run", recipe, "-o", out, "--cache", folder / "cache", "--set", f"seed={seed}"]
-        subprocess.run([program, "-q", "--threads", str(options.threads), *arguments], check=True, stdout=subprocess.DEVNULL)
-    steps = json.loads((out / "report.json").read_text())["steps"]
+        recipe = options.folder / f"{out.name}.yaml"
+        recipe.write_text(text)
+        fresh = ["run", recipe, "-o", out, "--cache", options.folder / "cache", "--set", f"seed={seed}"]
+        arguments = ["resume", out] if (out / "recipe.resolved.yaml").exists() else fresh
+        subprocess.run([options.program, "-q", "--threads", str(options.threads), *arguments], check=True, stdout=subprocess.DEVNULL)
+    return json.loads((out / "report.json").read_text())["steps"]
+
+
+def top1(name, step, seed, options):
+    head, data = (SENTENCES, os.environ["SST2"]) if options.text else (PICTURES, os.environ["CIFAR10"])
+    text = (head + PASSES).format(models=os.environ["MODELS"], data=data, network=options.network, step=step)
+    steps = steps_of(folder_of(name, seed, options), text, seed, options)
     print(f"{name}, seed {seed}: {steps[1]['metrics']['top1']:.4f} in {steps[1]['seconds']:.0f} s", file=sys.stderr, flush=True)
     return steps[1]["metrics"]["top1"], steps[1]["macs"] / steps[0]["macs"], steps[1]["size_bytes"] / steps[0]["size_bytes"]
+
+
+def recover(options):
+    print("| way | top-1 as cut | after training |\n| --- | --- | --- |")
+    for name in options.recover:
+        cut_model = folder_of(name, 0, options)
+        text = RECOVERY.format(model=(cut_model / "model.pt2").resolve(), data=os.environ["CIFAR10"], examples=options.examples, epochs=options.epochs)
+        steps = steps_of(folder_of("recovered: " + name, 0, options), text, 0, options)
+        shown = " | ".join(f"{100 * step['metrics']['top1']:.2f} %" for step in steps)
+        print(f"| {name} | {shown} |", flush=True)
 
 
 def main():
@@ -90,11 +126,17 @@ def main():
     parser.add_argument("--evaluate", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--recover", nargs="+", metavar="WAY", help="train what these ways left in the folder")
+    parser.add_argument("--epochs", type=int, default=10, help="of --recover")
+    parser.add_argument("--examples", type=int, default=20000, help="of --recover, the first of the training set")
+    parser.add_argument("--program", type=pathlib.Path, default=program)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    rows, (_, _, size) = {}, top1(options.folder, UNIFORM, EVERYWHERE, 0, options)
+    if options.recover:
+        return recover(options)
+    rows, (_, _, size) = {}, top1(UNIFORM, EVERYWHERE, 0, options)
     for name, (step, seeds) in ways(options, size).items():
-        rows[name] = [top1(options.folder, name, step, seed, options) for seed in range(seeds)]
+        rows[name] = [top1(name, step, seed, options) for seed in range(seeds)]
     print("| way | top-1 on the test set, each seed | median | MACs | bytes |\n| --- | --- | --- | --- | --- |")
     for name, found in rows.items():
         print(f"| {name} | {', '.join(f'{100 * one[0]:.2f}' for one in found)} % | {100 * statistics.median(one[0] for one in found):.2f} % "

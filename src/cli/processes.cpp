@@ -32,6 +32,7 @@ int run_as_member(const Membership& member, const std::function<int(Ranks&)>& bo
     return status;
   } catch (const std::exception&) {
     const Error error = to_error(std::current_exception());
+    tell_launcher(member, error);
     if (ranks && ranks->announce(error)) return exit_status(error.code());
     throw error;
   }

@@ -15,7 +15,7 @@
 #include "nightly/page.h"
 #include "nightly/registry.h"
 #include "nightly/verdict.h"
-#include "pipeline/runner.h"
+#include "pipeline/trial_run.h"
 
 namespace dsc {
 namespace {
@@ -178,13 +178,13 @@ class Night {
     const RunOptions options{.output_dir = folder, .plugins = options_.plugins};
     if (resumable && resume(recipe, options)) return;
     fs::remove_all(folder);
-    run_recipe(recipe, options);
+    run_trial(recipe, options);
   }
 
   // returns: false, when data, recipe or program are others than the interrupted run's.
   static bool resume(const Recipe& recipe, const RunOptions& options) {
     try {
-      resume_run(recipe, options.output_dir, options);
+      resume_trial(recipe, options);
       return true;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::data) throw;

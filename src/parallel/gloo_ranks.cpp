@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
@@ -19,6 +18,7 @@
 #include "parallel/buckets.h"
 #include "parallel/group.h"
 #include "parallel/local_address.h"
+#include "parallel/rank_error.h"
 #include "parallel/shared_exchange.h"
 
 namespace dsc {
@@ -41,23 +41,11 @@ std::string first_sentence(const std::string& text) {
 
 std::vector<std::uint8_t> to_bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
-std::string to_json(const Error& error, std::int64_t rank) {
-  nlohmann::json json{{"rank", rank}, {"code", static_cast<int>(error.code())}, {"problems", nlohmann::json::array()}};
-  for (const Problem& problem : error.problems()) {
-    json["problems"].push_back({{"message", problem.message}, {"hint", problem.hint}, {"file", problem.place.file}, {"line", problem.place.line},
-                                {"column", problem.place.column}, {"pointer", problem.place.pointer}});
-  }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-Error from_json(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  std::vector<Problem> problems;
-  for (const auto& problem : json.at("problems")) {
-    problems.push_back({problem.at("message"), {problem.at("file"), problem.at("line"), problem.at("column"), problem.at("pointer")}, problem.at("hint")});
-  }
-  problems.front().message = "rank " + std::to_string(json.at("rank").get<std::int64_t>()) + ": " + problems.front().message;
-  return {static_cast<ErrorCode>(json.at("code").get<int>()), std::move(problems)};
+Error as_told(const std::string& text) {
+  const auto told = parse_rank_error(text);
+  auto problems = told.error.problems();
+  problems.front().message = "rank " + std::to_string(told.rank) + ": " + problems.front().message;
+  return {told.error.code(), std::move(problems)};
 }
 
 // Type and sizes, so that a rank can receive what it does not know.
@@ -146,7 +134,7 @@ class GlooRanks final : public Ranks {
   // The others notice when the connections close, and ask the store why: who keeps the store stays until they have.
   bool announce(const Error& error) override {
     try {
-      if (!store_->check({kFailure})) store_->set(kFailure, to_bytes(to_json(error, rank_)));
+      if (!store_->check({kFailure})) store_->set(kFailure, to_bytes(to_json(RankError{rank_, error})));
       group_.reset();
       if (!is_first()) {
         const bool heard = wait_for([&] { return store_->check({kHeard}); });
@@ -210,7 +198,7 @@ class GlooRanks final : public Ranks {
     throw_if_interrupted();
     if (!store_->check({kFailure})) return;
     const auto bytes = store_->get(kFailure);
-    throw from_json({bytes.begin(), bytes.end()});
+    throw as_told({bytes.begin(), bytes.end()});
   }
 
   [[noreturn]] void throw_loss(const std::string& what) const {

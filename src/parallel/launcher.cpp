@@ -1,5 +1,6 @@
 #include "parallel/launcher.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #include <optional>
 #include <thread>
 
+#include "core/file.h"
 #include "core/interrupt.h"
+#include "core/temporary_folder.h"
 #include "dscompress/error.h"
 
 extern char** environ;
@@ -25,24 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr auto kGrace = std::chrono::seconds(6);  // after the first failure; all are gone within 10 s
 constexpr int kRunTimeError = 3, kInterrupted = 130, kCannotStart = 127;
-
-// Where the ranks meet; a folder of its own, removed at the end.
-class MeetingPlace {
- public:
-  MeetingPlace() {
-    path_ = (std::filesystem::temp_directory_path() / "dscompress-ranks-XXXXXX").string();
-    if (!::mkdtemp(path_.data())) throw Error(ErrorCode::io, std::string("cannot make a folder: ") + std::strerror(errno), {.file = path_}, "set TMPDIR to a folder that can be written");
-  }
-  ~MeetingPlace() {
-    std::error_code ignored;  // a few bytes in the temporary folder
-    std::filesystem::remove_all(path_, ignored);
-  }
-  MeetingPlace(const MeetingPlace&) = delete;
-  std::string file() const { return path_ + "/store"; }
-
- private:
-  std::string path_;
-};
 
 std::vector<std::string> environment_of(std::int64_t rank, std::int64_t processes, const std::string& store) {
   std::vector<std::string> variables;
@@ -76,13 +61,14 @@ struct Child {
 };
 
 // A process group of its own: a terminal's Ctrl-C reaches this process alone, which hands it on once.
-Child start(std::vector<std::string> arguments, std::vector<std::string> variables) {
+Child start(std::vector<std::string> arguments, std::vector<std::string> variables, const LaunchOptions& options) {
   const auto argv = pointers_to(arguments), environment = pointers_to(variables);
   const pid_t parent = ::getpid(), pid = ::fork();
   if (pid < 0) throw Error(ErrorCode::io, std::string("cannot start a process: ") + std::strerror(errno));
   if (pid > 0) return {pid, std::nullopt};
   ::setpgid(0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  ::prctl(PR_SET_PDEATHSIG, options.end_with_us);
+  if (const int nowhere = options.silent ? ::open("/dev/null", O_WRONLY) : -1; nowhere >= 0) ::dup2(nowhere, STDOUT_FILENO);
   if (::getppid() == parent) ::execve("/proc/self/exe", argv.data(), environment.data());
   ::_exit(kCannotStart);
 }
@@ -128,7 +114,9 @@ std::optional<std::size_t> wait_for_all(std::vector<Child>& children) {
   }
 }
 
-LaunchResult result_of(const std::vector<Child>& children, std::optional<std::size_t> first_failed) {
+std::string error_file(const std::string& store, std::size_t rank) { return store + ".error-" + std::to_string(rank); }
+
+LaunchResult result_of(const std::vector<Child>& children, std::optional<std::size_t> first_failed, const std::string& store) {
   LaunchResult result;
   for (std::size_t i = 0; i < children.size(); ++i) {
     const int status = *children[i].status;
@@ -138,28 +126,36 @@ LaunchResult result_of(const std::vector<Child>& children, std::optional<std::si
   }
   if (!first_failed) return result;
   const int first_rank = *children.front().status;
-  const int deciding = WIFEXITED(first_rank) && WEXITSTATUS(first_rank) != 0 ? first_rank : *children[*first_failed].status;
+  const std::size_t deciding_rank = WIFEXITED(first_rank) && WEXITSTATUS(first_rank) != 0 ? 0 : *first_failed;
+  const int deciding = *children[deciding_rank].status;
   result.status = is_interrupted() ? kInterrupted : WIFEXITED(deciding) ? WEXITSTATUS(deciding) : kRunTimeError;
   if (result.status == kCannotStart) throw Error(ErrorCode::io, "cannot start this program again", {.file = "/proc/self/exe"});
+  if (const auto file = error_file(store, deciding_rank); std::filesystem::exists(file)) result.error = parse_rank_error(read_file(file)).error;
   return result;
 }
 
 }  // namespace
 
-LaunchResult launch_ranks(const std::vector<std::string>& arguments, std::int64_t processes) {
-  const MeetingPlace place;
+void tell_launcher(const Membership& member, const Error& error) {
+  if (!member.store_file.empty())
+    write_file_atomically(error_file(member.store_file, static_cast<std::size_t>(member.rank)), to_json(RankError{member.rank, error}));
+}
+
+LaunchResult launch_ranks(const std::vector<std::string>& arguments, std::int64_t processes, const LaunchOptions& options) {
+  const TemporaryFolder folder("ranks");  // where they meet
+  const auto store = folder.file("store");
   std::vector<std::string> command{"dscompress"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   std::vector<Child> children;
   try {
-    for (std::int64_t rank = 0; rank < processes; ++rank) children.push_back(start(command, environment_of(rank, processes, place.file())));
+    for (std::int64_t rank = 0; rank < processes; ++rank) children.push_back(start(command, environment_of(rank, processes, store), options));
   } catch (const Error&) {
     send(children, SIGKILL);
     wait_for_all(children);
     throw;
   }
   const auto first_failed = wait_for_all(children);
-  return result_of(children, first_failed);
+  return result_of(children, first_failed, store);
 }
 
 }  // namespace dsc

@@ -17,8 +17,9 @@ namespace {
 void check_ranks(const Recipe& recipe, const RunOptions& options) {
   const auto started = ranks_of(options).size();
   if (recipe.processes != started) {
-    throw Error(ErrorCode::usage, "the recipe asks for " + std::to_string(recipe.processes) + " processes, and " + std::to_string(started) + " run it", recipe.place_of("/processes"),
-                "dscompress run starts as many as it asks for; trials of sweeps and nights run in one process each: processes: 1");
+    throw Error(ErrorCode::usage,
+                "the recipe asks for " + std::to_string(recipe.processes) + " processes, and " + std::to_string(started) + " run it",
+                recipe.place_of("/processes"), "dscompress run starts as many as it asks for");
   }
   if (started > 1 && !options.cache.empty()) throw Error(ErrorCode::usage, "a step cache serves one process, and the recipe asks for " + std::to_string(started), {}, "leave out --cache or --processes");
 }

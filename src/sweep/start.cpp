@@ -25,8 +25,9 @@ namespace dsc::sweep {
 namespace {
 
 void check_figures(const SweepSection& section, const Recipe& recipe) {
-  if (recipe.processes > 1) {
-    throw Error(ErrorCode::recipe, "a trial runs in one process, and `processes` is " + std::to_string(recipe.processes), recipe.place_of("/processes"), "remove it; --workers says how many trials run at a time");
+  if (recipe.processes > 1 && section.config.stop_early) {
+    throw Error(ErrorCode::recipe, "a trial of " + std::to_string(recipe.processes) + " processes cannot be stopped early",
+                section.place("/sweep/stop_early"), "remove it, or processes");
   }
   const auto known = measured_figures(recipe);
   std::vector<Problem> problems;
@@ -177,7 +178,8 @@ Settings settings_of(const StartOptions& options, const SweepSection& section, c
   settings.seeds = config.seeds;
   settings.limits = config.limits;
   settings.workers = options.workers;
-  settings.threads = options.threads > 0 ? options.threads : base.threads > 0 ? base.threads : std::max<std::int64_t>(1, available_cores() / std::max<std::int64_t>(1, options.workers));
+  const auto sharing = static_cast<int>(std::max<std::int64_t>(1, options.workers) * base.processes);
+  settings.threads = options.threads > 0 ? options.threads : base.threads > 0 ? base.threads : cores_for_each(sharing);
   settings.cache = absolute_path(options.cache ? *options.cache : user_cache_folder());
   settings.tensorboard = std::ranges::find(base.report.formats, "tensorboard") != base.report.formats.end();
   for (const auto& file : options.input.vars_files) settings.vars_files.push_back(absolute_path(file));
@@ -209,6 +211,9 @@ DriverLock start_sweep(const StartOptions& options, const PassTable& passes) {
   auto assignments = trials_of(section, base, settings.notes);
   settings.parameters = paths_of(assignments);
   const auto first = recipes.make(1, assignments.front());
+  if (base.processes > 1 && !settings.cache.empty())
+    settings.notes.push_back("trials run in " + std::to_string(base.processes) +
+                             " processes each: steps that they share are computed in each of them");
   if (is_sampled(settings.method)) {
     start_optuna(settings.method, base.seed, make_axes(section.config, false), settings.objectives);  // if it is missing, that is said now
     assignments.clear();

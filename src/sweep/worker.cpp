@@ -19,8 +19,8 @@
 #include "exec/foreign_error.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/prepare.h"
-#include "pipeline/runner.h"
 #include "pipeline/step_cache.h"
+#include "pipeline/trial_run.h"
 #include "sweep/outcome.h"
 
 namespace dsc::sweep {
@@ -154,16 +154,17 @@ class Worker {
     auto recipe = recipe_of(trial.number, seed);
     for (const auto& [parameter, value] : trial.parameters) recipe.overrides.push_back({parameter, value, "sweep"});
     set_threads(static_cast<int>(recipe.threads));
-    RunOptions options{.output_dir = path, .plugins = plugins_, .cache = settings_.cache, .cached_states = trial.shared_states};
+    const bool is_alone = recipe.processes == 1;
+    RunOptions options{.output_dir = path, .plugins = plugins_, .cache = is_alone ? settings_.cache : "", .cached_states = trial.shared_states};
     if (settings_.stop_early && seed == first_seed()) options.stop = [&](const StepRecord& step) { return why_stop(trial.number, step); };
-    if (fs::exists(CheckpointPaths(path).step)) return resume_run(recipe, path, options).report;
+    if (fs::exists(CheckpointPaths(path).step)) return resume_trial(recipe, options);
     const auto file = path + "/report.json";
     if (fs::exists(file)) {
       auto report = parse_report(read_file(file), file);
       if (report.status == "passed" || report.status == "failed" || report.status == "anomalous" || report.status == "stopped") return report;
     }
     fs::remove_all(path);  // it was stopped before its first checkpoint
-    return run_recipe(recipe, options).report;
+    return run_trial(recipe, options);
   }
 
   // Where the trial is worse than the median of those that have come as far.

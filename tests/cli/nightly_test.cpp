@@ -102,6 +102,20 @@ TEST_F(Nightly, PromotesTheFirstKeepsAWorseOneOutAndSaysWhy) {
   EXPECT_TRUE(contains(slurp(registry("report.html")), "worse than the last good version"));
 }
 
+// The same candidate, compressed by a run that asks for two processes.
+TEST_F(Nightly, ACandidateMayAskForSeveralProcesses) {
+  spit(loop().file("recipe.yaml"), slurp(loop().file("recipe.yaml")) + "processes: 2\n");
+  checkpoint("good", 1);
+  EXPECT_EQ(decided().at("verdict"), "promoted");
+  const auto report = Json::parse(slurp(registry("1/report.json")));
+  EXPECT_TRUE(contains(report.at("notes").dump(), "2 processes trained together")) << report.at("notes");
+  ASSERT_EQ(run_program("-q --threads 1 run " + loop().file("recipe.yaml") + " -o " + loop().file("direct") +
+                        " --processes 2 --set model.weights=" + trained().file("good.safetensors"))
+                .status,
+            0);
+  EXPECT_EQ(slurp(loop().file("direct/model.pt2")), slurp(registry("1/model.pt2")));
+}
+
 TEST_F(Nightly, FewExamplesAreAVerdictOfTheirOwn) {
   write_loop("0.5pp");
   checkpoint("good", 1);

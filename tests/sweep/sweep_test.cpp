@@ -155,6 +155,28 @@ TEST(Sweep, FailedTrialsAreRecordedAndCounted) {
   EXPECT_FALSE(contains(slurp(sweep.file("out/front.csv")), "1e"));
 }
 
+json report_in(const std::string& folder) { return json::parse(slurp(folder + "/report.json")); }
+
+TEST(Sweep, TrialsOfSeveralProcessesGiveTheBytesOfSuchRuns) {
+  const TinySweep sweep("  parameters: {vars.cut: {values: [0.2, 0.4]}}\n");
+  const auto result = sweep.sweep("out", "--set processes=2");
+  ASSERT_EQ(result.status, 0) << result.err;
+  ASSERT_EQ(sweep.run("direct", "--processes 2 --set vars.cut=0.4").status, 0);
+  EXPECT_EQ(slurp(sweep.file("direct/model.pt2")), slurp(sweep.file("out/trials/0002/model.pt2")));
+  EXPECT_TRUE(contains(report_in(sweep.file("out/trials/0002")).at("notes").dump(), "2 processes trained together, each with 1 threads"));
+  EXPECT_TRUE(contains(result.out, "steps that they share are computed in each of them")) << result.out;
+  EXPECT_FALSE(contains(result.out, "\nreport: " + sweep.file("out/trials"))) << "the trials' own words are not shown: " << result.out;
+}
+
+TEST(Sweep, WhatFailsInSeveralProcessesIsSaidOfTheTrial) {
+  const TinySweep sweep("  parameters: {passes.0.finetune.optimizer.sgd.lr: {values: [0.05, 1.0e+30]}}\n");
+  const auto result = sweep.sweep("out", "--set processes=2");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(sweep.result("out", "0001").at("status"), "complete");
+  EXPECT_EQ(sweep.result("out", "0002").at("status"), "failed");
+  EXPECT_TRUE(contains(sweep.result("out", "0002").at("reason"), "lr")) << sweep.result("out", "0002");
+}
+
 // The figures after `prune` decide; the same rule by hand, in the order of the trials.
 TEST(Sweep, TrialsBelowTheMedianAreStopped) {
   const TinySweep sweep("  parameters: {vars.cut: {values: [0.1, 0.9, 0.3, 0.85, 0.2, 0.88]}}\n  stop_early: {after: prune, trials: 2}\n", 6);
@@ -233,15 +255,22 @@ struct Mistake {
 
 TEST(Sweep, MistakesAreNamedBeforeAnyTrial) {
   for (const auto& mistake :
-       {Mistake{"  parameters: {vars.cutt: {values: [0.2]}}\n", "unknown variable `cutt`"}, Mistake{"  parameters: {passes.1.prune.steeps: {values: [1]}}\n", "unknown key `steeps`"},
-        Mistake{"  parameters: {vars.unused: {values: [1, 2]}}\n", "`vars.unused` changes nothing"}, Mistake{"  parameters: {vars.cut: {values: []}}\n", "no values"},
-        Mistake{"  parameters: {vars.cut: {values: [0.2, 1.5]}}\n", "trial 2 (vars.cut=1.5)"}, Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  where: ['vars.cut > 1']\n", "excludes all 1 trials"},
+       {Mistake{"  parameters: {vars.cutt: {values: [0.2]}}\n", "unknown variable `cutt`"},
+        Mistake{"  parameters: {passes.1.prune.steeps: {values: [1]}}\n", "unknown key `steeps`"},
+        Mistake{"  parameters: {vars.unused: {values: [1, 2]}}\n", "`vars.unused` changes nothing"},
+        Mistake{"  parameters: {vars.cut: {values: []}}\n", "no values"},
+        Mistake{"  parameters: {vars.cut: {values: [0.2, 1.5]}}\n", "trial 2 (vars.cut=1.5)"},
+        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  where: ['vars.cut > 1']\n", "excludes all 1 trials"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  objectives: {top5: maximize}\n", "the objective `top5` is measured by no trial"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  objectives: {latency_p50: minimize}\n", "add evaluate.latency"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  constraints: {top5: {min: 0.5}}\n", "a constraint on `top5`, which is not measured"},
-        Mistake{"  parameters: {sweep.method: {values: [grid]}}\n", "no value of a trial"}, Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: pruen}\n", "there is no step `pruen`"},
+        Mistake{"  parameters: {sweep.method: {values: [grid]}}\n", "no value of a trial"},
+        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: pruen}\n", "there is no step `pruen`"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: quantize}\n", "is the last step"},
-        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: prune}\n  objectives: {size: minimize}\n", "no objective is a metric"}}) {
+        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: prune}\nprocesses: 2\n",
+                "a trial of 2 processes cannot be stopped early"},
+        Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: prune}\n  objectives: {size: minimize}\n",
+                "no objective is a metric"}}) {
     const TinySweep sweep(mistake.section);
     const auto result = sweep.sweep("out");
     EXPECT_EQ(result.status, 2) << result.err;
@@ -281,16 +310,18 @@ std::vector<pid_t> children_of(pid_t parent) {
   return children;
 }
 
-TEST(Sweep, KilledAtAnyInstantItResumesToTheSameTrialsFrontAndBytes) {
-  const TinySweep sweep(kGrid, 6);
+// Kills driver and workers at `kills` instants, and goes on each time.
+void expect_kills_change_nothing(const TinySweep& sweep, int kills, const std::string& processes) {
   const auto begin = std::chrono::steady_clock::now();
-  ASSERT_EQ(sweep.sweep("whole", "--no-cache").status, 0);
+  ASSERT_EQ(sweep.sweep("whole", "--no-cache --set processes=" + processes).status, 0);
   const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const auto out = sweep.file("killed");
   Random random(5);
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < kills; ++i) {
     const bool started = fs::exists(out + "/sweep.json");
-    const auto driver = start(started ? std::vector<std::string>{"-q", "resume", out} : std::vector<std::string>{"-q", "--threads", "1", "sweep", sweep.file("recipe.yaml"), "-o", out, "--workers", "2"});
+    const auto driver = start(started ? std::vector<std::string>{"-q", "resume", out}
+                                      : std::vector<std::string>{"-q", "--threads", "1", "sweep", sweep.file("recipe.yaml"), "-o", out, "--workers",
+                                                                 "2", "--set", "processes=" + processes});
     std::this_thread::sleep_for(std::chrono::duration<double>(whole * (0.15 + 0.4 * random.uniform())));
     const auto workers = children_of(driver);
     if (i % 2 == 0) ::kill(driver, SIGKILL);  // and otherwise a worker alone, whose place another one takes
@@ -301,11 +332,14 @@ TEST(Sweep, KilledAtAnyInstantItResumesToTheSameTrialsFrontAndBytes) {
     }
     ::waitpid(driver, nullptr, 0);
   }
-  const auto result = fs::exists(out + "/sweep.json") ? run_program("-q resume " + out) : sweep.sweep("killed");
+  const auto result = fs::exists(out + "/sweep.json") ? run_program("-q resume " + out) : sweep.sweep("killed", "--set processes=" + processes);
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_TRUE(contains(result.out, "4 of 4 trials complete, 0 failed")) << result.out;
   expect_same_models(sweep, "whole", "killed");
 }
+
+TEST(Sweep, KilledAtAnyInstantItResumesToTheSameTrialsFrontAndBytes) { expect_kills_change_nothing(TinySweep(kGrid, 6), 5, "1"); }
+TEST(Sweep, KilledWithTheProcessesOfItsTrialsItResumesToTheSame) { expect_kills_change_nothing(TinySweep(kGrid, 3), 2, "2"); }
 
 TEST(Sweep, HasOneDriverAndAnyNumberOfWorkers) {
   const TinySweep sweep(kGrid, 30);
