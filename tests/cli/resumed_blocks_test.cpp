@@ -53,11 +53,11 @@ report: {formats: []}
   }
 
   // returns: whether the run was killed, after that block and before its end.
-  bool kill_behind(const std::string& block, const std::string& out) const {
+  bool kill_behind(const std::string& block, const std::string& out, const char* processes = "1") const {
     const auto child = ::fork();
     if (child == 0) {
       if (::chdir(folder_.path().c_str()) == 0) {
-        ::execl(DSC_BINARY_DIR "/bin/dscompress", "dscompress", "--threads", "1", "-q", "run", "recipe.yaml", "--output-dir", out.c_str(), nullptr);
+        ::execl(DSC_BINARY_DIR "/bin/dscompress", "dscompress", "--threads", "1", "-q", "run", "recipe.yaml", "--output-dir", out.c_str(), "--processes", processes, nullptr);
       }
       std::_Exit(127);
     }
@@ -84,6 +84,27 @@ TEST_F(ResumedBlocks, KilledBehindAnyOfThemGiveTheSameBytes) {
       EXPECT_EQ(slurp(folder_.file(block + name)), slurp(folder_.file("whole" + name))) << block;
     EXPECT_TRUE(fs::is_empty(folder_.file("runs/cache"))) << block;
   }
+}
+
+// Each rank sees half of the samples; the moments are those of all.
+TEST_F(ResumedBlocks, RanksThatAreKilledGoOnBehindThem) {
+  ASSERT_EQ(here("run recipe.yaml --output-dir one").status, 0);
+  const auto whole = here("run recipe.yaml --output-dir whole --processes 2");
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const auto one = read_safetensors(folder_.file("one/model.safetensors")), two = read_safetensors(folder_.file("whole/model.safetensors"));
+  ASSERT_EQ(one.tensors.size(), two.tensors.size());
+  for (std::size_t i = 0; i < one.tensors.size(); ++i) {
+    const at::Tensor a = one.tensors[i].second.to(at::kFloat), b = two.tensors[i].second.to(at::kFloat);
+    const double moved = (a - b).abs().gt(1e-3 * (a.abs().max() + 1e-9)).to(at::kFloat).mean().item<double>();
+    EXPECT_LT(moved, 0.02) << one.tensors[i].first << ": a sum in another order moves few values to the other side";
+  }
+  ASSERT_TRUE(kill_behind("round-0", "killed", "2"));
+  std::this_thread::sleep_for(std::chrono::seconds(2));  // its ranks end
+  const auto resumed = here("resume killed");
+  ASSERT_EQ(resumed.status, 0) << resumed.err;
+  for (const std::string name : {"/model.pt2", "/model.safetensors"})
+    EXPECT_EQ(slurp(folder_.file("killed" + name)), slurp(folder_.file("whole" + name)));
+  EXPECT_TRUE(fs::is_empty(folder_.file("runs/cache")));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "passes/prune/choose/importance.h"
 #include "passes/quantize/ranges/calibrate.h"
+#include "passes/quantize/weights/layer_inputs.h"
 #include "support/fake_context.h"
 #include "support/rank_threads.h"
 #include "support/ranked_context.h"
@@ -75,6 +76,35 @@ TEST_P(SharedImportance, IsThatOfOneProcess) {
 
 INSTANTIATE_TEST_SUITE_P(Importances, SharedImportance,
                          testing::Values(prune::Importance::taylor, prune::Importance::hessian, prune::Importance::activation));
+
+TEST(SharedMoments, AreThoseOfOneProcess) {
+  const Model model = test::tiny_mlp();
+  test::MemoryDataset train = test::synthetic_classes(kExamples);
+  std::vector<Node*> layers;
+  for (Node* node : model.graph.nodes()) {
+    if (node->op() == "aten.linear") layers.push_back(node);
+  }
+  ASSERT_GT(layers.size(), 1U);
+  using Moments = std::map<std::string, quantize::InputMoments>;
+  const std::function<Moments(PassContext&)> measure = [&](PassContext& context) {
+    quantize::SampleWalk walk(model, uncut(model.graph), {.samples = kExamples, .batch = kBatch}, context);
+    return quantize::find_input_moments(model, layers, walk, quantize::Advance::no);
+  };
+  test::FakeContext alone(model, {.train = &train});
+  const auto expected = measure(alone);
+  ASSERT_EQ(expected.size(), layers.size());
+  for (const std::int64_t size : {2, 5}) {  // the fifth has no batch at all
+    for (const auto& found : on_ranks(size, model, {.train = &train}, measure)) {
+      ASSERT_EQ(found.size(), expected.size());
+      for (const auto& [name, moments] : expected) {
+        EXPECT_EQ(found.at(name).rows, moments.rows) << size << " ranks";
+        EXPECT_TRUE(at::equal(found.at(name).largest, moments.largest));
+        for (const auto of : {&quantize::InputMoments::gram, &quantize::InputMoments::mean, &quantize::InputMoments::magnitude})
+          EXPECT_TRUE(at::allclose(found.at(name).*of, moments.*of, 1e-12, 1e-12)) << name << ", " << size << " ranks";
+      }
+    }
+  }
+}
 
 }  // namespace
 }  // namespace dsc

@@ -5,11 +5,12 @@
 
 #include "dscompress/error.h"
 #include "exec/check_inputs.h"
+#include "train/parallel.h"
 
 namespace dsc::quantize {
 
 SampleWalk::SampleWalk(const Model& model, Stretches stretches, const CalibrationOptions& options, PassContext& context)
-    : model_(model), stretches_(std::move(stretches)), context_(context), samples_(options, context), store_(context.cache_folder(), memory_bytes(options)) {
+    : model_(model), stretches_(std::move(stretches)), context_(context), ranks_(ranks_of(context)), samples_(options, context), store_(context.cache_folder(), memory_bytes(options)) {
   for (std::size_t i = 0; i < size(); ++i) {
     for (const Value* value : stretches_.all[i].takes) last_readers_[value] = i;
   }
@@ -43,7 +44,7 @@ void SampleWalk::run_stretch(const std::vector<const Value*>& values, const Exec
 
 void SampleWalk::for_each_batch(bool keeps, const std::function<void(Batch& batch)>& body) {
   if (at_ == 0) {
-    samples_.for_each([&](const std::vector<at::Tensor>& inputs) {
+    samples_.for_each(ranks_, [&](const std::vector<at::Tensor>& inputs) {
       Batch batch = first_batch(inputs);
       body(batch);
       if (keeps) batches_.push_back(std::move(batch));

@@ -16,6 +16,7 @@
 #include "exec/executor.h"
 #include "exec/tensor_store.h"
 #include "ops/stretches.h"
+#include "parallel/ranks.h"
 #include "passes/quantize/options.h"
 #include "passes/quantize/ranges/samples.h"
 
@@ -26,6 +27,8 @@ class SampleWalk {
   // The model's weights may change while the walk goes on, and its layers get further arguments.
   SampleWalk(const Model& model, Stretches stretches, const CalibrationOptions& options, PassContext& context);
 
+  // Each runs batches of its own.
+  Ranks& ranks() const { return ranks_; }
   std::size_t size() const { return stretches_.all.size(); }
   std::size_t place_of(const Node& node) const { return stretches_.places.at(&node); }
   // Runs the samples through the stretch where they are; values are those of the model's graph, made or read in it.
@@ -44,6 +47,7 @@ class SampleWalk {
   const Model& model_;
   Stretches stretches_;
   PassContext& context_;
+  Ranks& ranks_;
   Samples samples_;
   TensorStore store_;
   std::vector<Batch> batches_;  // at a stretch behind the first

@@ -49,6 +49,10 @@ class MomentSums {
     if (!input) return;
     const auto experts = layer->kind == QuantKind::experts ? find_expert_layer(model_.graph, node) : std::nullopt;
     readers_.push_back({*layer, input, experts ? experts->experts : nullptr, {}, {}});
+    const at::Tensor matrix = *weight_matrix(*layer, weight_of(*layer));
+    const std::int64_t groups = matrix.size(0), width = matrix.size(2);
+    const auto none = [](at::IntArrayRef sizes) { return at::zeros(sizes, at::kDouble); };
+    moments_.insert_or_assign(node->name(), InputMoments{none({groups, width, width}), none({groups, width}), none({groups, width}), none({groups, width})});
     for (const Value* value : {input, readers_.back().experts}) {
       if (value && std::ranges::find(values_, value) == values_.end()) values_.push_back(value);
     }
@@ -68,7 +72,10 @@ class MomentSums {
     }
   }
 
-  std::map<std::string, InputMoments> means() {
+  // Those of the samples that all ranks saw. Layers that no row came to have none.
+  std::map<std::string, InputMoments> means(Ranks& ranks) {
+    if (!ranks.is_alone()) share(ranks);
+    std::erase_if(moments_, [](const auto& entry) { return entry.second.rows == 0; });
     for (auto& [name, m] : moments_) {
       const double share = 1.0 / static_cast<double>(m.rows);
       m.gram = m.gram * share;
@@ -86,30 +93,32 @@ class MomentSums {
     at::Tensor rows, ids;            // of the run
   };
 
+  void share(Ranks& ranks) {
+    for (auto& [name, m] : moments_) {
+      const at::Tensor rows = at::scalar_tensor(m.rows, at::kLong);
+      ranks.sum({m.gram, m.mean, m.magnitude, rows});
+      ranks.take_largest(m.largest);
+      m.rows = rows.item<std::int64_t>();
+    }
+  }
+
   const at::Tensor& weight_of(const QuantLayer& layer) const { return model_.weights.get(model_.graph.find_input(value_of(*layer.weight()))->target); }
 
   void add(const Reader& reader) {
     const at::Tensor rows = input_rows(reader.layer, reader.rows, weight_of(reader.layer));
     const RowSums sums(rows);
-    InputMoments& m = moments_[reader.layer.node->name()];
-    const bool first = m.rows == 0;
-    m.gram = first ? sums.gram : m.gram + sums.gram;
-    m.mean = first ? sums.sum : m.mean + sums.sum;
-    m.magnitude = first ? sums.magnitude : m.magnitude + sums.magnitude;
-    m.largest = first ? sums.largest : at::maximum(m.largest, sums.largest);
+    InputMoments& m = moments_.at(reader.layer.node->name());
+    m.gram.add_(sums.gram);
+    m.mean.add_(sums.sum);
+    m.magnitude.add_(sums.magnitude);
+    m.largest = at::maximum(m.largest, sums.largest);
     m.rows += rows.size(1);
   }
 
   void add_experts(const Reader& reader) {
     const std::int64_t experts = weight_of(reader.layer).size(0), width = weight_of(reader.layer).size(2);
     const at::Tensor rows = reader.rows.reshape({-1, width});
-    InputMoments& m = moments_[reader.layer.node->name()];
-    if (m.rows == 0) {
-      m.gram = at::zeros({experts, width, width}, at::kDouble);
-      m.mean = at::zeros({experts, width}, at::kDouble);
-      m.magnitude = m.mean.clone();
-      m.largest = m.mean.clone();
-    }
+    InputMoments& m = moments_.at(reader.layer.node->name());
     for (std::int64_t expert = 0; expert < experts; ++expert) {
       const at::Tensor own = rows.index_select(0, (reader.ids == expert).nonzero().flatten());
       if (own.size(0) == 0) continue;
@@ -170,7 +179,7 @@ std::map<std::string, InputMoments> find_input_moments(const Model& model, const
   const auto see = [&](const Value& value, const at::Tensor& tensor) { sums.see(value, tensor.detach()); };
   if (advance == Advance::yes) walk.advance(sums.values(), see);
   else walk.run(sums.values(), see);
-  return sums.means();
+  return sums.means(walk.ranks());
 }
 
 }  // namespace dsc::quantize
