@@ -1,33 +1,16 @@
 #include "checkpoint/gguf.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "checkpoint/gguf_architecture.h"
 #include "checkpoint/gguf_metadata.h"
+#include "checkpoint/gguf_names.h"
 
 namespace dsc::checkpoint {
 namespace {
-
-using LayerNames = std::array<std::pair<std::string_view, std::string_view>, 12>;
-constexpr LayerNames kLayerNames = {{{"input_layernorm", "attn_norm"},
-                                {"self_attn.q_proj", "attn_q"},
-                                {"self_attn.k_proj", "attn_k"},
-                                {"self_attn.v_proj", "attn_v"},
-                                {"self_attn.o_proj", "attn_output"},
-                                {"self_attn.q_norm", "attn_q_norm"},
-                                {"self_attn.k_norm", "attn_k_norm"},
-                                {"post_attention_layernorm", "ffn_norm"},
-                                {"mlp.gate_proj", "ffn_gate"},
-                                {"mlp.up_proj", "ffn_up"},
-                                {"mlp.down_proj", "ffn_down"},
-                                {"self_attn.rotary_emb", ""}}};
-const std::map<std::string, std::string, std::less<>>& outer_names() {
-  static const std::map<std::string, std::string, std::less<>> names = {{"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
-  return names;
-}
 
 GgmlType float_type_of(Element element) { return element == Element::f32 ? GgmlType::f32 : element == Element::f16 ? GgmlType::f16 : GgmlType::bf16; }
 
@@ -85,20 +68,46 @@ void check_tensor(const Plan& plan, const TensorPlan& tensor, Findings& findings
   }
 }
 
-}  // namespace
+// A tensor of the file: one of the plan's, or the experts' matrices one behind another.
+struct Entry {
+  std::string name;
+  std::vector<std::size_t> parts;  // in Plan::tensors, in the order of experts
+};
 
-std::string gguf_name(const std::string& name) {
-  const auto ending = name.ends_with(".weight") ? std::string_view(".weight") : name.ends_with(".bias") ? std::string_view(".bias") : std::string_view();
-  if (ending.empty()) return "";
-  const std::string module = name.substr(0, name.size() - ending.size());
-  if (const auto outer = outer_names().find(module); outer != outer_names().end()) return outer->second + std::string(ending);
-  constexpr std::string_view kLayers = "model.layers.";
-  const auto dot = module.find('.', kLayers.size());
-  if (!module.starts_with(kLayers) || dot == std::string::npos) return "";
-  const auto number = module.substr(kLayers.size(), dot - kLayers.size()), part = module.substr(dot + 1);
-  const auto* row = std::find_if(kLayerNames.begin(), kLayerNames.end(), [&](const auto& names) { return names.first == part; });
-  return row == kLayerNames.end() || row->second.empty() ? "" : "blk." + number + "." + std::string(row->second) + std::string(ending);
+// In the order of their first parts.
+std::vector<Entry> entries_of(const Plan& plan) {
+  std::vector<Entry> entries;
+  std::map<std::string, std::size_t> stacks;
+  const auto name_of_part = [&](std::size_t part) { return gguf_name(plan.source.tensors[plan.tensors[part].tensor].name); };
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const auto name = name_of_part(i);
+    const auto [known, added] = name.expert ? stacks.emplace(name.name, entries.size()) : std::pair(stacks.end(), true);
+    if (added) entries.push_back({name.name, {}});
+    (added ? entries.back() : entries[known->second]).parts.push_back(i);
+  }
+  for (auto& entry : entries) std::ranges::sort(entry.parts, {}, [&](std::size_t part) { return name_of_part(part).expert.value_or(0); });
+  return entries;
 }
+
+void check_stack(const Plan& plan, const Entry& stack, Findings& findings) {
+  const auto& first = plan.tensors[stack.parts.front()];
+  const auto& like = plan.source.tensors[first.tensor];
+  for (std::size_t i = 0; i < stack.parts.size(); ++i) {
+    const auto& part = plan.tensors[stack.parts[i]];
+    const auto& source = plan.source.tensors[part.tensor];
+    if (gguf_name(source.name).expert.value_or(0) != static_cast<std::int64_t>(i)) {
+      findings.add(ErrorCode::model_file, "of experts that lie in one tensor number " + std::to_string(i) + " is missing", stack.name,
+                   "copy the checkpoint again");
+      return;
+    }
+    if (source.shape != like.shape)
+      findings.add(ErrorCode::model_file, "experts that lie in one tensor have one shape", source.name, "format: compressed_tensors");
+    if (type_of(part) != type_of(first))
+      findings.add(ErrorCode::recipe, "experts that lie in one tensor have one type", source.module(), "let a rule select all of them");
+  }
+}
+
+}  // namespace
 
 std::int64_t interleaved_heads(const Source& source, const std::string& name) {
   if (gguf_architecture(source) != "llama") return 0;
@@ -116,7 +125,7 @@ std::int64_t gguf_row(std::int64_t row, std::int64_t rows, std::int64_t heads) {
 }
 
 Output gguf_output(const Tensor& tensor, const TensorPlan& plan) {
-  Output output{{.name = gguf_name(tensor.name), .dtype = std::string(name_of(type_of(plan))), .shape = tensor.shape}, Content::blocks};
+  Output output{{.name = gguf_name(tensor.name).name, .dtype = std::string(name_of(type_of(plan))), .shape = tensor.shape}, Content::blocks};
   if (!plan.scheme) output.content = element_of(tensor.dtype) == plan.element ? Content::bytes : Content::converted;
   return output;
 }
@@ -126,6 +135,9 @@ std::vector<Finding> check_gguf(const Plan& plan) {
   if (gguf_architecture(plan.source).empty()) return findings;  // all names would be unknown
   Findings of_tensors;
   for (const auto& tensor : plan.tensors) check_tensor(plan, tensor, of_tensors);
+  for (const auto& entry : entries_of(plan)) {
+    if (!entry.name.empty()) check_stack(plan, entry, of_tensors);
+  }
   for (auto& finding : of_tensors.list()) findings.push_back(std::move(finding));
   return findings;
 }
@@ -135,14 +147,19 @@ void lay_out_gguf(Plan& plan) {
   add_gguf_metadata(header, plan.source, main_type(plan));
   ShardPlan shard{.name = "model.gguf", .tensors = {}, .bytes = 0, .header = {}};
   std::uint64_t place = 0;
-  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
-    const auto& source = plan.source.tensors[plan.tensors[i].tensor];
-    auto& stored = plan.tensors[i].outputs.front().stored;
-    stored.begin = place;
-    stored.end = place + static_cast<std::uint64_t>(source.rows() * ggml_row_bytes(type_of(plan.tensors[i]), source.columns()));
-    header.add_tensor(stored.name, source.shape, type_of(plan.tensors[i]), stored.begin);
-    place = padded(stored.end);
-    shard.tensors.push_back(i);
+  for (const auto& entry : entries_of(plan)) {
+    const auto& first = plan.tensors[entry.parts.front()];
+    auto shape = plan.source.tensors[first.tensor].shape;
+    if (gguf_name(plan.source.tensors[first.tensor].name).expert) shape.insert(shape.begin(), static_cast<std::int64_t>(entry.parts.size()));
+    header.add_tensor(entry.name, shape, type_of(first), place);
+    for (const auto part : entry.parts) {
+      const auto& source = plan.source.tensors[plan.tensors[part].tensor];
+      auto& stored = plan.tensors[part].outputs.front().stored;
+      stored.begin = place;
+      stored.end = place += static_cast<std::uint64_t>(source.rows() * ggml_row_bytes(type_of(plan.tensors[part]), source.columns()));
+      shard.tensors.push_back(part);
+    }
+    place = padded(place);
   }
   shard.header = header.bytes();
   shard.bytes = shard.header.size() + place;

@@ -10,9 +10,6 @@
 
 namespace dsc::checkpoint {
 
-// The name in GGUF files; empty: none is known.
-std::string gguf_name(const std::string& name);
-
 // Heads whose rows llama.cpp wants interleaved (position i beside i + half instead of half a head apart): those of queries and keys
 // of Llama and Mistral. 0: the rows stay in order.
 std::int64_t interleaved_heads(const Source& source, const std::string& name);

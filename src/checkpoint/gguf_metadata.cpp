@@ -4,7 +4,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
 
+#include "checkpoint/gguf_architecture.h"
 #include "core/file.h"
 
 namespace dsc::checkpoint {
@@ -22,54 +24,24 @@ Tree read_beside(const Source& source, const char* name) {
   return fs::exists(path) ? parse_leniently(read_file(path.string())) : Tree();
 }
 
-// --- sizes ---
-
-struct Number {
-  const char *key, *gguf;
-};
-constexpr Number kSizes[] = {{"max_position_embeddings", ".context_length"}, {"hidden_size", ".embedding_length"},
-                             {"num_hidden_layers", ".block_count"},          {"intermediate_size", ".feed_forward_length"},
-                             {"num_attention_heads", ".attention.head_count"}};
-
-// Where rotary embeddings are described: of their own since Transformers 5, among the other keys before.
-Tree rope_of(const Tree& config) {
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    if (config.contains(key) && config[key].is_object()) return config[key];
-  }
-  return Tree::object();
-}
-
-std::string rope_type(const Tree& config) {
-  const Tree rope = rope_of(config);
-  return rope.value("rope_type", rope.value("type", std::string("default")));
-}
-
-void add_sizes(GgufHeader& header, const std::string& name, const Tree& config) {
-  for (const auto& size : kSizes) header.add(name + size.gguf, config.at(size.key).get<std::uint32_t>());
-  const auto heads = config.at("num_attention_heads").get<std::uint32_t>();
-  const auto width = config.value("head_dim", Tree()).is_number() ? config["head_dim"].get<std::uint32_t>() : config.at("hidden_size").get<std::uint32_t>() / heads;
-  header.add(name + ".attention.head_count_kv", config.value("num_key_value_heads", heads));
-  header.add(name + ".attention.key_length", width);
-  header.add(name + ".attention.value_length", width);
-  header.add(name + ".attention.layer_norm_rms_epsilon", config.at("rms_norm_eps").get<float>());
-  header.add(name + ".rope.dimension_count", width);
-  header.add(name + ".rope.freq_base", config.value("rope_theta", rope_of(config).value("rope_theta", 10000.0F)));
-  header.add(name + ".vocab_size", config.at("vocab_size").get<std::uint32_t>());
-}
-
-// --- tokenizer ---
-
 // What cuts a text into words, as far as llama.cpp names it.
 struct Cutting {
   std::vector<std::string> patterns;
   bool single_digits = false, byte_level = false, byte_level_pattern = false;
 };
 
+// Line ends as files of one kind write them, `\r`, and those of another, as themselves.
+std::string with_escapes(const std::string& pattern) {
+  std::string text;
+  for (const char c : pattern) text += c == '\r' ? std::string("\\r") : c == '\n' ? std::string("\\n") : std::string(1, c);
+  return text;
+}
+
 void read_cutting(const Tree& step, Cutting& cutting) {
   if (!step.is_object()) return;
   const auto type = step.value("type", std::string());
   for (const auto& inner : step.value("pretokenizers", Tree::array())) read_cutting(inner, cutting);
-  if (type == "Split") cutting.patterns.push_back(step.value("pattern", Tree::object()).value("Regex", std::string()));
+  if (type == "Split") cutting.patterns.push_back(with_escapes(step.value("pattern", Tree::object()).value("Regex", std::string())));
   if (type == "Digits") cutting.single_digits = step.value("individual_digits", false);
   if (type == "ByteLevel") {
     cutting.byte_level = true;
@@ -82,6 +54,21 @@ constexpr const char* kLlama3Pattern =
 constexpr const char* kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+// DeepSeek-V3's three, one after another.
+const std::vector<std::string>& deepseek3_patterns() {
+  static const std::vector<std::string> patterns = {
+      R"(\p{N}{1,3})", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+      R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+  return patterns;
+}
+// Of DeepSeek's models before the first, and how the second begins.
+constexpr std::string_view kDeepSeekLines = R"([\r\n])", kDeepSeekLetters = "\\s?[A-Za-z\u00b5\u00c0-\u00d6";
+
+bool are_of_deepseek_llm(const Cutting& cutting) {
+  return cutting.patterns.size() > 2 && cutting.patterns[0] == kDeepSeekLines && cutting.patterns[1].starts_with(kDeepSeekLetters) &&
+         !cutting.single_digits;
+}
+
 // llama.cpp's name; empty: none is known.
 std::string cutting_name(const Tree& tokenizer) {
   Cutting cutting;
@@ -90,6 +77,8 @@ std::string cutting_name(const Tree& tokenizer) {
   if (cutting.patterns.empty() && cutting.byte_level_pattern) return cutting.single_digits ? "smollm" : "gpt-2";
   if (cutting.patterns == std::vector<std::string>{kLlama3Pattern}) return "llama-bpe";
   if (cutting.patterns == std::vector<std::string>{kQwen2Pattern}) return "qwen2";
+  if (cutting.patterns == deepseek3_patterns()) return "deepseek-v3";
+  if (are_of_deepseek_llm(cutting)) return "deepseek-llm";
   return "";
 }
 
@@ -161,40 +150,21 @@ std::vector<Finding> check_tokenizer(const Source& source) {
 
 }  // namespace
 
-std::string gguf_architecture(const Source& source) {
-  static const std::map<std::string, std::string, std::less<>> names = {{"llama", "llama"}, {"mistral", "llama"}, {"qwen2", "qwen2"}, {"qwen3", "qwen3"}};
-  const auto found = names.find(source.model_type);
-  return found == names.end() ? "" : found->second;
-}
-
 std::vector<Finding> check_gguf_metadata(const Source& source) {
-  const char* hint = "format: compressed_tensors";
-  if (gguf_architecture(source).empty()) {
-    const auto type = source.model_type.empty() ? std::string("a model without config.json") : "`" + source.model_type + "`";
-    return {refusal("names of " + type + " in GGUF files are not known here; those of llama, mistral, qwen2 and qwen3 are", source.folder, hint)};
-  }
-  std::vector<Finding> findings;
-  const Tree config = parse_leniently(source.config);
-  for (const char* key : {"max_position_embeddings", "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "rms_norm_eps", "vocab_size"}) {
-    if (config.contains(key) && config[key].is_number()) continue;
-    findings.push_back({ErrorCode::model_file, {"config.json does not say `" + std::string(key) + "`", {.file = source.folder}, "take config.json from the model's source"}});
-  }
-  if (rope_type(config) != "default") {
-    findings.push_back(refusal("rotary embeddings of kind `" + rope_type(config) + "` are not converted", source.folder, hint));
-  }
+  auto findings = check_gguf_architecture(source);
+  if (gguf_architecture(source).empty()) return findings;
   for (auto& finding : check_tokenizer(source)) findings.push_back(std::move(finding));
   return findings;
 }
 
 void add_gguf_metadata(GgufHeader& header, const Source& source, GgmlType main_type) {
   const Tree config = parse_leniently(source.config);
-  const auto name = gguf_architecture(source);
-  header.add("general.architecture", name);
+  header.add("general.architecture", gguf_architecture(source));
   header.add("general.name", fs::path(source.folder).filename().string());
   header.add("general.alignment", static_cast<std::uint32_t>(kGgufAlignment));
   header.add("general.file_type", file_type(main_type));
   header.add("general.quantization_version", std::uint32_t{2});
-  add_sizes(header, name, config);
+  add_gguf_sizes(header, source);
   add_tokenizer(header, source, config);
 }
 

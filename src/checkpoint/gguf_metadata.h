@@ -1,4 +1,4 @@
-// What a GGUF file says of a model beside its tensors: sizes from config.json, the tokenizer from tokenizer.json.
+// What a GGUF file says of a model beside its tensors: its sizes, and the tokenizer from tokenizer.json.
 #pragma once
 
 #include <string>
@@ -9,8 +9,6 @@
 
 namespace dsc::checkpoint {
 
-// "llama", "qwen2", "qwen3"; empty: an architecture whose names are not known here.
-std::string gguf_architecture(const Source& source);
 // Problems of config.json and of the tokenizer's files.
 std::vector<Finding> check_gguf_metadata(const Source& source);
 // `main_type`: the type of most weights. Precondition: check_gguf_metadata found nothing.

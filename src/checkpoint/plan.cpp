@@ -7,6 +7,8 @@
 #include "checkpoint/blocks.h"
 #include "checkpoint/compressed_tensors.h"
 #include "checkpoint/gguf.h"
+#include "checkpoint/gguf_architecture.h"
+#include "checkpoint/gguf_names.h"
 #include "checkpoint/layout.h"
 #include "checkpoint/runtime.h"
 #include "core/names.h"
@@ -48,8 +50,13 @@ class Planner {
 
   void decide() {
     check_source();
+    const auto layers = plan_.options.format == Format::gguf ? gguf_layers(plan_.source) : std::nullopt;
     for (std::size_t i = 0; i < plan_.source.tensors.size(); ++i) {
       if (plan_.source.tensors[i].is_scale) continue;
+      if (const auto layer = layer_number(plan_.source.tensors[i].name); layers && layer && *layer >= *layers) {
+        leave_out(*layer);
+        continue;
+      }
       plan_.tensors.push_back(decide(i));
       check(plan_.tensors.back());
     }
@@ -60,6 +67,11 @@ class Planner {
  private:
   void add(ErrorCode code, std::string message, Place place, std::string hint) {
     findings_.push_back({code, {std::move(message), std::move(place), std::move(hint)}});
+  }
+
+  void leave_out(std::int64_t layer) {
+    const auto text = "model.layers." + std::to_string(layer) + " (predicts further tokens, which llama.cpp does not)";
+    if (std::ranges::find(plan_.left_out, text) == plan_.left_out.end()) plan_.left_out.push_back(text);
   }
 
   // The last rule that selects the module.
@@ -89,6 +101,8 @@ class Planner {
     if (plan_.options.format == Format::gguf && tensor.shape.size() < 2) result.element = Element::f32;  // llama.cpp's norms and biases
     const bool is_weight = tensor.name.size() > module.size();
     if (is_weight && tensor.shape.size() >= 2) decide_weight(tensor, rule, result);
+    if (plan_.options.format == Format::gguf && result.role == Role::router && !result.scheme)
+      result.element = Element::f32;  // as llama.cpp's own files
     if (result.scheme && plan_.options.format == Format::compressed_tensors) {
       result.outputs = compressed_tensors_outputs(tensor, *result.scheme, result.element);
     } else if (plan_.options.format == Format::gguf) {

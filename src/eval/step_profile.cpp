@@ -62,12 +62,13 @@ void StepProfile::book(std::uint64_t number, double ms) {
   entries_[known ? after->entry : entry_of(nullptr, "(gradients)")].backward_ms += ms;
 }
 
-void StepProfile::begin_backward() {
-  active = this;
-  callback_ = at::addThreadLocalCallback(at::RecordFunctionCallback(function_starts, function_ends).scopes({at::RecordScope::BACKWARD_FUNCTION}));
+StepProfile::Backward::Backward(StepProfile& profile)
+    : callback_(at::addThreadLocalCallback(at::RecordFunctionCallback(function_starts, function_ends).scopes({at::RecordScope::BACKWARD_FUNCTION}))) {
+  active = &profile;
+  depth = 0;
 }
 
-void StepProfile::end_backward() {
+StepProfile::Backward::~Backward() {
   at::removeCallback(callback_);
   active = nullptr;
 }

@@ -29,9 +29,17 @@ class StepProfile {
   // Around the forward of a node, and of what is none (`node` null, `operation` names it).
   void begin();
   void end(const Node* node, const std::string& operation = {});
-  // Books what autograd runs between the two. Gradients added to the parameters' are "(gradients)".
-  void begin_backward();
-  void end_backward();
+  // Books what autograd runs while it lives. Gradients added to the parameters' are "(gradients)".
+  class Backward {
+   public:
+    explicit Backward(StepProfile& profile);
+    ~Backward();
+    Backward(const Backward&) = delete;
+    Backward& operator=(const Backward&) = delete;
+
+   private:
+    std::uint64_t callback_;
+  };
   void end_step() { ++steps_, spans_.clear(); }
 
   // In order of their first run. Several nodes of one module and operator stay apart.
@@ -50,7 +58,7 @@ class StepProfile {
   void book(std::uint64_t number, double ms);
 
   Clock::time_point start_;
-  std::uint64_t first_number_ = 0, callback_ = 0;
+  std::uint64_t first_number_ = 0;
   std::int64_t steps_ = 0;
   std::vector<Span> spans_;         // of this step, ascending
   std::vector<LayerTime> entries_;  // sums over steps

@@ -2,8 +2,10 @@
 #include "checkpoint/gguf.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "checkpoint/folder.h"
+#include "checkpoint/gguf_names.h"
 
 namespace dsc::checkpoint {
 namespace {
@@ -205,8 +207,213 @@ TEST_F(Gguf, RefusesWhatItCannotHold) {
   EXPECT_TRUE(contains(refusal(options(4)), "tokenizer.json is missing")) << refusal(options(4));
   spit(folder.file("base/tokenizer.json"), R"({"model": {"type": "BPE", "vocab": {}, "merges": [], "byte_fallback": true}})");
   EXPECT_TRUE(contains(refusal(options(4)), "no byte-level BPE")) << refusal(options(4));
-  spit(folder.file("base/config.json"), R"({"model_type": "deepseek_v3"})");
-  EXPECT_TRUE(contains(refusal(options(4)), "`deepseek_v3`")) << refusal(options(4));
+  spit(folder.file("base/config.json"), R"({"model_type": "gpt_neox"})");
+  EXPECT_TRUE(contains(refusal(options(4)), "`gpt_neox`")) << refusal(options(4));
+}
+
+TEST(GgufNames, AreThoseOfTheGgufPackage) {
+  const auto recorded = nlohmann::json::parse(slurp(std::string(DSC_SOURCE_DIR) + "/tests/fixtures/checkpoint/gguf/names.json"));
+  for (const auto& [architecture, modules] : recorded.items()) {
+    for (const auto& [module, expected] : modules.items()) {
+      const auto of_experts = module.find("mlp.experts.");
+      const auto numbered =
+          of_experts == std::string::npos ? module : std::string(module).insert(of_experts + std::string("mlp.experts.").size(), "17.");
+      const auto name = gguf_name(numbered + ".weight");
+      EXPECT_EQ(name.name, expected.get<std::string>() + ".weight") << architecture;
+      EXPECT_EQ(name.expert.has_value(), numbered != module) << module;
+      EXPECT_EQ(name.expert.value_or(17), 17);
+    }
+  }
+  EXPECT_EQ(gguf_name("model.layers.3.mlp.gate.e_score_correction_bias").name, "blk.3.exp_probs_b.bias");
+  for (const char* other :
+       {"model.layers.weight", "model.layers.3", "model.layers.3.mlp.experts.weight", "model.layers.3.mlp.experts.1.weight", "weight", ""})
+    EXPECT_TRUE(gguf_name(other).empty()) << other;
+}
+
+// DeepSeek-V3 on a small scale: a dense layer, one of experts, and one that predicts a further token.
+class GgufExperts : public testing::Test {
+ protected:
+  static constexpr std::int64_t kExperts = 12;  // the names of 10 and 11 sort before that of 2
+  void SetUp() override {
+    std::filesystem::create_directories(folder.file("base"));
+    unsigned seed = 0;
+    const auto add = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
+      tensors[name + ".weight"] = random_matrix(rows, columns, seed++);
+    };
+    const auto add_vector = [&](const std::string& name, std::int64_t size, Element element) {
+      tensors[name] = random_matrix(1, size, seed++, element);
+      tensors[name].shape = {size};
+    };
+    const auto add_mlp = [&](const std::string& name, std::int64_t width) {
+      add(name + "gate_proj", width, 64);
+      add(name + "up_proj", width, 64);
+      add(name + "down_proj", 64, width);
+    };
+    add("model.embed_tokens", 50, 64);
+    add("lm_head", 50, 64);
+    for (const std::string layer : {"model.layers.0.", "model.layers.1.", "model.layers.2."}) {
+      add(layer + "self_attn.q_proj", 4 * 24, 64);
+      add(layer + "self_attn.kv_a_proj_with_mqa", 32 + 8, 64);
+      add(layer + "self_attn.kv_b_proj", 4 * (16 + 16), 32);
+      add(layer + "self_attn.o_proj", 64, 64);
+      add_vector(layer + "self_attn.kv_a_layernorm.weight", 32, Element::bf16);
+      if (layer == "model.layers.0.") {
+        add_mlp(layer + "mlp.", 96);
+        continue;
+      }
+      for (std::int64_t expert = 0; expert < kExperts; ++expert) add_mlp(layer + "mlp.experts." + std::to_string(expert) + ".", 32);
+      add_mlp(layer + "mlp.shared_experts.", 32);
+      add(layer + "mlp.gate", kExperts, 64);
+      add_vector(layer + "mlp.gate.e_score_correction_bias", kExperts, Element::f32);
+    }
+    add("model.layers.2.eh_proj", 64, 128);
+    write();
+  }
+  void write() const {
+    write_tensors(folder.file("base/model.safetensors"), tensors);
+    spit(folder.file("base/config.json"), config.dump());
+    spit(folder.file("base/tokenizer.json"), tokenizer.dump());
+  }
+  Options options() const {
+    auto made = options_for(folder.file("base"));
+    made.weights.bits = 8;
+    made.format = Format::gguf;
+    made.runtime = Runtime::llama_cpp;
+    return made;
+  }
+  std::string refusal() const {
+    write();
+    return error_of([&] { make_plan(options(), 1); }).what();
+  }
+  TempFolder folder;
+  StoredTensors tensors;
+  nlohmann::json tokenizer = {{"model", {{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", nlohmann::json::array()}}},
+                              {"pre_tokenizer",
+                               {{"type", "Sequence"},
+                                {"pretokenizers",
+                                 {{{"type", "Split"}, {"pattern", {{"Regex", R"(\p{N}{1,3})"}}}},
+                                  {{"type", "Split"}, {"pattern", {{"Regex", "[一-龥぀-ゟ゠-ヿ]+"}}}},
+                                  {{"type", "Split"},
+                                   {"pattern",
+                                    {{"Regex",
+                                      "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
+                                      "?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"}}}},
+                                  {{"type", "ByteLevel"}, {"use_regex", false}}}}}}};
+  nlohmann::json config = {{"model_type", "deepseek_v3"},
+                           {"torch_dtype", "bfloat16"},
+                           {"hidden_size", 64},
+                           {"num_hidden_layers", 2},
+                           {"num_attention_heads", 4},
+                           {"num_key_value_heads", 4},
+                           {"intermediate_size", 96},
+                           {"moe_intermediate_size", 32},
+                           {"max_position_embeddings", 4096},
+                           {"rms_norm_eps", 1e-6},
+                           {"vocab_size", 50},
+                           {"rope_theta", 10000.0},
+                           {"q_lora_rank", nullptr},
+                           {"kv_lora_rank", 32},
+                           {"qk_nope_head_dim", 16},
+                           {"qk_rope_head_dim", 8},
+                           {"v_head_dim", 16},
+                           {"n_routed_experts", kExperts},
+                           {"n_shared_experts", 1},
+                           {"num_experts_per_tok", 4},
+                           {"first_k_dense_replace", 1},
+                           {"n_group", 4},
+                           {"topk_group", 2},
+                           {"routed_scaling_factor", 2.5},
+                           {"norm_topk_prob", true},
+                           {"scoring_func", "sigmoid"},
+                           {"rope_scaling",
+                            {{"type", "yarn"},
+                             {"factor", 40},
+                             {"original_max_position_embeddings", 1024},
+                             {"mscale", 1.0},
+                             {"mscale_all_dim", 1.0},
+                             {"beta_fast", 32},
+                             {"beta_slow", 1}}}};
+};
+
+TEST_F(GgufExperts, LieInOneTensorInTheirOrder) {
+  convert_to(options(), folder.file("out"));
+  const GgufFile file(folder.file("out/model.gguf"));
+  const auto& stack = file.tensors.at("blk.1.ffn_down_exps.weight");
+  EXPECT_EQ(stack.shape, (std::vector<std::uint64_t>{32, 64, kExperts}));
+  EXPECT_EQ(stack.type, 8U);
+  std::vector<float> values(32);
+  for (std::int64_t expert = 0; expert < kExperts; ++expert) {
+    const auto source = numbers_of(tensors.at("model.layers.1.mlp.experts." + std::to_string(expert) + ".down_proj.weight"));
+    for (std::int64_t row = 0; row < 64; ++row) {
+      decode_ggml_row(GgmlType::q8_0, reinterpret_cast<const std::uint8_t*>(file.bytes.data()) + stack.place + (expert * 64 + row) * 34, 32,
+                      values.data());
+      for (std::size_t i = 0; i < 32; ++i)
+        ASSERT_NEAR(values[i], source[static_cast<std::size_t>(row) * 32 + i], 0.004) << expert << " " << row << " " << i;
+    }
+  }
+  EXPECT_EQ(file.tensors.at("blk.1.ffn_gate_inp.weight").type, 0U) << "routers in f32";
+  EXPECT_EQ(file.tensors.at("blk.1.exp_probs_b.bias").type, 0U);
+  EXPECT_EQ(file.tensors.at("blk.0.ffn_up.weight").shape, (std::vector<std::uint64_t>{64, 96}));
+}
+
+// Keys as llama.cpp's own converter gave them while keys and values came from one matrix, which its reader still takes.
+TEST_F(GgufExperts, AreDescribed) {
+  const auto plan = make_plan(options(), 1);
+  EXPECT_EQ(plan.left_out, (std::vector<std::string>{"model.layers.2 (predicts further tokens, which llama.cpp does not)"}));
+  convert(plan, {.out = folder.file("out"), .build = "test", .verify = true, .progress = {}});
+  const GgufFile file(folder.file("out/model.gguf"));
+  for (const auto& [name, unused] : file.tensors) EXPECT_FALSE(name.starts_with("blk.2.")) << name;
+  const std::map<std::string, std::string> expected = {{"general.architecture", "deepseek2"},
+                                                       {"tokenizer.ggml.pre", "deepseek-v3"},
+                                                       {"deepseek2.block_count", "2"},
+                                                       {"deepseek2.leading_dense_block_count", "1"},
+                                                       {"deepseek2.attention.head_count_kv", "4"},
+                                                       {"deepseek2.attention.key_length", "24"},
+                                                       {"deepseek2.attention.value_length", "16"},
+                                                       {"deepseek2.attention.kv_lora_rank", "32"},
+                                                       {"deepseek2.rope.dimension_count", "8"},
+                                                       {"deepseek2.expert_count", "12"},
+                                                       {"deepseek2.expert_used_count", "4"},
+                                                       {"deepseek2.expert_shared_count", "1"},
+                                                       {"deepseek2.expert_feed_forward_length", "32"},
+                                                       {"deepseek2.feed_forward_length", "96"},
+                                                       {"deepseek2.expert_gating_func", "2"},
+                                                       {"deepseek2.expert_weights_scale", "2.500000"},
+                                                       {"deepseek2.expert_weights_norm", "1"},
+                                                       {"deepseek2.expert_group_count", "4"},
+                                                       {"deepseek2.expert_group_used_count", "2"},
+                                                       {"deepseek2.rope.scaling.type", "yarn"},
+                                                       {"deepseek2.rope.scaling.factor", "40.000000"},
+                                                       {"deepseek2.rope.scaling.original_context_length", "1024"},
+                                                       {"deepseek2.rope.scaling.yarn_log_multiplier", "0.100000"}};
+  for (const auto& [key, value] : expected) EXPECT_EQ(file.keys.at(key), value) << key;
+  EXPECT_FALSE(file.keys.contains("deepseek2.attention.q_lora_rank")) << "queries come from one matrix";
+}
+
+TEST_F(GgufExperts, AreRefusedWhereLlamaCppWouldComputeOtherwise) {
+  const auto whole = config;
+  const auto with = [&](const char* key, const nlohmann::json& value) {
+    config = whole;
+    config[key] = value;
+    return refusal();
+  };
+  EXPECT_TRUE(contains(with("rope_interleave", false), "`rope_interleave` is false"));
+  EXPECT_TRUE(contains(with("kv_lora_rank", nullptr), "config.json does not say `kv_lora_rank`"));
+  config = whole;
+  config["rope_scaling"]["mscale"] = 0.7;
+  EXPECT_TRUE(contains(refusal(), "`mscale_all_dim`"));
+  config = whole;
+  config.update({{"model_type", "deepseek_v2"}, {"scoring_func", "softmax"}, {"topk_method", "group_limited_greedy"}});
+  EXPECT_TRUE(contains(refusal(), "group_limited_greedy"));
+  config = whole;
+  auto left = tensors.extract("model.layers.1.mlp.experts.3.up_proj.weight");
+  EXPECT_TRUE(contains(refusal(), "number 3 is missing: `blk.1.ffn_up_exps.weight`")) << refusal();
+  tensors.insert(std::move(left));
+  write();
+  auto mixed = options();
+  mixed.layers = {{.select = "**.experts.3.up_proj", .weights = {.bits = 4}, .activations = {}}};
+  const auto error = error_of([&] { make_plan(mixed, 1); });
+  EXPECT_TRUE(contains(error.what(), "have one type")) << error.what();
 }
 
 }  // namespace
