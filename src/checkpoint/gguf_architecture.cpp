@@ -47,6 +47,9 @@ bool scores_by_sigmoid(const Tree& config) {
   return config.value("scoring_func", std::string(is_v3 ? "sigmoid" : "softmax")) == "sigmoid";
 }
 
+// Transformers 5 writes another name than the models were published with.
+const char* experts_key(const Tree& config) { return is_number(config, "num_local_experts") ? "num_local_experts" : "num_experts"; }
+
 // --- what is written ---
 
 template <std::size_t N>
@@ -127,7 +130,7 @@ void check_deepseek(const Tree& config, Problems& problems) {
 
 void check_qwen_experts(const Tree& config, Problems& problems) {
   problems.require(config, kExpertSizes);
-  problems.require(config, "num_experts");
+  problems.require(config, experts_key(config));
   if (!config.value("norm_topk_prob", false)) problems.refuse("llama.cpp brings the shares of Qwen3's experts to a sum of 1, and `norm_topk_prob` is false");
   if (config.value("decoder_sparse_step", 1) != 1 || !config.value("mlp_only_layers", Tree::array()).empty())
     problems.refuse("llama.cpp wants experts in every layer of Qwen3");
@@ -168,7 +171,7 @@ void add_gguf_sizes(GgufHeader& header, const Source& source) {
   header.add(name + ".rope.freq_base", config.value("rope_theta", rope_of(config).value("rope_theta", 10000.0F)));
   if (name == "deepseek2") add_deepseek(header, name, config);
   else add_heads(header, name, config);
-  if (name == "qwen3moe") header.add(name + ".expert_count", config.at("num_experts").get<std::uint32_t>());
+  if (name == "qwen3moe") header.add(name + ".expert_count", config.at(experts_key(config)).get<std::uint32_t>());
   if (name == "qwen3moe" || name == "deepseek2") add_numbers(header, name, config, kExpertSizes);
 }
 

@@ -390,6 +390,33 @@ TEST_F(GgufExperts, AreDescribed) {
   EXPECT_FALSE(file.keys.contains("deepseek2.attention.q_lora_rank")) << "queries come from one matrix";
 }
 
+// Under either name for their number.
+TEST_F(GgufExperts, OfQwenAreDescribed) {
+  config = {{"model_type", "qwen3_moe"},       {"hidden_size", 64},    {"num_hidden_layers", 2},  {"num_attention_heads", 4},
+            {"num_key_value_heads", 2},        {"head_dim", 16},       {"intermediate_size", 96}, {"moe_intermediate_size", 32},
+            {"max_position_embeddings", 4096}, {"rms_norm_eps", 1e-6}, {"vocab_size", 50},        {"num_experts_per_tok", 4},
+            {"norm_topk_prob", true}};
+  std::erase_if(tensors, [](const auto& entry) {
+    return contains(entry.first, "layers.2.") || contains(entry.first, "kv_") || contains(entry.first, "shared");
+  });
+  for (const char* key : {"num_experts", "num_local_experts"}) {
+    auto named = config;
+    named[key] = kExperts;
+    std::swap(config, named);
+    write();
+    std::swap(config, named);
+    std::filesystem::remove_all(folder.file("out"));
+    convert_to(options(), folder.file("out"));
+    const GgufFile file(folder.file("out/model.gguf"));
+    EXPECT_EQ(file.keys.at("qwen3moe.expert_count"), "12") << key;
+    EXPECT_EQ(file.keys.at("qwen3moe.expert_used_count"), "4");
+    EXPECT_EQ(file.keys.at("qwen3moe.attention.key_length"), "16");
+  }
+  config["norm_topk_prob"] = false;
+  config["num_experts"] = kExperts;
+  EXPECT_TRUE(contains(refusal(), "`norm_topk_prob` is false"));
+}
+
 TEST_F(GgufExperts, AreRefusedWhereLlamaCppWouldComputeOtherwise) {
   const auto whole = config;
   const auto with = [&](const char* key, const nlohmann::json& value) {
