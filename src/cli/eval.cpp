@@ -116,6 +116,7 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
   EvaluateOptions options;
   options.metrics = recipe.evaluate.metrics;
   options.batch = recipe.evaluate.batch;
+  options.windows = recipe.evaluate.windows;
   const Reference reference(command, own, prepared.model);
   options.reference = reference.engine();
   options.progress = [&](std::int64_t done, std::int64_t total) {

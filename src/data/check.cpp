@@ -104,9 +104,10 @@ void check_classes(const DatasetInfo& info, const Model& model, std::vector<Prob
 
 }  // namespace
 
-std::vector<Problem> check_against_model(const Dataset& dataset, const Model& model) {
+std::vector<Problem> check_against_model(const Dataset& dataset, const Model& model) { return check_against_model(dataset.info(), model); }
+
+std::vector<Problem> check_against_model(const DatasetInfo& info, const Model& model) {
   std::vector<Problem> problems;
-  const DatasetInfo& info = dataset.info();
   const std::vector<const GraphInput*> inputs = model_inputs(model.graph);
   const ColumnMatch match = match_columns(info, inputs);
   for (std::size_t i = 0; i < match.columns.size(); ++i) {

@@ -156,6 +156,7 @@ std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Mod
 
 // Problems that would stop a run: inputs without a column, shapes, dtypes against the model's user inputs and classes against
 // the model's output; empty when all fits.
+std::vector<Problem> check_against_model(const DatasetInfo& info, const Model& model);
 std::vector<Problem> check_against_model(const Dataset& dataset, const Model& model);
 
 }  // namespace dsc

@@ -82,6 +82,10 @@ bool compares_with_base(const std::vector<std::string>& metrics) {
   return std::any_of(metrics.begin(), metrics.end(), [](const std::string& name) { return metric_facts(name).compares_with_base; });
 }
 
+std::int64_t examples_at_once(const Dataset& dataset, std::int64_t batch, const std::optional<WindowOptions>& windows) {
+  return windows && !dataset.lengths().empty() ? 1 : batch;
+}
+
 namespace {
 
 // As many batches as there are ranks; fewer at the end.
@@ -104,6 +108,19 @@ std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& roun
   return outputs;
 }
 
+// An engine that sees inputs whole, or in windows.
+class AskedEngine {
+ public:
+  AskedEngine(Engine* whole, const std::optional<WindowOptions>& windows) : whole_(whole) {
+    if (whole && windows) windowed_.emplace(*whole, *windows);
+  }
+  Engine& engine() { return windowed_ ? *windowed_ : *whole_; }
+
+ private:
+  Engine* whole_;
+  std::optional<WindowedEngine> windowed_;
+};
+
 using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>>;
 
 // What is kept of single examples, whatever the metrics.
@@ -119,18 +136,19 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   const bool comparing = compares_with_base(options.metrics);
   if (comparing && !options.reference) throw Error(ErrorCode::internal, "metrics that compare need a reference engine");
   LoaderOptions loading;
-  loading.batch = options.batch;
+  loading.batch = examples_at_once(dataset, options.batch, options.windows);
   loading.limit = options.limit;
   loading.fill_last = true;
   BatchLoader loader(dataset, loading);
   const std::int64_t total = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
   std::int64_t done = 0;
+  AskedEngine asked(&engine, options.windows), reference(options.reference, options.windows);
   GreedyTexts texts(engine, dataset);
   Ranks& ranks = options.ranks ? *options.ranks : alone();
   for (auto round = next_round(loader, ranks); !round.empty(); round = next_round(loader, ranks)) {
     if (const auto own = static_cast<std::size_t>(ranks.rank()); options.disturb && own < round.size()) round[own].inputs = options.disturb(round[own]);
-    const auto outputs = run_round(engine, round, dataset, ranks);
-    const auto references = comparing ? run_round(*options.reference, round, dataset, ranks) : std::vector<at::Tensor>(round.size());
+    const auto outputs = run_round(asked.engine(), round, dataset, ranks);
+    const auto references = comparing ? run_round(reference.engine(), round, dataset, ranks) : std::vector<at::Tensor>(round.size());
     for (std::size_t i = 0; i < round.size(); ++i) {
       texts.look_at(round[i]);
       for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference, &texts});

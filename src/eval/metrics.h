@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "dscompress/pass.h"
 #include "eval/outcomes.h"
 #include "exec/engine.h"
+#include "exec/windowed_engine.h"
 #include "parallel/ranks.h"
 
 namespace dsc {
@@ -29,9 +31,13 @@ struct EvaluateOptions {
   std::int64_t limit = 0;
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // may throw cancelled
   Engine* reference = nullptr;  // the base model, for `agreement` and `kl`
+  std::optional<WindowOptions> windows;  // in which both see long inputs, but for generation; none: they see them whole
   Disturb disturb;              // empty: they see the inputs
   Ranks* ranks = nullptr;       // who run a batch each in turn, and all know all outputs; null: this process runs all
 };
+
+// Examples that a model sees at once: of different lengths one, where others' windows would be padding alone.
+std::int64_t examples_at_once(const Dataset& dataset, std::int64_t batch, const std::optional<WindowOptions>& windows);
 
 // errors: data for labels that the model's output has no class for, with the example's index; numeric for outputs that
 // are not finite.

@@ -91,10 +91,15 @@ std::vector<Feature> features_of(ReadyVersion& version) {
   constexpr std::int64_t kMostExamples = 5000;  // at even distances
   const at::NoGradGuard no_grad;
   std::vector<Feature> features;
-  BatchLoader loader(version.data(), {.batch = version.recipe.evaluate.batch, .limit = kMostExamples, .fill_last = true});
+  const auto& evaluate = version.recipe.evaluate;
+  std::optional<WindowedEngine> windowed;
+  if (evaluate.windows) windowed.emplace(*version.engine, *evaluate.windows);
+  Engine& engine = windowed ? *windowed : *version.engine;
+  BatchLoader loader(version.data(),
+                     {.batch = examples_at_once(version.data(), evaluate.batch, evaluate.windows), .limit = kMostExamples, .fill_last = true});
   while (const auto batch = loader.next()) {
     throw_if_interrupted();
-    add_batch(features, *batch, version.engine->run(batch->inputs), version.data());
+    add_batch(features, *batch, engine.run(batch->inputs), version.data());
   }
   return features;
 }
@@ -153,6 +158,7 @@ Evaluation evaluate_version(const FinishedRun& run, const TrialExamples& example
   ReadyVersion version(run, examples.split, examples.normalize, passes);
   Progress progress("version in " + run.folder);
   EvaluateOptions options{.metrics = examples.metrics, .batch = version.recipe.evaluate.batch};
+  options.windows = version.recipe.evaluate.windows;
   options.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();
     progress.update("evaluate", done, total);

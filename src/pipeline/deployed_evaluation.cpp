@@ -15,6 +15,7 @@ Evaluation evaluate_deployed_form(Engine& engine, const Model& base, const Recip
   EvaluateOptions options;
   options.metrics = run.resources.metrics;
   options.batch = run.resources.evaluation_batch;
+  options.windows = run.resources.windows;
   options.reference = reference.get();
   options.progress = [&](std::int64_t done, std::int64_t total) {
     throw_if_interrupted();

@@ -14,6 +14,7 @@
 #include "pipeline/open_model.h"
 #include "pipeline/robustness.h"
 #include "pipeline/step_files.h"
+#include "pipeline/windows.h"
 
 namespace dsc {
 namespace {
@@ -43,17 +44,44 @@ void share_classes(std::vector<DataSection>& sections) {
   }
 }
 
+// In which a section is seen; null: whole, as trainings see it.
+const WindowOptions* windows_of(const Recipe& recipe, const DataSection& section) {
+  const bool is_evaluated = section.split == Split::eval || section.split == Split::valid;
+  return is_evaluated && recipe.evaluate.windows ? &*recipe.evaluate.windows : nullptr;
+}
+
+std::vector<Problem> window_problems(const Recipe& recipe, const WindowOptions& windows, const Dataset& dataset, const Model& model) {
+  const std::string pointer = "/evaluate/windows";
+  try {
+    auto problems = check_windows(dataset.info(), model, windows);
+    for (auto& problem : problems) problem.place = recipe.place_of(pointer + problem.place.pointer);
+    return problems;
+  } catch (const Error& error) {
+    throw place_below(recipe, pointer, error);
+  }
+}
+
+std::vector<Problem> problems_of(const Recipe& recipe, const DataSection& section, const Dataset& dataset, const Model& model) {
+  const auto* windows = windows_of(recipe, section);
+  if (windows) {
+    if (auto problems = window_problems(recipe, *windows, dataset, model); !problems.empty()) return problems;
+  }
+  auto problems = check_against_model(windows ? in_windows(dataset.info(), *windows) : dataset.info(), model);
+  for (auto& problem : problems) problem.place = recipe.place_of(section.pointer);
+  return problems;
+}
+
 void open_data(const Recipe& recipe, const Model& model, RunResources& resources) {
   std::vector<Problem> problems;
   for (const auto& section : data_sections(recipe)) {
     const std::string title = "data." + section.name + ": ";
     try {
       auto dataset = bind_inputs(open_dataset(section.config, recipe.data.normalize, recipe.limit), model);
-      for (auto problem : check_against_model(*dataset, model)) {
+      for (auto problem : problems_of(recipe, section, *dataset, model)) {
         problem.message = title + problem.message;
-        problem.place = recipe.place_of(section.pointer);
         problems.push_back(std::move(problem));
       }
+      if (const auto* windows = windows_of(recipe, section)) resources.data_notes.push_back(title + describe_windows(dataset->info(), *windows));
       for (const auto& note : binding_notes(*dataset, recipe)) resources.data_notes.push_back(title + note);
       for (const auto& note : dataset->info().notes) resources.data_notes.push_back(title + note);
       if (const double padding = padding_in_batches(*dataset, recipe.evaluate.batch); padding > 0) {
@@ -114,6 +142,7 @@ void open_rest(const Recipe& recipe, PreparedRun& run) {
   auto& resources = run.resources;
   resources.metrics = recipe.evaluate.metrics;
   resources.evaluation_batch = recipe.evaluate.batch;
+  resources.windows = recipe.evaluate.windows;
   resources.device = recipe.device;
   if (recipe.evaluate.latency) {
     try {

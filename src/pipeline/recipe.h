@@ -14,6 +14,7 @@
 #include "data/open.h"
 #include "dscompress/fields.h"
 #include "dscompress/pass.h"
+#include "exec/windowed_engine.h"
 #include "pipeline/baseline_rules.h"
 #include "pipeline/robustness_config.h"
 
@@ -43,6 +44,7 @@ struct EvaluateConfig {
   std::vector<std::string> metrics = {"top1"};  // empty without data.eval, unless the recipe names some
   std::int64_t batch = 250;
   std::string baseline;  // a step's name; empty: the model as it was loaded
+  std::optional<WindowOptions> windows;
   std::optional<LatencyConfig> latency;
   std::vector<RobustnessTest> robustness;
   RobustnessSteps robustness_steps = RobustnessSteps::all;

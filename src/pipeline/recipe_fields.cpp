@@ -147,6 +147,8 @@ void EvaluateConfig::fields(FieldVisitor& visit) {
   });
   visit("batch", batch, {.text = "Examples at a time.", .unit = "examples", .minimum = 1, .maximum = 1048576});
   visit("baseline", baseline, {.text = "Name of the step that everything is compared with; empty: the model as it was loaded."});
+  visit("windows", windows,
+        {.text = "Evaluate long series, pictures or texts in overlapping windows; absent: whole, as generated texts always are."});
   visit("latency", latency, {.text = "Measure latency of base and compressed model; absent: no."});
   visit("robustness", robustness, {.text = "Corruptions of data.eval and attacks that the metrics are measured under as well."});
   visit("robustness_steps", robustness_steps, {.text = "After which steps, besides the baseline: all, or the last one."});

@@ -28,6 +28,7 @@ Evaluation evaluate_model(const Model& model, const Model* reference, const Data
   EvaluateOptions options;
   options.metrics = resources.metrics;
   options.batch = resources.evaluation_batch;
+  options.windows = resources.windows;
   options.limit = limit;
   options.progress = progress;
   options.reference = base.get();

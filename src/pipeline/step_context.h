@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct RunResources {
   std::vector<std::string> data_notes;       // what was cut, how much is padding
   std::vector<std::string> metrics;
   std::int64_t evaluation_batch = 250;
+  std::optional<WindowOptions> windows;  // of evaluations
   std::string device = "cpu";
   Ranks* ranks = &alone();                   // which run this recipe together
   const Model* base = nullptr;               // before the first pass

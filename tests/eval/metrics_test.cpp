@@ -73,6 +73,56 @@ TEST(Metrics, DisturbedInputsAreWhatTheModelSees) {
   EXPECT_EQ(evaluate(engine, Rows(outputs, targets), options).at("top1"), 0.75);
 }
 
+// Numbers in rows of different lengths, filled up to the longest of a batch, and a mask of those that count.
+class FilledUp : public Dataset {
+ public:
+  explicit FilledUp(std::vector<std::vector<float>> rows) : rows_(std::move(rows)) {
+    for (const auto& row : rows_) lengths_.push_back(static_cast<std::int64_t>(row.size()));
+  }
+  std::int64_t size() const override { return static_cast<std::int64_t>(rows_.size()); }
+  const DatasetInfo& info() const override { return info_; }
+  std::span<const std::int64_t> lengths() const override { return lengths_; }
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t>) const override {
+    std::int64_t longest = 0;
+    for (const auto i : indices) longest = std::max(longest, lengths_[static_cast<std::size_t>(i)]);
+    const auto count = static_cast<std::int64_t>(indices.size());
+    Batch made{.inputs = {at::zeros({count, longest}), at::zeros({count, longest})},
+               .target = at::zeros({count, 1}),
+               .indices = {indices.begin(), indices.end()}};
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto& row = rows_[static_cast<std::size_t>(indices[static_cast<std::size_t>(i)])];
+      made.inputs[0][i].narrow(0, 0, static_cast<std::int64_t>(row.size())).copy_(at::tensor(row));
+      made.inputs[1][i].narrow(0, 0, static_cast<std::int64_t>(row.size())).fill_(1);
+    }
+    return made;
+  }
+
+ private:
+  std::vector<std::vector<float>> rows_;
+  std::vector<std::int64_t> lengths_;
+  DatasetInfo info_;
+};
+
+// The mean of a row's numbers that the mask shows: no number where it shows none.
+class MaskedMean : public Engine {
+ public:
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override {
+    return {(inputs[0] * inputs[1]).sum(1, true) / inputs[1].sum(1, true)};
+  }
+  std::string name() const override { return "masked mean"; }
+};
+
+// A short text beside a long one has no windows of padding.
+TEST(Metrics, WindowsOfAnExampleDoNotDependOnItsBatch) {
+  const FilledUp rows({{1, 2}, {1, 2, 3, 4, 5, 6, 7, 8}, {3, 3, 3}});
+  MaskedMean engine;
+  const double means[3] = {1.5, (2 + 5 + 7) / 3.0, 3};  // windows 1 2 3, 4 5 6 and 6 7 8
+  double wanted = 0;
+  for (const double mean : means) wanted += mean * mean / 3;
+  EXPECT_NEAR(evaluate(engine, rows, {.metrics = {"mse"}, .batch = 3, .windows = WindowOptions{.size = 3, .merge = WindowMerge::mean}}).at("mse"),
+              wanted, 1e-5);
+}
+
 TEST(Metrics, EqualPlainLoops) {
   const std::int64_t n = 50, classes = 9;
   const auto logits = at::randn({n, classes});
