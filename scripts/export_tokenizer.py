@@ -42,10 +42,20 @@ def load(folder):
     return tokenizer
 
 
+def clean_as_bert():
+    """BERT's normaliser also removes U+FFFD, which stands in decoded texts for bytes that are no character, and private characters;
+    openvino_tokenizers' keeps them."""
+    from openvino_tokenizers.tokenizer_pipeline import RegexNormalizationStep
+
+    kept = RegexNormalizationStep(r"([\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F\p{Cf}\p{Co}" "\uFFFD])", "", global_replace=True)
+    RegexNormalizationStep.del_control_chars_regex = classmethod(lambda cls: kept)
+
+
 def convert(folder, out):
     import openvino
     import openvino_tokenizers
 
+    clean_as_bert()
     tokenizer = load(folder)
     model = openvino_tokenizers.convert_tokenizer(tokenizer, add_special_tokens=False, max_length=UNLIMITED)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
@@ -62,6 +72,7 @@ def convert_for_generation(folder, out):
     import openvino
     import openvino_tokenizers
 
+    clean_as_bert()
     tokenizer = load(folder)
     # Spaces before punctuation are WordPiece's; of BPE they are the text's own, and Transformers leaves them there.
     clean = False if type(tokenizer.backend_tokenizer.model).__name__ == "BPE" else None

@@ -24,7 +24,7 @@ import export_tokenizer
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/text"
 CORPUS = ["a gorgeous , witty , seductive movie .", "the plot is nothing but boilerplate clichés from start to finish", "It's 90 minutes of playing, replaying and played-out jokes",
           "an unwieldy movie , but nothing is boring .", "the jokes are witty and the movie is gorgeous", "In 1854, the city's film started (again)."]
-TEXTS = CORPUS + ["Clichés! Naïve CLICHÉS?", "unseen zebra words: xyzzy", "the 漢字 movie", "“quoted” movie — 90%", "tabs\tand  double  spaces ", "a", "don't stop"]
+TEXTS = CORPUS + ["Clichés! Naïve CLICHÉS?", "unseen zebra words: xyzzy", "the 漢字 movie", "“quoted” movie — 90%", "tabs\tand  double  spaces ", "a", "don't stop", "the \ufffdplot\ufffd \ufffd is\ue000 witty"]
 LENGTHS = [6, 9, 12, 64]
 WORD_PIECES = 100
 
