@@ -34,8 +34,12 @@ constexpr std::array kDetectionSettings{
                   .unit = "intersection over union"},
     MetricSetting{.name = "score", .text = "Boxes with a lower score are left out.", .least = -kAny, .most = kAny}};
 
-constexpr std::array kGenerationSettings{
-    MetricSetting{.name = "tokens", .text = "A text ends here if not before.", .usual = 64, .least = 1, .most = 65536, .unit = "tokens"}};
+constexpr MetricSetting kTokens{
+    .name = "tokens", .text = "A text ends here if not before.", .usual = 64, .least = 1, .most = 65536, .unit = "tokens"};
+constexpr std::array kGenerationSettings{kTokens};
+constexpr std::array kBertScoreSettings{
+    kTokens, MetricSetting{.name = "output", .text = "Of the encoder, from 0: the layer whose vectors are compared.", .most = kAny},
+    MetricSetting{.name = "idf", .text = "1: tokens that are rare in the references count more; 0: all alike.", .most = 1}};
 
 constexpr std::array kMetrics{
     MetricFacts{.name = "top1", .is_share = true},
@@ -84,6 +88,9 @@ constexpr std::array kMetrics{
     MetricFacts{.name = "rouge1", .is_share = true, .settings = kGenerationSettings},
     MetricFacts{.name = "rouge2", .is_share = true, .settings = kGenerationSettings},
     MetricFacts{.name = "rougel", .is_share = true, .settings = kGenerationSettings},
+    MetricFacts{.name = "bertscore_precision", .is_share = true, .settings = kBertScoreSettings},
+    MetricFacts{.name = "bertscore_recall", .is_share = true, .settings = kBertScoreSettings},
+    MetricFacts{.name = "bertscore_f1", .is_share = true, .settings = kBertScoreSettings},
     MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},               // the same best class
     MetricFacts{.name = "continuation_agreement", .is_share = true, .compares_with_base = true},  // the same tokens in greedy continuations of texts
     MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},             // from the base model, in nats

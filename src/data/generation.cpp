@@ -39,6 +39,7 @@ std::unique_ptr<Dataset> open_generation(const SplitConfig& split) {
   TokenExamples examples;
   examples.generation = std::make_unique<GenerationKey>();
   examples.generation->codec = std::filesystem::path(config.tokenizer.path).parent_path().string();
+  examples.generation->encoder = config.encoder.path;
   examples.generation->end = tokenizer.facts().end_id;
   for (const auto row : select_examples(split, table.row_count())) {
     examples.texts.push_back(table.column(config.columns.text)[static_cast<std::size_t>(row)]);

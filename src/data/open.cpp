@@ -17,6 +17,10 @@ std::vector<std::string> ingredients(const SplitConfig& split) {
     const std::filesystem::path tokenizer = split.text.tokenizer.path;
     files = {tokenizer.string(), std::filesystem::path(tokenizer).replace_extension(".bin").string()};
   }
+  if (const std::filesystem::path encoder = split.text.encoder.path; !encoder.empty()) {
+    files.push_back(encoder.string());
+    for (const char* end : {".tokenizer.xml", ".tokenizer.bin"}) files.push_back(std::filesystem::path(encoder).replace_extension(end).string());
+  }
   for (const auto& augmentation : split.augment) {
     if (const auto* synonyms = std::get_if<SynonymReplacement>(&augmentation)) files.push_back(synonyms->path.path);
     if (const auto* neighbours = std::get_if<NeighbourReplacement>(&augmentation)) files.push_back(neighbours->path.path);

@@ -36,6 +36,7 @@ struct TextConfig {
   TableFormat table = TableFormat::by_name;
   bool header = true;
   FilePath tokenizer;  // empty: the one beside the model
+  FilePath encoder;    // generation; empty: none
   std::int64_t max_length = 128;
   Padding padding = Padding::longest;
   std::vector<std::string> classes;     // names of the labels, in the order of their numbers; empty: labels are numbers

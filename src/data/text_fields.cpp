@@ -28,6 +28,7 @@ void TextConfig::fields(FieldVisitor& visit) {
   visit("table", table, {.text = "text: how rows are written; by_name: from .tsv, .csv, .jsonl, .txt."});
   visit("header", header, {.text = "text: whether the first row of .tsv and .csv names the columns."});
   visit("tokenizer", tokenizer, {.text = "text, squad, lm, multiple_choice: NAME.tokenizer.xml from scripts/export_tokenizer.py; empty: the one beside the model."});
+  visit("encoder", encoder, {.text = "generation: a text encoder's .pt2, its .tokenizer.xml beside it, for the metrics bertscore_*."});
   visit("max_length", max_length, {.text = "text, squad, lm, multiple_choice: longer sequences are cut; those of multiple_choice at their beginning.", .unit = "tokens", .minimum = 2, .maximum = 1048576});
   visit("padding", padding, {.text = "text, squad, multiple_choice: batches are filled up to their longest example, or to max_length."});
   visit("classes", classes,

@@ -15,6 +15,7 @@
 
 namespace dsc {
 
+class BertScores;   // eval/bert_score.h
 class GreedyTexts;  // eval/greedy.h
 
 struct Prediction {
@@ -24,6 +25,7 @@ struct Prediction {
   Engine* engine = nullptr;            // what made the output, for metrics that ask it for more
   Engine* reference_engine = nullptr;  // the base model; null unless a metric compares with it
   GreedyTexts* texts = nullptr;        // what a language model writes on, of data with references
+  BertScores* meanings = nullptr;      // how near they come to the references
 };
 
 class Metric {

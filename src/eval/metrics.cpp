@@ -12,6 +12,7 @@
 #include "data/bad_values.h"
 #include "data/matching_output.h"
 #include "dscompress/error.h"
+#include "eval/bert_score.h"
 #include "eval/class_choices.h"
 #include "eval/found_boxes.h"
 #include "eval/greedy.h"
@@ -144,6 +145,7 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   std::int64_t done = 0;
   AskedEngine asked(&engine, options.windows), reference(options.reference, options.windows);
   GreedyTexts texts(engine, dataset);
+  BertScores meanings(texts, dataset);
   Ranks& ranks = options.ranks ? *options.ranks : alone();
   for (auto round = next_round(loader, ranks); !round.empty(); round = next_round(loader, ranks)) {
     if (const auto own = static_cast<std::size_t>(ranks.rank()); options.disturb && own < round.size()) round[own].inputs = options.disturb(round[own]);
@@ -151,7 +153,8 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
     const auto references = comparing ? run_round(reference.engine(), round, dataset, ranks) : std::vector<at::Tensor>(round.size());
     for (std::size_t i = 0; i < round.size(); ++i) {
       texts.look_at(round[i]);
-      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference, &texts});
+      meanings.look_at(round[i]);
+      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference, &texts, &meanings});
       if (kept) {
         kept->ids.add(round[i]);
         kept->choices.add(outputs[i], round[i]);
