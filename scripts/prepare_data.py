@@ -18,6 +18,7 @@ From a folder of yours (--from, or $DSCOMPRESS_DATA), which holds the files or a
   stories         TinyStories as ids with the next id as label: stories/train.safetensors, eval.safetensors (the last 500 rows), and
                   stories260k/stories260k.pt2; from tinystories_ids.npy and stories260k.pt2
   wikitext2       WikiText-2: wikitext2/valid.txt, test.txt
+  ucr             time series of the UCR archive: ucr/ECG200, ucr/GunPoint, ucr/ItalyPowerDemand
   words           synonyms and neighbours: words/ppdb_synonyms.txt, glove-50d-5k.json
 """
 import argparse
@@ -165,13 +166,17 @@ class Preparation:
     def wikitext2(self):
         self.copy("wikitext2", "WikiText-2", ["valid.txt", "test.txt"])
 
+    def ucr(self):
+        endings = {"ECG200": "arff", "GunPoint": "ts", "ItalyPowerDemand": "ts"}
+        self.copy("ucr", "the UCR archive's series", [f"{name}/{name}_{part}.{ending}" for name, ending in endings.items() for part in ("TRAIN", "TEST")])
+
     def words(self):
         self.copy("words", "synonyms and neighbours of words", ["ppdb_synonyms.txt", "glove-50d-5k.json"])
 
 
 PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
 DATA_SETS = {name.replace("_", "-"): getattr(Preparation, name) for name in
-             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "wikitext2", "words")}
+             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "ucr", "wikitext2", "words")}
 
 
 def unpack_medxz(path):
