@@ -5,19 +5,6 @@
 #include "ops/arguments.h"
 
 namespace dsc {
-namespace {
-
-// Heads of keys or values, each as often as query heads share it.
-Value* with_all_heads(Inserter& insert, const Node& node, Value* value, ScalarType dtype) {
-  if (!bool_or(node, "enable_gqa", false)) return value;
-  const auto heads = [](const Value* of) { return of->tensor().sizes[static_cast<std::size_t>(of->tensor().rank() - 3)].size; };
-  const std::int64_t times = heads(node.find_value("query")) / heads(value);
-  if (times == 1) return value;
-  return insert.tensor("aten.repeat_interleave.self_int", {{"self", value}, {"repeats", times}, {"dim", std::int64_t{-3}}}, dtype);
-}
-
-}  // namespace
-
 Argument as_argument(const IntOrValue& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value)) return *number;
   return std::get<Value*>(value);
@@ -27,6 +14,14 @@ Length length_of(Inserter& insert, Value* tensor) {
   const std::int64_t dim = tensor->tensor().rank() - 2;
   const Dim& known = tensor->tensor().sizes[static_cast<std::size_t>(dim)];
   return {known, known.is_fixed() ? IntOrValue(known.size) : IntOrValue(insert.size(tensor, dim))};
+}
+
+Value* with_all_heads(Inserter& insert, const Node& attention, Value* keys_or_values) {
+  if (!bool_or(attention, "enable_gqa", false)) return keys_or_values;
+  const auto heads = [](const Value* of) { return of->tensor().sizes[static_cast<std::size_t>(of->tensor().rank() - 3)].size; };
+  const std::int64_t times = heads(attention.find_value("query")) / heads(keys_or_values);
+  if (times == 1) return keys_or_values;
+  return insert.tensor("aten.repeat_interleave.self_int", {{"self", keys_or_values}, {"repeats", times}, {"dim", std::int64_t{-3}}}, keys_or_values->tensor().dtype);
 }
 
 Value* distances(Inserter& insert, const Length& length) {
@@ -58,7 +53,7 @@ OpenedAttention open_attention(Graph& graph, Node* attention) {
   Inserter insert(graph, attention);
   Value* query = node.find_value("query");
   const ScalarType dtype = query->tensor().dtype;
-  Value* key = with_all_heads(insert, node, node.find_value("key"), dtype);
+  Value* key = with_all_heads(insert, node, node.find_value("key"));
   const double scale = number_of(node, "scale").value_or(1 / std::sqrt(static_cast<double>(query->tensor().sizes.back().size)));
   Value* turned = insert.tensor("aten.transpose.int", {{"self", key}, {"dim0", std::int64_t{-2}}, {"dim1", std::int64_t{-1}}}, dtype);
   Value* scaled = insert.tensor("aten.mul.Scalar", {{"self", query}, {"other", scale}}, dtype);
@@ -70,7 +65,7 @@ OpenedAttention open_attention(Graph& graph, Node* attention) {
   if (const double p = number_of(node, "dropout_p").value_or(0); p > 0) {
     shares = insert.tensor("aten.dropout.default", {{"input", shares}, {"p", p}, {"train", false}}, dtype);
   }
-  Value* values = with_all_heads(insert, node, node.find_value("value"), dtype);
+  Value* values = with_all_heads(insert, node, node.find_value("value"));
   Value* result = insert.tensor("aten.matmul.default", {{"self", shares}, {"other", values}}, dtype);
   graph.replace_uses(node.output(), result);
   graph.erase(attention);

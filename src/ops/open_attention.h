@@ -20,6 +20,9 @@ Argument as_argument(const IntOrValue& value);
 // Of dimension -2 of a tensor [.., positions, any].
 Length length_of(Inserter& insert, Value* tensor);
 
+// Heads of keys or values of a scaled_dot_product_attention, each as often as its query heads share it.
+Value* with_all_heads(Inserter& insert, const Node& attention, Value* keys_or_values);
+
 // [positions, positions]: row - column.
 Value* distances(Inserter& insert, const Length& length);
 Value* compare(Inserter& insert, const char* op, Value* value, std::int64_t with);
