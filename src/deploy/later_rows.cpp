@@ -131,7 +131,7 @@ Value* LaterRows::pushed(Value* value, std::int64_t axis, Of of) {
   const TensorType& type = value->tensor();
   const Node* node = value->producer();
   if (!length_.is(type.sizes[static_cast<std::size_t>(axis)])) {
-    if (node) refuse_decoder(*node, "has rows that are not one for each position");
+    if (node) refuse_decoder(*node, "has rows that are not one for each position", kMaskWindows);
     throw Error(ErrorCode::unsupported, "input `" + value->name() + "` has no row for each position");
   }
   if (of == Of::positions && type.rank() == 2 && axis == 1) {

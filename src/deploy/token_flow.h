@@ -37,6 +37,8 @@ bool reads_type_alone(const Node& node, std::string_view argument);
 void require_position_wise(const Node& node, const TokenFlow& flow, const SequenceSymbol& length);
 
 inline constexpr const char* kExportWhole = "export with attn_implementation=\"sdpa\", which makes attention one operator";
+// Rows of blocks are what windowed attention has.
+inline constexpr const char* kMaskWindows = "attention windows need a mask here: sparsify_attention: {window: .., form: mask}";
 [[noreturn]] void refuse_decoder(const Node& node, const std::string& reason, const std::string& remedy = {});
 
 }  // namespace dsc

@@ -84,7 +84,8 @@ void open_data(const Recipe& recipe, const Model& model, RunResources& resources
       if (const auto* windows = windows_of(recipe, section)) resources.data_notes.push_back(title + describe_windows(dataset->info(), *windows));
       for (const auto& note : binding_notes(*dataset, recipe)) resources.data_notes.push_back(title + note);
       for (const auto& note : dataset->info().notes) resources.data_notes.push_back(title + note);
-      if (const double padding = padding_in_batches(*dataset, recipe.evaluate.batch); padding > 0) {
+      const bool is_trained_on = section.split == Split::train;  // in other batches, whose padding is a curve of the training
+      if (const double padding = is_trained_on ? 0 : padding_in_batches(*dataset, recipe.evaluate.batch); padding > 0) {
         resources.data_notes.push_back(title + printed("%.1f %% of the tokens are padding in batches of %lld", 100 * padding, static_cast<long long>(recipe.evaluate.batch)));
       }
       if (section.split) {

@@ -48,8 +48,8 @@ struct Options {
   void fields(FieldVisitor& visit) {
     visit("window", window, {.text = "Positions to each side that one attends to.", .unit = "positions", .minimum = 0});
     visit("globals", globals, {.text = "Of a window: the first positions, which attend to all and are attended to by all, such as a class token.", .unit = "positions", .minimum = 0});
-    visit("form", form, {.text = "How a window is computed. blocks: products of blocks, faster than the whole for sequences longer than block + 2 * window; "
-                                 "mask: the whole, masked, for models that generate text with a cache of keys and values."});
+    visit("form", form, {.text = "How a window is computed. blocks: faster than the whole beyond block + 2 * window positions; mask: masked, for models that "
+                                 "generate text with a cache."});
     visit("block", block, {.text = "Positions that share their keys in a product.", .unit = "positions", .minimum = 1});
     visit("top_k", top_k, {.text = "Keys that each position attends to: those with the highest scores.", .unit = "positions", .minimum = 1});
     visit("only", only, {.text = "Module globs of the attentions to change; empty: all."});

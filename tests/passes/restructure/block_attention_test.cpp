@@ -4,10 +4,13 @@
 #include <limits>
 #include <map>
 
+#include "deploy/cached_decoder.h"
+#include "deploy/language_models.h"
 #include "deploy/openvino_engine.h"
 #include "deploy/text_model.h"
 #include "ops/cost.h"
 #include "passes/restructure/run_restructure.h"
+#include "support/error_of.h"
 
 namespace dsc {
 
@@ -244,6 +247,13 @@ TEST(BlockAttentionModels, ShareWhatTheyHaveInCommon) {
     EXPECT_EQ(statistic(blocks.result, "attentions_in_blocks"), 1) << name;
     expect_equal_outputs(blocks.model, mask.model, 1e-5);
   }
+}
+
+TEST(BlockAttentionInLanguageModels, HasNoCacheAndMaskedWindowsHave) {
+  const Model model = read_recorded("llama").model;
+  EXPECT_NO_THROW(to_cached_decoder(sparsify("window: 4, form: mask", model).model));
+  const std::string error = error_of([&] { to_cached_decoder(sparsify("window: 4, block: 4", model).model); }).to_text();
+  EXPECT_NE(error.find("form: mask"), std::string::npos) << error;
 }
 
 TEST(BlockAttentionNotes, SayWhereAMaskHadToDo) {
