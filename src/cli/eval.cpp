@@ -113,9 +113,7 @@ int evaluate_recipe(const Session& session, const EvalCommand& command) {
   if (found == data.end()) throw Error(ErrorCode::data, "the recipe has no data.eval to evaluate on", {.file = recipe.path, .pointer = "/data"}, "add `eval:` under `data:`");
   const auto engine = engine_for(command, recipe, prepared.model);
   Progress progress("eval");
-  EvaluateOptions options;
-  options.metrics = recipe.evaluate.metrics;
-  options.batch = recipe.evaluate.batch;
+  EvaluateOptions options{.metrics = recipe.evaluate.metrics, .batch = recipe.evaluate.batch};
   options.windows = recipe.evaluate.windows;
   const Reference reference(command, own, prepared.model);
   options.reference = reference.engine();
