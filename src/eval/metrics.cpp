@@ -18,6 +18,7 @@
 #include "eval/greedy.h"
 #include "eval/metric.h"
 #include "eval/rows.h"
+#include "exec/asked_engine.h"
 #include "ir/describe.h"
 
 namespace dsc {
@@ -108,19 +109,6 @@ std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& roun
   for (std::size_t i = 0; i < round.size(); ++i) outputs[i] = ranks.from(static_cast<std::int64_t>(i), outputs[i]);
   return outputs;
 }
-
-// An engine that sees inputs whole, or in windows.
-class AskedEngine {
- public:
-  AskedEngine(Engine* whole, const std::optional<WindowOptions>& windows) : whole_(whole) {
-    if (whole && windows) windowed_.emplace(*whole, *windows);
-  }
-  Engine& engine() { return windowed_ ? *windowed_ : *whole_; }
-
- private:
-  Engine* whole_;
-  std::optional<WindowedEngine> windowed_;
-};
 
 using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>>;
 

@@ -8,6 +8,7 @@
 
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "exec/asked_engine.h"
 #include "pipeline/measure.h"
 #include "pipeline/prepare.h"
 
@@ -92,14 +93,12 @@ std::vector<Feature> features_of(ReadyVersion& version) {
   const at::NoGradGuard no_grad;
   std::vector<Feature> features;
   const auto& evaluate = version.recipe.evaluate;
-  std::optional<WindowedEngine> windowed;
-  if (evaluate.windows) windowed.emplace(*version.engine, *evaluate.windows);
-  Engine& engine = windowed ? *windowed : *version.engine;
+  AskedEngine asked(version.engine.get(), evaluate.windows);
   BatchLoader loader(version.data(),
                      {.batch = examples_at_once(version.data(), evaluate.batch, evaluate.windows), .limit = kMostExamples, .fill_last = true});
   while (const auto batch = loader.next()) {
     throw_if_interrupted();
-    add_batch(features, *batch, engine.run(batch->inputs), version.data());
+    add_batch(features, *batch, asked.engine().run(batch->inputs), version.data());
   }
   return features;
 }
