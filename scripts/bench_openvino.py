@@ -70,6 +70,15 @@ def export_ir(program, model, folder):
     return str(xml)
 
 
+def in_turns(turns, measure):
+    """What measure(0) and measure(1) give, one pair a turn, each first in every other one."""
+    pairs = []
+    for i in range(turns):
+        found = {k: measure(k) for k in ((0, 1) if i % 2 == 0 else (1, 0))}
+        pairs.append((found[0], found[1]))
+    return pairs
+
+
 def compare(name, ours, theirs, batch, length, precision, seconds):
     inputs = example(ours, batch, length)  # OpenVINO leaves every dimension open
     runners = [Runner(ours, precision, inputs), Runner(theirs, precision, inputs)]
@@ -77,12 +86,7 @@ def compare(name, ours, theirs, batch, length, precision, seconds):
         runner.run()
         runner.times.clear()
     difference = float(np.abs(runners[0].output() - runners[1].output()).max())
-    turns = []
-    for i in range(TURNS):
-        order = (0, 1) if i % 2 == 0 else (1, 0)
-        medians = {k: runners[k].turn(seconds / TURNS / 2) for k in order}
-        turns.append(medians[0] / medians[1])
-    ratio = statistics.median(turns)
+    ratio = statistics.median(a / b for a, b in in_turns(TURNS, lambda k: runners[k].turn(seconds / TURNS / 2)))
     figures = [f"{statistics.median(r.times):9.3f} {min(r.times):9.3f}" for r in runners]
     print(f"{name:28} {batch:5} {precision:5} {figures[0]}  {figures[1]}  {ratio:6.3f}  {difference:.1e}", flush=True)
     return ratio

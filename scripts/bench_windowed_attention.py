@@ -24,6 +24,7 @@ import openvino as ov
 import torch
 from safetensors.torch import save_file
 
+import bench_openvino
 import bench_serve
 
 warnings.filterwarnings("ignore")
@@ -102,11 +103,7 @@ def compare(options, dense, narrow, length):
     requests = [dense.create_infer_request(), narrow.create_infer_request()]
     for request in requests:
         request.infer(tensors)
-    turns = []
-    for i in range(options.turns):
-        order = (0, 1) if i % 2 == 0 else (1, 0)
-        medians = {k: turn(requests[k], tensors, options.seconds / options.turns / 2) for k in order}
-        turns.append((medians[0], medians[1]))
+    turns = bench_openvino.in_turns(options.turns, lambda k: turn(requests[k], tensors, options.seconds / options.turns / 2))
     ratios = [a / b for a, b in turns]
     figures = [statistics.median(column) for column in zip(*turns)]
     ratio = statistics.median(ratios)
