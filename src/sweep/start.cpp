@@ -24,11 +24,14 @@
 namespace dsc::sweep {
 namespace {
 
+void check_processes(const SweepSection& section, const Recipe& recipe) {
+  if (recipe.processes == 1 || !section.config.stop_early) return;
+  throw Error(ErrorCode::recipe, "a trial of " + std::to_string(recipe.processes) + " processes cannot be stopped early",
+              section.place("/sweep/stop_early"), "remove it, or processes");
+}
+
 void check_figures(const SweepSection& section, const Recipe& recipe) {
-  if (recipe.processes > 1 && section.config.stop_early) {
-    throw Error(ErrorCode::recipe, "a trial of " + std::to_string(recipe.processes) + " processes cannot be stopped early",
-                section.place("/sweep/stop_early"), "remove it, or processes");
-  }
+  check_processes(section, recipe);
   const auto known = measured_figures(recipe);
   std::vector<Problem> problems;
   for (const auto& [name, direction] : section.config.objectives) {
@@ -115,12 +118,13 @@ struct Queue {
 };
 
 // errors: recipe, for the first trial that cannot be one.
-Queue make_queue(const TrialRecipes& recipes, const std::vector<Assignment>& assignments) {
+Queue make_queue(const TrialRecipes& recipes, const SweepSection& section, const std::vector<Assignment>& assignments) {
   Queue queue;
   std::vector<std::vector<std::string>> prefixes;
   for (std::size_t i = 0; i < assignments.size(); ++i) {
     const auto number = static_cast<std::int64_t>(i) + 1;
     const auto recipe = recipes.make(number, assignments[i]);
+    check_processes(section, recipe);
     prefixes.push_back(recipe_prefixes(recipe));
     queue.recipes.push_back(dump_recipe(recipe));
     queue.trials.push_back({number, assignments[i]});
@@ -218,7 +222,7 @@ DriverLock start_sweep(const StartOptions& options, const PassTable& passes) {
     start_optuna(settings.method, base.seed, make_axes(section.config, false), settings.objectives);  // if it is missing, that is said now
     assignments.clear();
   }
-  const auto queue = make_queue(recipes, assignments);
+  const auto queue = make_queue(recipes, section, assignments);
   for (const auto& note : settings.notes) log_info(note);
   make_plan(first);  // what would stop the trials stops the sweep
   make_folders(options.out);

@@ -269,6 +269,7 @@ TEST(Sweep, MistakesAreNamedBeforeAnyTrial) {
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: quantize}\n", "is the last step"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: prune}\nprocesses: 2\n",
                 "a trial of 2 processes cannot be stopped early"},
+        Mistake{"  parameters: {processes: {values: [1, 2]}}\n  stop_early: {after: prune}\n", "a trial of 2 processes cannot be stopped early"},
         Mistake{"  parameters: {vars.cut: {values: [0.2]}}\n  stop_early: {after: prune}\n  objectives: {size: minimize}\n",
                 "no objective is a metric"}}) {
     const TinySweep sweep(mistake.section);
