@@ -59,10 +59,10 @@ TEST(Processes, TrainAsOneDoes) {
 // Training, cutting, training quantised, with a teacher; the ranges that observers found are those of whole batches.
 TEST(Processes, RunEveryKindOfStep) {
   const TinyRun run(tiny_recipe_head() + R"(passes:
-  - finetune: {epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.05}}}
-  - prune: {importance: l1, reduce: {macs: 0.3}, finetune_each: {epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.02}}}}
-  - distill: {epochs: 1, batch: 32, losses: [{kd: {}}, {labels: {}}], optimizer: {sgd: {lr: 0.01}}}
-  - quantize: {mode: qat, epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.01}}}
+  - finetune: {epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.05}}, bf16: false}
+  - prune: {importance: l1, reduce: {macs: 0.3}, finetune_each: {epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.02}}, bf16: false}}
+  - distill: {epochs: 1, batch: 32, losses: [{kd: {}}, {labels: {}}], optimizer: {sgd: {lr: 0.01}}, bf16: false}
+  - quantize: {mode: qat, epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.01}}, bf16: false}
 )");
   ASSERT_EQ(run.run("one").status, 0);
   const auto two = run.run("two", "--processes 2");

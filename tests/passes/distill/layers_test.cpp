@@ -74,7 +74,9 @@ TEST_F(DistillLayers, ReadWhatTheTeacherShows) {
                            "relation", "{relation: {of: key, mapping: uniform}}", "kd", "outputs"}) {
     auto model = same.clone();
     FakeContext context(same, {.train = &data});
-    ConfiguredPass(make_distill_logits(), std::string("{epochs: 1, batch: 32, optimizer: {sgd: {lr: 0.01}}, losses: [") + loss + "], mask: mask}").run(model, context);
+    ConfiguredPass(make_distill_logits(),
+                   std::string("{epochs: 1, batch: 32, bf16: false, optimizer: {sgd: {lr: 0.01}}, losses: [") + loss + "], mask: mask}")
+        .run(model, context);
     EXPECT_NEAR(curve(context, "train_loss").first, 0, 1e-6) << loss;
   }
 }

@@ -99,7 +99,7 @@ TEST_F(SwitchableWidth, AStepIsThatOfThePlainSandwich) {
   (at::cross_entropy_loss(whole, data.target()) + of_width(8) + of_width(4)).backward();
 
   FakeContext context(mlp, {.train = &data});
-  const std::string plain = "epochs: 1, batch: 32, schedule: constant, optimizer: {sgd: {lr: 0.1, momentum: 0, weight_decay: 0}}}";
+  const std::string plain = "epochs: 1, batch: 32, bf16: false, schedule: constant, optimizer: {sgd: {lr: 0.1, momentum: 0, weight_decay: 0}}}";
   widths_pass("{widths: [1, 0.5, 0.25], labels: {weight: 0.25}, kd: {weight: 0.75}, " + plain).run(mlp, context);
   for (const auto& [name, leaf] : leaves) {
     const auto expected = leaf.detach() - 0.1 * leaf.grad();
