@@ -65,10 +65,40 @@ at::Tensor make_described(const at::Tensor& description) {
   return at::empty(at::IntArrayRef(numbers + 2, static_cast<std::size_t>(numbers[1])), static_cast<at::ScalarType>(numbers[0]));
 }
 
+using GroupPointer = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
+
+// Buckets that travel: each is on its way while the next is filled.
+class TravellingBuckets {
+ public:
+  TravellingBuckets(c10d::ProcessGroupGloo& group, const std::vector<at::Tensor>& tensors) : buckets_(make_buckets(tensors)) {
+    for (auto& bucket : buckets_) {
+      bucket.fill();
+      std::vector<at::Tensor> list{bucket.memory};
+      works_.push_back(group.allreduce(list));
+    }
+  }
+  void arrive() {
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+      works_[i]->wait();
+      buckets_[i].empty();
+    }
+  }
+
+ private:
+  std::vector<Bucket> buckets_;
+  std::vector<c10::intrusive_ptr<c10d::Work>> works_;
+};
+
 class GlooRanks final : public Ranks {
  public:
-  GlooRanks(const Membership& membership, c10::intrusive_ptr<c10d::Store> store, c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
-      : rank_(membership.rank), size_(membership.size), serves_(membership.serves), store_(std::move(store)), group_(std::move(group)) {
+  // beside: connections of their own for the sums that travel while other calls are made; null where the ranks share memory.
+  GlooRanks(const Membership& membership, c10::intrusive_ptr<c10d::Store> store, GroupPointer group, GroupPointer beside)
+      : rank_(membership.rank),
+        size_(membership.size),
+        serves_(membership.serves),
+        store_(std::move(store)),
+        group_(std::move(group)),
+        beside_(std::move(beside)) {
     if (!membership.store_file.empty()) memory_ = std::make_unique<SharedExchange>(membership.store_file + ".memory", rank_, size_);
   }
 
@@ -83,19 +113,17 @@ class GlooRanks final : public Ranks {
     for (const auto& tensor : tensors) {
       if (!is_summed_in_memory(tensor)) others.push_back(tensor);
     }
-    auto buckets = make_buckets(others);
-    std::vector<c10::intrusive_ptr<c10d::Work>> travelling;
-    call([&] {
-      for (auto& bucket : buckets) {  // one travels while the next is filled
-        bucket.fill();
-        std::vector<at::Tensor> list{bucket.memory};
-        travelling.push_back(group_->allreduce(list));
-      }
-      for (std::size_t i = 0; i < buckets.size(); ++i) {
-        travelling[i]->wait();
-        buckets[i].empty();
-      }
-    });
+    call([&] { TravellingBuckets(*group_, others).arrive(); });
+  }
+
+  bool sums_travel() const override { return beside_ != nullptr; }
+
+  std::unique_ptr<SumUnderway> begin_sum(const std::vector<at::Tensor>& tensors) override {
+    if (!beside_) return Ranks::begin_sum(tensors);
+    const at::NoGradGuard no_grad;
+    std::unique_ptr<SumUnderway> sum;
+    call([&] { sum = std::make_unique<TravellingSum>(*this, tensors); });
+    return sum;
   }
 
   void take_largest(const at::Tensor& tensor) override {
@@ -136,6 +164,7 @@ class GlooRanks final : public Ranks {
     try {
       if (!store_->check({kFailure})) store_->set(kFailure, to_bytes(to_json(RankError{rank_, error})));
       group_.reset();
+      beside_.reset();
       if (!is_first()) {
         const bool heard = wait_for([&] { return store_->check({kHeard}); });
         store_->add(kGone, 1);
@@ -154,6 +183,19 @@ class GlooRanks final : public Ranks {
   }
 
  private:
+  class TravellingSum final : public SumUnderway {
+   public:
+    TravellingSum(const GlooRanks& ranks, const std::vector<at::Tensor>& tensors) : ranks_(ranks), buckets_(*ranks.beside_, tensors) {}
+    void arrive() override {
+      const at::NoGradGuard no_grad;
+      ranks_.call([&] { buckets_.arrive(); });
+    }
+
+   private:
+    const GlooRanks& ranks_;
+    TravellingBuckets buckets_;
+  };
+
   bool goes_by_memory(const at::Tensor& tensor) const { return memory_ && tensor.nbytes() <= SharedExchange::kMostBytes; }
   bool is_summed_in_memory(const at::Tensor& tensor) const { return memory_ && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kDouble); }
 
@@ -174,7 +216,7 @@ class GlooRanks final : public Ranks {
   }
 
   template <class Body>
-  void call(Body body) {
+  void call(Body body) const {
     try {
       body();
     } catch (const Error&) {
@@ -218,7 +260,7 @@ class GlooRanks final : public Ranks {
   std::int64_t rank_, size_;
   bool serves_;
   c10::intrusive_ptr<c10d::Store> store_;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  GroupPointer group_, beside_;
   std::unique_ptr<SharedExchange> memory_;  // where all ranks are processes of one machine: for sums, and for what is small
 };
 
@@ -234,18 +276,25 @@ c10::intrusive_ptr<c10d::Store> open_store(const Membership& membership) {
   return c10::make_intrusive<c10d::PrefixStore>("dscompress/" + membership.round, std::move(store));
 }
 
+GroupPointer connect(const Membership& membership, c10::intrusive_ptr<c10d::Store> store) {
+  auto options = c10d::ProcessGroupGloo::Options::create(kTimeout);
+  const std::string own = membership.store_file.empty() ? local_address(membership.address, membership.port) : "127.0.0.1";
+  options->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(own)};
+  auto group =
+      c10::make_intrusive<c10d::ProcessGroupGloo>(std::move(store), static_cast<int>(membership.rank), static_cast<int>(membership.size), options);
+  group->barrier()->wait();  // one that fails at once must not close what others are still connecting
+  return group;
+}
+
 }  // namespace
 
 std::unique_ptr<Ranks> join_group(const Membership& membership) {
   try {
     auto store = open_store(membership);
     store->setTimeout(kJoinTimeout);
-    auto options = c10d::ProcessGroupGloo::Options::create(kTimeout);
-    const std::string own = membership.store_file.empty() ? local_address(membership.address, membership.port) : "127.0.0.1";
-    options->devices = {c10d::ProcessGroupGloo::createDeviceForHostname(own)};
-    auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(membership.rank), static_cast<int>(membership.size), options);
-    group->barrier()->wait();  // one that fails at once must not close what others are still connecting
-    return std::make_unique<GlooRanks>(membership, std::move(store), std::move(group));
+    auto group = connect(membership, store);
+    auto beside = membership.store_file.empty() ? connect(membership, c10::make_intrusive<c10d::PrefixStore>("beside", store)) : nullptr;
+    return std::make_unique<GlooRanks>(membership, std::move(store), std::move(group), std::move(beside));
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {

@@ -19,6 +19,11 @@ class Alone final : public Ranks {
   void part() override {}
 };
 
+class SumDone final : public SumUnderway {
+ public:
+  void arrive() override {}
+};
+
 at::Tensor bytes_of(const std::string& text) {
   at::Tensor bytes = at::empty({static_cast<std::int64_t>(text.size())}, at::kByte);
   if (!text.empty()) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
@@ -28,6 +33,11 @@ at::Tensor bytes_of(const std::string& text) {
 std::string text_of(const at::Tensor& bytes) { return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(bytes.numel())}; }
 
 }  // namespace
+
+std::unique_ptr<SumUnderway> Ranks::begin_sum(const std::vector<at::Tensor>& tensors) {
+  sum(tensors);
+  return std::make_unique<SumDone>();
+}
 
 Ranks& alone() {
   static Alone ranks;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,13 @@
 #include "dscompress/error.h"
 
 namespace dsc {
+
+// A sum that is on its way to the other ranks and back.
+class SumUnderway {
+ public:
+  virtual ~SumUnderway() = default;
+  virtual void arrive() = 0;  // waits; the tensors hold the sums then
+};
 
 class Ranks {
  public:
@@ -28,6 +36,10 @@ class Ranks {
 
   // Sums over the ranks, in place. Many tensors at a time travel in few messages.
   virtual void sum(const std::vector<at::Tensor>& tensors) = 0;
+  // The same sum, which travels while the caller computes where sums_travel(); elsewhere it is done at once. The tensors are not
+  // to be touched until it arrives. Among themselves all ranks begin these sums in one order; other calls may come between.
+  virtual bool sums_travel() const { return false; }
+  virtual std::unique_ptr<SumUnderway> begin_sum(const std::vector<at::Tensor>& tensors);
   // The largest of the ranks' elements, in place.
   virtual void take_largest(const at::Tensor& tensor) = 0;
   // Every rank's tensor, which all have one shape and type.

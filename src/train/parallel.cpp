@@ -1,9 +1,5 @@
 #include "train/parallel.h"
 
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 #include <string>
 
@@ -53,12 +49,6 @@ std::string obstacle(const Node& node, const std::vector<std::string>& symbols) 
   return {};
 }
 
-at::Tensor gradient_of(const at::Tensor& parameter) {
-  const at::Tensor& gradient = parameter.grad();
-  if (!gradient.defined()) return at::zeros_like(parameter);
-  return gradient.is_sparse() ? gradient.to_dense() : gradient;
-}
-
 }  // namespace
 
 Ranks& ranks_of(PassContext& context) {
@@ -91,25 +81,6 @@ std::vector<Problem> check_parallel(const Model& model, std::int64_t batch, std:
     }
   }
   return problems;
-}
-
-void sum_gradients(Ranks& ranks, const std::vector<at::Tensor>& own, const std::vector<at::Tensor>& common) {
-  const c10::NoGradGuard no_grad;
-  auto parameters = own;
-  parameters.insert(parameters.end(), common.begin(), common.end());
-  std::vector<at::Tensor> gradients;
-  const at::Tensor present = at::zeros({static_cast<std::int64_t>(parameters.size())}, at::kFloat);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    present.mutable_data_ptr<float>()[i] = parameters[i].grad().defined() ? 1 : 0;
-    gradients.push_back(gradient_of(parameters[i]));
-    if (i >= own.size()) gradients.back().div_(static_cast<double>(ranks.size()));
-  }
-  auto sent = gradients;
-  sent.push_back(present);
-  ranks.sum(sent);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (present.const_data_ptr<float>()[i] > 0) parameters[i].mutable_grad() = gradients[i];
-  }
 }
 
 }  // namespace dsc

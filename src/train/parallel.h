@@ -3,8 +3,6 @@
 // networks' parameters are then parts of the whole one; those of parameters of the objective are whole on each rank.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <vector>
 
@@ -25,9 +23,5 @@ std::int64_t processes_of(PassContext& context);
 
 // What stands against training this graph, in batches of so many examples, in so many processes; empty: nothing.
 std::vector<Problem> check_parallel(const Model& model, std::int64_t batch, std::int64_t processes);
-
-// Brings the gradients of all ranks together. own: parameters of the networks; common: those of the objective.
-// A parameter has a gradient afterwards when it has one on any rank.
-void sum_gradients(Ranks& ranks, const std::vector<at::Tensor>& own, const std::vector<at::Tensor>& common);
 
 }  // namespace dsc

@@ -85,7 +85,6 @@ void Trainer::train_epoch() {
     if (hooks_.before_step) hooks_.before_step(*executor_, progress_.step, plan_.steps);
     const auto batches = std::min(options_.accumulate, batches_left);
     accumulate_gradients(loader, losses, batches, lr);
-    share_gradients();
     if (hooks_.after_backward) hooks_.after_backward(*executor_, progress_.step);
     update_weights(lr);
     batches_left -= batches;
@@ -102,15 +101,18 @@ void Trainer::train_epoch() {
 }
 
 void Trainer::accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr) {
+  auto sums = gradient_sums();
   for (std::int64_t i = 0; i < batches; ++i) {
     auto next = loader.next();
     if (!next) throw Error(ErrorCode::internal, "the loader ended before its epoch");
     const auto batch = move_batch(std::move(*next), context_.device());
     const auto loss = objective_(forward(batch), batch);
     losses.add(loss, progress_.step, lr, batch.indices);
+    if (sums && i == batches - 1) sums->follow_backward();
     differentiate(batches == 1 ? loss : loss / batches);
     examples_ += static_cast<std::int64_t>(batch.indices.size());
   }
+  if (sums) sums->finish();
 }
 
 // Not every loss that is no number comes from the weights: the data may hold NaN, masks may leave scores of -inf.
@@ -149,12 +151,13 @@ std::vector<at::Tensor> Trainer::forward(const Batch& batch) {
   return rows.gather(executor_->run(inputs, taps_, [&](const Value& value, const at::Tensor& tensor) { hooks_.tap(value.name(), rows.gather(tensor)); }));
 }
 
-void Trainer::share_gradients() {
-  if (ranks_.is_alone()) return;  // every step comes here: no look-up of each weight for nothing
+// Null: there are no others. Every step comes here: no look-up of each weight for nothing.
+std::unique_ptr<GradientSums> Trainer::gradient_sums() const {
+  if (ranks_.is_alone()) return nullptr;
   std::vector<at::Tensor> own, common;
   for (const auto& name : names_) own.push_back(executor_->weight(name));
   for (const auto& [name, tensor] : hooks_.extra_parameters) common.push_back(tensor);
-  sum_gradients(ranks_, own, common);
+  return std::make_unique<GradientSums>(ranks_, std::move(own), std::move(common));
 }
 
 void Trainer::update_weights(double lr) {

@@ -10,6 +10,7 @@
 #include "attack/adversary.h"
 #include "parallel/batch_rows.h"
 #include "train/average.h"
+#include "train/gradient_sums.h"
 #include "train/loss_log.h"
 #include "train/monitor.h"
 #include "train/parallel.h"
@@ -71,7 +72,7 @@ class Trainer {
   // trainer.cpp
   void train_epoch();
   void accumulate_gradients(BatchLoader& loader, LossLog& losses, std::int64_t batches, double lr);
-  void share_gradients();
+  std::unique_ptr<GradientSums> gradient_sums() const;
   void update_weights(double lr);
   std::vector<at::Tensor> forward(const Batch& batch);
   std::vector<at::Tensor> inputs_of(const Batch& batch, const BatchRows& rows);

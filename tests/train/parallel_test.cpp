@@ -30,10 +30,11 @@ class ParallelTraining : public testing::Test {
     o.bf16 = Bf16::off;
     return o;
   }();
+  test::Meeting meeting = test::Meeting::memory;
   using Body = std::function<void(Model&, PassContext&)>;
 
   // The model that each rank ends with; one rank: a process by itself.
-  static std::vector<Model> trained(const Model& start, test::FakeData data, std::int64_t size, const Body& body) {
+  std::vector<Model> trained(const Model& start, test::FakeData data, std::int64_t size, const Body& body) const {
     std::vector<Model> models;
     for (std::int64_t rank = 0; rank < size; ++rank) models.push_back(start.clone());
     if (size == 1) {
@@ -41,14 +42,17 @@ class ParallelTraining : public testing::Test {
       body(models[0], context);
       return models;
     }
-    test::expect_no_errors(test::run_ranks(size, [&](Ranks& ranks) {
-      RankedFakeContext context(start, data, ranks);
-      body(models[static_cast<std::size_t>(ranks.rank())], context);
-    }));
+    test::expect_no_errors(test::run_ranks(
+        size,
+        [&](Ranks& ranks) {
+          RankedFakeContext context(start, data, ranks);
+          body(models[static_cast<std::size_t>(ranks.rank())], context);
+        },
+        meeting));
     return models;
   }
 
-  static void expect_same_training(const Model& start, test::FakeData data, const Body& body, double tolerance = kSameNumbers) {
+  void expect_same_training(const Model& start, test::FakeData data, const Body& body, double tolerance = kSameNumbers) const {
     const auto alone = trained(start, data, 1, body);
     EXPECT_GT(test::largest_difference(start, alone[0]), 100 * tolerance) << "it trains";
     for (const std::int64_t size : {2, 3}) {
@@ -111,6 +115,17 @@ TEST_F(ParallelTraining, EqualsOneProcessWhenDistilling) {
     distill(model, distilling, {}, context);
   };
   expect_same_training(student, {.train = &images, .valid = &valid_images}, body);
+}
+
+// Gradients travel while backward computes others, between the sums of batch statistics, which all ranks wait for.
+TEST_F(ParallelTraining, EqualsOneProcessOverConnections) {
+  meeting = test::Meeting::connections;
+  options.accumulate = 2;
+  options.epochs = 2;
+  const test::FakeData sets{.train = &images, .valid = &valid_images};
+  const auto cnn = test::tiny_residual_cnn();
+  expect_same_training(cnn, sets, supervised());
+  EXPECT_TRUE(test::equal_weights(trained(cnn, sets, 3, supervised())[0], trained(cnn, sets, 3, supervised())[0]));
 }
 
 TEST_F(ParallelTraining, GivesTheSameBytesEachTime) {
