@@ -4,6 +4,7 @@
 
 #include "cli/session.h"
 #include "core/log.h"
+#include "ir/inlined_branches.h"
 #include "passes/prune/overview.h"
 
 namespace dsc {
@@ -25,7 +26,8 @@ std::string describe(const Member& member) {
 
 }  // namespace
 
-std::string groups_text(const Model& model, bool members) {
+std::string groups_text(const Model& whole, bool members) {
+  const Model model = with_inlined_branches(whole);  // as pruning sees it
   const ChannelGroups groups(model);
   std::vector<std::vector<std::string>> rows = {{"group", "kind", "channels", "MACs", "parameters", "members"}};
   const auto overview = prune::overview_of(model, groups);
@@ -52,7 +54,8 @@ std::string groups_text(const Model& model, bool members) {
   return text;
 }
 
-nlohmann::ordered_json groups_json(const Model& model) {
+nlohmann::ordered_json groups_json(const Model& whole) {
+  const Model model = with_inlined_branches(whole);  // as pruning sees it
   const ChannelGroups groups(model);
   nlohmann::ordered_json json = {{"groups", nlohmann::ordered_json::array()}, {"kept", nlohmann::ordered_json::array()},
                                  {"unknown_operators", nlohmann::ordered_json::array()}};

@@ -24,7 +24,7 @@
 #include "exec/arguments.h"
 #include "exec/convert.h"
 #include "ir/control_flow.h"
-#include "ir/copy_part.h"
+#include "ir/inlined_branches.h"
 
 namespace dsc {
 namespace {
@@ -137,8 +137,8 @@ void Decomposer::replace_known() {
     again = false;
     for (Node* node : graph_.nodes()) {
       if (replace_empty(node)) continue;
-      if (replace_branches(node)) {
-        again = true;
+      if (is_control_flow(*node)) {  // an engine's own `If` would compute one of the two alone
+        again |= inline_branches(graph_, node);
         continue;
       }
       const Decomposition* known = find_decomposition(*node);
@@ -146,29 +146,6 @@ void Decomposer::replace_known() {
     }
     graph_.erase_dead_code(false);
   }
-}
-
-// Branches change nothing and make the same types, so that both can be computed; an engine's own `If` would save the other one.
-bool Decomposer::replace_branches(Node* node) {
-  if (!is_control_flow(*node)) return false;
-  const auto branches = read_branches(*node);
-  const Argument condition = node->arguments().front().value;
-  const auto operands = std::get<ValueList>(node->arguments().back().value);
-  const auto is_plain = [&](const Graph& branch) {
-    const auto makes_tensor = [](const GraphOutput& output) { return std::holds_alternative<Value*>(output.value); };
-    return branch.inputs().size() == operands.size() && branch.outputs().size() == node->outputs().size() &&
-           std::all_of(branch.outputs().begin(), branch.outputs().end(), makes_tensor);
-  };
-  if (!std::holds_alternative<Value*>(condition) || !std::all_of(branches.begin(), branches.end(), is_plain)) return false;
-  const auto taken = insert_part(graph_, node, branches.front(), operands), otherwise = insert_part(graph_, node, branches.back(), operands);
-  for (std::size_t i = 0; i < node->outputs().size(); ++i) {
-    Node* choice = graph_.insert(node, "aten.where.self", {{"condition", condition}, {"self", taken[i]}, {"other", otherwise[i]}},
-                                 {{node->output(i)->name(), node->output(i)->type()}});
-    graph_.copy_origin(choice, node);
-    graph_.replace_uses(node->output(i), choice->output());
-  }
-  graph_.erase(node);
-  return true;
 }
 
 std::string Decomposer::replace(Node* node) {

@@ -32,7 +32,6 @@ class Decomposer {
 
  private:
   bool replace_empty(Node* node);
-  bool replace_branches(Node* node);
   bool replace_by_constants(Node* node, const std::vector<c10::IValue>& arguments);
   void put_constants(Node* node, const std::vector<at::Tensor>& tensors);
 

@@ -251,7 +251,7 @@ void Graph::set_type(Value* value, Type type) { value->type_ = std::move(type); 
 
 void Graph::rename(Value* value, std::string_view wish) {
   if (value->name_ == wish) return;
-  auto name = unique_name(wish);
+  auto name = values_.contains(std::string(wish)) ? unique_name(wish) : std::string(wish);  // nodes have names of their own
   auto entry = values_.extract(value->name_);
   entry.key() = name;
   values_.insert(std::move(entry));

@@ -2,9 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cctype>
 #include <set>
 #include <utility>
+
+#include "ir/control_flow.h"
+#include "ir/inlined_branches.h"
 
 namespace dsc {
 namespace {
@@ -68,7 +72,8 @@ std::vector<NodeCost> node_costs(const Model& model) {
 
 Cost model_cost(const Model& model) {
   Cost total;
-  for (const NodeCost& cost : node_costs(model)) total.macs += cost.macs;
+  const bool branches = std::ranges::any_of(model.graph.nodes(), [](const Node* node) { return is_control_flow(*node); });
+  for (const NodeCost& cost : branches ? node_costs(with_inlined_branches(model)) : node_costs(model)) total.macs += cost.macs;
   total.parameters = static_cast<double>(parameter_count(model));
   total.bytes = static_cast<double>(weight_bytes(model));
   return total;

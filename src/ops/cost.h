@@ -24,7 +24,7 @@ struct NodeCost {
   double parameters = 0;  // of the weights it reads that no earlier node reads
 };
 
-Cost model_cost(const Model& model);
+Cost model_cost(const Model& model);                   // with both branches of control flow
 std::vector<NodeCost> node_costs(const Model& model);  // nodes with macs or parameters, in execution order
 
 // The cost after a removal, without doing it.

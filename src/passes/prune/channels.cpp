@@ -20,6 +20,7 @@
 #include "core/printed.h"
 #include "core/random.h"
 #include "dscompress/pass.h"
+#include "ir/inlined_branches.h"
 #include "ops/channel_groups.h"
 #include "ops/cost.h"
 #include "ops/cut.h"
@@ -172,13 +173,20 @@ class Cutting {
       keep_state(context_.carried(), dimension.weight, dimension.dim, dimension.kept);
     }
     if (options_.recalibrate_batches > 0 && !context_.dry_run()) recalibrate_batch_norm(model, options_.recalibrate_batches, seed_of(step), context_);
-    recover(model, options_, "step" + std::to_string(step) + "/", context_);
+    train_again(model, step);
     if (!options_.max_drop || context_.dry_run()) return false;
     const double value = context_.evaluate(model, Split::valid).at(drop_.metric);
     context_.curve({"prune_valid", static_cast<double>(step), value});
     if (drop_.allows(drop_.lost(base_metrics_.at(drop_.metric), value))) return false;
     model = std::move(*before);
     return true;
+  }
+
+  // With one branch of control flow computed at a time: where the other one overflows, so would its gradient.
+  void train_again(Model& model, std::int64_t step) {
+    outline_branches(model.graph);
+    recover(model, options_, "step" + std::to_string(step) + "/", context_);
+    inline_all_branches(model.graph);
   }
 
   PassResult finish(const Model& model) {
@@ -217,7 +225,13 @@ class Cutting {
 
 }  // namespace
 
-PassResult prune::prune_channels(Model& model, const Options& options, PassContext& context) { return Cutting(model, options, context).run(model); }
+// Branches of control flow are cut where both, and what follows, agree.
+PassResult prune::prune_channels(Model& model, const Options& options, PassContext& context) {
+  inline_all_branches(model.graph);
+  auto result = Cutting(model, options, context).run(model);
+  outline_branches(model.graph);
+  return result;
+}
 
 std::vector<Need> prune::needs_of(const Options& options) {
   std::vector<Need> needs;
@@ -235,7 +249,8 @@ PassInfo make_prune_channels() {
                              .changes = {Change::weights, Change::shapes},
                              .needs_of = needs_of,
                              .check = check,
-                             .sense = measure_sensitivity},
+                             .sense = [](const Model& model, const Options& options,
+                                         PassContext& context) { return measure_sensitivity(with_inlined_branches(model), options, context); }},
                             prune_channels);
 }
 

@@ -18,14 +18,15 @@
 #include <string>
 #include <vector>
 
-#include "dscompress/pass.h"
 #include "core/printed.h"
+#include "dscompress/pass.h"
 #include "exec/kernels/fake_quant.h"
 #include "ir/fingerprint.h"
+#include "ir/inlined_branches.h"
 #include "passes/quantize/after_training.h"
 #include "passes/quantize/casts.h"
-#include "passes/quantize/live_norms.h"
 #include "passes/quantize/choose/mixed.h"
+#include "passes/quantize/live_norms.h"
 #include "passes/quantize/training.h"
 #include "train/distill/distillation.h"
 
@@ -121,7 +122,8 @@ std::vector<Need> needs_of(const Options& options) {
   return needs;
 }
 
-std::vector<Problem> check(const Model& model, const Options& options) {
+std::vector<Problem> check(const Model& whole, const Options& options) {
+  const Model model = with_inlined_branches(whole);
   auto problems = check_precisions(model, options);
   if (options.mode != Mode::qat) return problems;
   for (auto& problem : check_frozen(model, options.train)) problems.push_back(std::move(problem));
@@ -130,7 +132,7 @@ std::vector<Problem> check(const Model& model, const Options& options) {
   return problems;
 }
 
-PassResult run(Model& model, const Options& options, PassContext& context) {
+PassResult run_in_the_open(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check_precisions(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
   PassResult result;
   if (const std::string unread = describe_unread(model, options); !unread.empty()) result.notes.push_back(unread);
@@ -157,6 +159,14 @@ PassResult run(Model& model, const Options& options, PassContext& context) {
   return result;
 }
 
+// Layers in branches of control flow are quantised like others, with ranges of all examples, whichever branch they take.
+PassResult run(Model& model, const Options& options, PassContext& context) {
+  inline_all_branches(model.graph);
+  auto result = run_in_the_open(model, options, context);
+  outline_branches(model.graph);
+  return result;
+}
+
 }  // namespace
 }  // namespace quantize
 
@@ -168,7 +178,8 @@ PassInfo make_quantize_quantize() {
        .changes = {Change::weights, Change::structure, Change::precision},
        .needs_of = quantize::needs_of,
        .check = quantize::check,
-       .sense = quantize::measure_sensitivity},
+       .sense = [](const Model& model, const Options& options,
+                   PassContext& context) { return quantize::measure_sensitivity(with_inlined_branches(model), options, context); }},
       quantize::run);
 }
 

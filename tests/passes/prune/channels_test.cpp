@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include "exec/executor.h"
 #include "ir/verify.h"
 #include "ops/cost.h"
+#include "ops/two_ways.h"
 #include "passes/builtin.h"
 #include "passes/prune/options.h"
 #include "support/fake_context.h"
@@ -60,6 +62,32 @@ TEST(PruneChannels, L1KeepsTheFiltersWithTheLargestNorms) {
   Pruned pruned = run_prune(model, reduce_channels(0.25));
   at::Tensor expected = std::get<0>(norms.topk(12)).sum();
   EXPECT_NEAR(pruned.model.weights.get("fc1.weight").abs().sum().item<float>(), expected.item<float>(), 1e-3);
+}
+
+TEST(PruneChannels, GoesThroughBranchesThatAgree) {
+  auto data = test::synthetic_classes(64, {4}, 3);
+  Options options = reduce_channels(0.5);
+  options.steps = 2;
+  options.finetune_each = TrainOptions{};
+  options.finetune_each->epochs = 1;
+  options.finetune_each->batch = 16;
+  options.finetune_each->bf16 = Bf16::off;
+  const Pruned pruned = run_prune(test::two_ways(), options, {.train = &data});
+  EXPECT_EQ(pruned.model.weights.get("wa").sizes(), (at::IntArrayRef{5, 6}));
+  EXPECT_EQ(pruned.model.weights.get("wb").sizes(), (at::IntArrayRef{5, 6}));
+  EXPECT_EQ(pruned.model.weights.get("ba").sizes(), at::IntArrayRef{5});
+  EXPECT_EQ(pruned.model.weights.get("wo").sizes(), (at::IntArrayRef{3, 5}));
+  const auto nodes = pruned.model.graph.nodes();
+  EXPECT_EQ(std::ranges::count_if(nodes, [](const Node* node) { return node->is("higher_order.cond"); }), 1);
+  EXPECT_EQ(std::ranges::count_if(nodes, [](const Node* node) { return node->op() == "aten.where"; }), 0);
+  // Each way is what its formula says.
+  const auto& w = pruned.model.weights;
+  for (const double sign : {1.0, -1.0}) {
+    const at::Tensor x = sign * at::arange(8, at::kFloat).view({2, 4}) / 8, r = at::linear(x, w.get("w")).relu();
+    const at::Tensor y = sign > 0 ? at::linear(r, w.get("wa"), w.get("ba")).relu() : at::linear(r, w.get("wb"));
+    Executor executor(pruned.model, {});
+    EXPECT_TRUE(at::allclose(executor.run({x}).at(0), at::linear(y, w.get("wo")), 1e-5, 1e-6));
+  }
 }
 
 TEST(PruneChannels, MeetsMacsParameterAndByteTargets) {

@@ -13,6 +13,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "ops/quantization.h"
+#include "ops/two_ways.h"
 #include "passes/quantize/ranges/observers.h"
 #include "passes/quantize/trained_network.h"
 #include "support/data_folder.h"
@@ -39,6 +40,31 @@ TEST_F(Quantize, PtqStaysCloseToTheFloatModel) {
   EXPECT_EQ(quantized_weights(model).size(), 7u);
   EXPECT_LT(stored_bytes(model), weight_bytes(model) / 3);
   EXPECT_EQ(context.progress_calls.back(), (std::pair<std::int64_t, std::int64_t>{128, 128}));
+}
+
+// Both branches of torch.cond; their weights are stored in 8 bits as others are.
+TEST(QuantizeBranches, RoundsTheLayersInThem) {
+  auto data = test::synthetic_classes(64, {4}, 3);
+  Model model = test::two_ways();
+  const at::Tensor x = data.inputs();
+  const std::vector<at::Tensor> ways{x + 1, x - 1};
+  std::vector<at::Tensor> before;
+  for (const at::Tensor& way : ways) before.push_back(run_model(model, way));
+  test::MemoryDataset both(at::cat(ways), at::cat({data.target(), data.target()}));
+  FakeContext context(model, {.train = &both});
+  const auto result = quantize("{mode: ptq, calibration: {samples: 128, batch: 32}}").run(model, context);
+  EXPECT_EQ(statistic(result, "quantized_weights"), 4);
+  EXPECT_EQ(count(model, "higher_order.cond"), 1);
+  EXPECT_EQ(count(model, "aten.where.self"), 0);
+  EXPECT_TRUE(verify(model).empty());
+  EXPECT_EQ(quantized_weights(model).size(), 4u);
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    const double moved = distance(run_model(model, ways[i]), before[i]);
+    EXPECT_LT(moved, 0.03);
+    EXPECT_GT(moved, 0);
+    if (!openvino_available()) continue;
+    EXPECT_LT(distance(make_openvino_engine(model)->run({ways[i]}).at(0), before[i]), 0.03);
+  }
 }
 
 TEST_F(Quantize, EveryObserverAndWidthWorks) {
