@@ -109,33 +109,44 @@ class Outlining {
   }
 
   // What was inserted since belongs to the branch when it lies on the way from one of its nodes to another, or to its results.
-  // What is made of operands alone, as a weight's quantiser is, stays outside.
+  // What another branch reads too lies outside, and so does what is made of weights alone, as their quantisers are.
   void collect(std::size_t branch) {
     const std::string mark = choice_.name + ";" + std::to_string(branch);
-    std::set<const Node*> reached;
+    std::set<const Node*> reached, of_weights;
     for (const Node* node : graph_.nodes()) {
+      if (is_of_weights(*node, of_weights)) of_weights.insert(node);
       const std::string own = mark_of(*node, kBranch);
-      if (own == mark || own.starts_with(mark + " ")) branches_[branch].insert(node);
-      if (branches_[branch].contains(node) || reads_any(*node, reached)) reached.insert(node);
+      if (own == mark || own.starts_with(mark + " ") || (own.empty() && reads_any(*node, reached))) reached.insert(node);
     }
     for (const Node* node : backwards()) {  // those later in the branch are known then
-      if (mark_of(*node, kBranch).empty() && reached.contains(node) && is_used_inside(*node, branch)) branches_[branch].insert(node);
+      if (reached.contains(node) && !of_weights.contains(node) && is_used_inside(*node, branch)) branches_[branch].insert(node);
     }
   }
 
+  static std::vector<Value*> read_by(const Node& node) {
+    std::vector<Value*> values;
+    for (const NamedArgument& argument : node.arguments()) {
+      for (Value* value : values_of(argument.value)) {
+        if (value) values.push_back(value);
+      }
+    }
+    return values;
+  }
   static bool reads_any(const Node& node, const std::set<const Node*>& nodes) {
-    return std::ranges::any_of(node.arguments(), [&](const NamedArgument& argument) {
-      return std::ranges::any_of(values_of(argument.value), [&](const Value* value) { return value && nodes.contains(value->producer()); });
+    return std::ranges::any_of(read_by(node), [&](const Value* value) { return nodes.contains(value->producer()); });
+  }
+  bool is_of_weights(const Node& node, const std::set<const Node*>& others) const {
+    const auto values = read_by(node);
+    return !values.empty() && std::ranges::all_of(values, [&](const Value* value) {
+      const GraphInput* input = graph_.find_input(value);
+      return input ? input->is_weight() : others.contains(value->producer());
     });
   }
 
   bool is_used_inside(const Node& node, std::size_t branch) const {
-    std::size_t uses = 0;
-    for (const Value* output : node.outputs()) {
-      uses += output->uses().size();
-      if (!std::ranges::all_of(output->uses(), [&](const Use& use) { return is_inside(use, branch); })) return false;
-    }
-    return uses > 0;
+    return std::ranges::all_of(node.outputs(), [&](const Value* output) {
+      return std::ranges::all_of(output->uses(), [&](const Use& use) { return is_inside(use, branch); });
+    });
   }
 
   bool is_inside(const Use& use, std::size_t branch) const {
@@ -147,12 +158,11 @@ class Outlining {
   // What a branch takes from outside; both take the operands of both.
   void add_operands(std::size_t branch) {
     const auto add = [&](Value* value) {
-      if (!value || branches_[branch].contains(value->producer()) || std::ranges::find(operands_, value) != operands_.end()) return;
+      if (branches_[branch].contains(value->producer()) || std::ranges::find(operands_, value) != operands_.end()) return;
       operands_.push_back(value);
     };
     for (const Node* node : graph_.nodes()) {
-      if (!branches_[branch].contains(node)) continue;
-      for (const NamedArgument& argument : node->arguments()) std::ranges::for_each(values_of(argument.value), add);
+      if (branches_[branch].contains(node)) std::ranges::for_each(read_by(*node), add);
     }
     for (const Node* choice : choice_.nodes) add(choice->find_value(kSides[branch]));
   }
