@@ -38,13 +38,16 @@ Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const st
 }
 
 // A row that the mask hides everything from is 0, as in a sentence that is filled up on its left. OpenVINO makes it NaN, which the
-// next layer multiplies by 0 and spreads to all rows.
+// next layer multiplies by 0 and spreads to all rows. Such a row sees everything here, and is multiplied by 0 then: a product joins
+// what OpenVINO makes of attention and the quantiser behind it, which a choice between two tensors keeps apart.
 bool has_mask(const Node& node) { return node.find_value("attn_mask") != nullptr; }
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& mask, double dropout, bool is_causal,
                  std::optional<double> scale, bool enable_gqa) {
-  const Tensor result = at::scaled_dot_product_attention(query, key, value, mask, dropout, is_causal, scale, enable_gqa);
-  const Tensor shown = mask->scalar_type() == at::kBool ? *mask : at::gt(*mask, -kInfinity);
-  return at::where(at::any(shown, -1, /*keepdim=*/true), result, at::zeros_like(result));
+  const bool is_choice = mask->scalar_type() == at::kBool;
+  const Tensor sees = at::any(is_choice ? *mask : at::gt(*mask, -kInfinity), -1, /*keepdim=*/true);
+  const Tensor open = is_choice ? at::logical_or(*mask, at::logical_not(sees)) : at::where(sees, *mask, at::zeros_like(*mask));
+  const Tensor result = at::scaled_dot_product_attention(query, key, value, open, dropout, is_causal, scale, enable_gqa);
+  return at::mul(result, at::_to_copy(sees, result.scalar_type()));
 }
 
 // No matrix is refused here, and none is said to have been.
