@@ -18,7 +18,8 @@ Doc group_size() {
           .minimum = 0};
 }
 Doc weight_symmetric() { return {.text = "Without zero points, which is what integer kernels like best."}; }
-Doc weight_observer() { return {.text = "What a grid is made of: the extremes, or the range of least squared error."}; }
+Doc weight_observer() { return {.text = "What a grid is made of: the extremes, the range of least squared error, or (weighted) of least error times the inputs' "
+                  "second moments, from calibration data."}; }
 Doc activation_bits() { return {.text = "Width of activations.", .unit = "bits", .minimum = 2, .maximum = 8}; }
 Doc observer() {
   return {.text = "What a range is made of: the extremes, their moving average, a percentile, the range of least squared error, or "
@@ -51,6 +52,11 @@ std::string check_dynamic(const Options& options) {
   return plain ? "" : "`mode: dynamic` finds the ranges of activations at run time, in 8 bits: leave `activations` out";
 }
 
+bool has_weighted_grids(const Options& options) {
+  return options.weights.observer == WeightObserver::weighted ||
+         std::ranges::any_of(options.layers, [](const LayerRule& rule) { return rule.weights.observer == WeightObserver::weighted; });
+}
+
 bool moves(Observer observer) { return observer == Observer::ema || observer == Observer::automatic; }
 
 }  // namespace
@@ -66,7 +72,7 @@ std::span<const std::string_view> enum_names(Precision) {
 }
 
 std::span<const std::string_view> enum_names(WeightObserver) {
-  static constexpr std::string_view kNames[] = {"minmax", "mse"};
+  static constexpr std::string_view kNames[] = {"minmax", "mse", "weighted"};
   return kNames;
 }
 
@@ -83,7 +89,7 @@ std::span<const std::string_view> enum_names(Scaling) {
 bool has_activation_ranges(Mode mode) { return mode == Mode::ptq || mode == Mode::qat; }
 
 bool needs_inputs(const Options& options) {
-  return options.mode != Mode::qat && (options.rounding != Rounding::nearest || options.bias_correction);
+  return options.mode != Mode::qat && (options.rounding != Rounding::nearest || options.bias_correction || has_weighted_grids(options));
 }
 
 bool scales_by_inputs(const Options& options) { return options.scaling == Scaling::smooth || options.scaling == Scaling::awq; }
@@ -223,6 +229,7 @@ void Options::fields(FieldVisitor& visit) {
     return rule.weights.group_size.value_or(0) > 0;
   });
   visit.check(groups && mode != Mode::weight_only ? "group_size is for `mode: weight_only`: integer kernels take one scale for each channel" : "");
+  visit.check(mode == Mode::qat && has_weighted_grids(*this) ? "`observer: weighted` is not for qat, which trains the weights: use mse" : "");
   visit.check(mode == Mode::qat && rounding != Rounding::nearest ? "`rounding` is not for qat, which trains the weights" : "");
   visit.check(mode == Mode::qat && learned_steps && !train.train_only.empty() ? "`learned_steps` train too: name what does not under `freeze`, in place of train_only" : "");
   visit.check(freeze_batch_norm && scaling != Scaling::none ? "`scaling` moves factors between folded layers: no freeze_batch_norm beside it" : "");

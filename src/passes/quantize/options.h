@@ -28,8 +28,8 @@ std::span<const std::string_view> enum_names(Precision);
 enum class Observer : std::uint8_t { automatic, minmax, ema, percentile, mse, kl };
 std::span<const std::string_view> enum_names(Observer);
 
-// How a weight's grid follows from its values.
-enum class WeightObserver : std::uint8_t { minmax, mse };
+// How a weight's grid follows from its values, and of `weighted` from the second moments of what they are multiplied with.
+enum class WeightObserver : std::uint8_t { minmax, mse, weighted };
 std::span<const std::string_view> enum_names(WeightObserver);
 
 // Which neighbour on the grid a weight becomes (passes/quantize/weights/rounding.h).
@@ -150,7 +150,7 @@ struct Options {
 
 // Whether ranges of activations are part of the graph: ptq and qat.
 bool has_activation_ranges(Mode mode);
-// Whether roundings and corrections look at what layers read.
+// Whether roundings, corrections and weights' grids look at what layers read.
 bool needs_inputs(const Options& options);
 // Whether factors of channels do.
 bool scales_by_inputs(const Options& options);

@@ -54,9 +54,11 @@ const Case kCases[] = {
     {"qwen3_gptq", "qwen3", made([](Options& o) { o.rounding = Rounding::gptq; })},
     {"gemma3_gptq", "gemma3", made([](Options& o) { o.rounding = Rounding::gptq; })},
     {"llama_gptq_biases", "llama", made([](Options& o) { o.rounding = Rounding::gptq, o.bias_correction = true; })},
+    {"llama_gptq_weighted", "llama", made([](Options& o) { o.rounding = Rounding::gptq, o.weights.observer = WeightObserver::weighted; })},
     {"llama_adaround", "llama", made([](Options& o) { o.rounding = Rounding::adaround, o.iterations = 20; })},
     {"llama_awq", "llama", made([](Options& o) { o.scaling = Scaling::awq; })},
     {"llama_awq_gptq", "llama", made([](Options& o) { o.scaling = Scaling::awq, o.rounding = Rounding::gptq; })},
+    {"llama_awq_weighted", "llama", made([](Options& o) { o.scaling = Scaling::awq, o.weights.observer = WeightObserver::weighted; })},
     {"llama_smooth", "llama", made([](Options& o) { o.scaling = Scaling::smooth; })},
 };
 

@@ -22,10 +22,10 @@ using test::count, test::distance, test::FakeContext, test::quantize, test::rout
 
 // --- a mixture in plain loops ---
 
-// [E][outputs][inputs], rounded to the nearest of 2^bits - 1 levels for each `group` of a row.
+// [E][outputs][inputs], rounded to the nearest of 2^bits - 1 levels for each row, or of 2^bits for each `group` of one.
 std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_t bits, std::int64_t group) {
   std::vector<std::vector<Row>> result;
-  const double most = std::pow(2.0, bits - 1) - 1;
+  const double half = std::pow(2.0, bits - 1), least = group < stack.size(2) ? -half : 1 - half, most = half - 1;
   for (std::int64_t e = 0; e < stack.size(0); ++e) {
     result.emplace_back();
     for (std::int64_t o = 0; o < stack.size(1); ++o) {
@@ -33,8 +33,8 @@ std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_
       for (std::int64_t start = 0; start < stack.size(2); start += group) {
         double largest = 0;
         for (std::int64_t i = start; i < start + group; ++i) largest = std::max(largest, std::abs(stack[e][o][i].item<double>()));
-        const double step = static_cast<float>(largest / most);
-        for (std::int64_t i = start; i < start + group; ++i) row.push_back(std::nearbyint(stack[e][o][i].item<double>() / step) * step);
+        const double step = largest / ((most - least) / 2) * (1 - 1e-9);  // halves go outwards
+        for (std::int64_t i = start; i < start + group; ++i) row.push_back(std::clamp(std::nearbyint(stack[e][o][i].item<double>() / step), least, most) * step);
       }
       result.back().push_back(std::move(row));
     }
@@ -96,7 +96,7 @@ TEST_F(QuantizeExperts, OfEitherOrientationHaveTheSameRows) {
     if (weight.name != "mlp.experts.gate_up_proj") continue;
     const at::Tensor found = snap_to_grid(weight.source, weight.grid);
     for (std::int64_t o = 0; o < 12; ++o) {
-      for (std::int64_t i = 0; i < 8; ++i) EXPECT_NEAR(found[3][o][i].item<double>(), wanted[3][static_cast<std::size_t>(o)][static_cast<std::size_t>(i)], 1e-6);
+      for (std::int64_t i = 0; i < 8; ++i) EXPECT_NEAR(found[3][o][i].item<double>(), wanted[3][static_cast<std::size_t>(o)][static_cast<std::size_t>(i)], 3e-6);
     }
   }
   EXPECT_EQ(quantized_weights(copy).size(), 3U);
@@ -254,10 +254,13 @@ TEST_F(QuantizeExperts, AwqScalesInsideOfEachExpertByTheRowsThatItGets) {
     const auto& own = rows.hidden[static_cast<std::size_t>(e)];
     ASSERT_FALSE(own.empty());
     const at::Tensor inputs = at::stack(own).abs().mean(0);
+    const at::Tensor weights = (before[e].abs() / before[e].abs().amax(1, true)).mean(0);
     double least = -1;
     at::Tensor wanted;
-    for (int i = 0; i < 20; ++i) {
-      at::Tensor factors = (inputs / inputs.mean()).pow(i / 20.0);
+    for (int i = 0; i < 40; ++i) {
+      const double exponent = i / 2 / 20.0;
+      at::Tensor factors = (inputs / inputs.mean()).pow(exponent);
+      if (i % 2 == 1) factors = factors / weights.pow(1 - exponent);
       factors = factors / (factors.max() * factors.min()).sqrt();
       const double error = output_distance(before[e], rounded_rows(before[e] * factors, 3) / factors, own);
       if (least >= 0 && error >= least) continue;

@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "exec/executor.h"
 #include "passes/quantize/weights/weight_grid.h"
 #include "support/fake_context.h"
@@ -58,7 +61,8 @@ TEST(RoundingOfDeadInputs, IsNearest) {
   EXPECT_TRUE(gptq_round(p.weight, nothing, p.grid, 0.01).equal(round_to_matrix_grid(p.weight, p.grid)));
 }
 
-TEST(WeightGrids, GroupsHaveScalesOfTheirOwn) {
+// Of 16 integers, -8 to 7, with steps of which the largest |w| is half a step beyond 7: what compressed-tensors' files mean, too.
+TEST(WeightGrids, GroupsHaveScalesOfTheirOwnAndUseEveryInteger) {
   const at::Tensor weight = test::noise({6, 32}, 1);
   const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 4, .group_size = 8});
   EXPECT_EQ(grid.scale.numel(), 6 * 4);
@@ -66,10 +70,43 @@ TEST(WeightGrids, GroupsHaveScalesOfTheirOwn) {
   for (std::int64_t row = 0; row < 6; ++row) {
     for (std::int64_t g = 0; g < 4; ++g) {
       const at::Tensor part = weight[row].narrow(0, g * 8, 8);
-      const WeightGrid own = choose_weight_grid(part, 0, {.bits = 4, .per_channel = false});
-      EXPECT_TRUE(snapped[row].narrow(0, g * 8, 8).equal(snap_to_grid(part, own)));
+      const double scale = part.abs().max().item<double>() / 7.5 * (1 - 1e-9);  // halves go outwards
+      for (std::int64_t i = 0; i < 8; ++i) {
+        const double wanted = std::clamp(std::nearbyint(part[i].item<double>() / scale), -8.0, 7.0) * scale;
+        EXPECT_NEAR(snapped[row][g * 8 + i].item<double>(), wanted, 3e-6);
+      }
     }
   }
+  EXPECT_EQ(integers_on_grid(weight, grid).min().item<int>(), -8);
+}
+
+// Each group's range is the one of 64 of least weighted error, by plain loops.
+TEST(WeightGrids, WeightedErrorsAreTheLeast) {
+  const at::Tensor weight = test::noise({3, 16}, 1), importance = test::noise({3, 16}, 2).square() + 1e-3;
+  const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, importance);
+  for (std::int64_t g = 0; g < 6; ++g) {
+    const at::Tensor part = weight.view({6, 8})[g].to(at::kDouble), counts = importance.view({6, 8})[g].to(at::kDouble);
+    double least = INFINITY, wanted = 0;
+    for (int i = 0; i < 64; ++i) {
+      const double scale = part.abs().max().item<double>() * (1 - 0.7 * i / 64) / 3.5 * (1 - 1e-9);
+      double error = 0;
+      for (std::int64_t k = 0; k < 8; ++k) {
+        const double w = part[k].item<double>(), difference = std::clamp(std::nearbyint(w / scale), -4.0, 3.0) * scale - w;
+        error += counts[k].item<double>() * difference * difference;
+      }
+      if (error < least) least = error, wanted = scale;
+    }
+    EXPECT_NEAR(grid.scale[g].item<double>(), wanted, 1e-5 * wanted) << g;
+  }
+  const WeightGrid even = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::mse});
+  EXPECT_TRUE(choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, at::full({3, 16}, 2.0F)).scale.equal(even.scale));
+  EXPECT_FALSE(grid.scale.equal(even.scale));
+}
+
+TEST(WeightGrids, WhatNothingMultipliesIsRoundedByItsExtremes) {
+  const at::Tensor weight = test::noise({3, 16}, 1);
+  const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, at::zeros({3, 16}));
+  EXPECT_TRUE(grid.scale.equal(choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8}).scale));
 }
 
 TEST(WeightGrids, GroupsDivideRows) {

@@ -19,10 +19,11 @@ namespace {
 
 class Rounder {
  public:
-  Rounder(Model& model, const QuantPlacement& placement, const Options& options, PassContext& context, const BlockJournal& journal,
-          const std::vector<WeightGrid>& grids, Stretches stretches)
+  Rounder(Model& model, const QuantPlacement& placement, const Precisions& precisions, const Options& options, PassContext& context,
+          const BlockJournal& journal, std::vector<WeightGrid>& grids, Stretches stretches)
       : model_(model),
         placement_(placement),
+        precisions_(precisions),
         options_(options),
         context_(context),
         journal_(journal),
@@ -53,7 +54,7 @@ class Rounder {
 
  private:
   static constexpr const char* kWalk = "round";
-  static constexpr std::string_view kWeight = "weight/", kShift = "shift/";
+  static constexpr std::string_view kWeight = "weight/", kShift = "shift/", kScale = "scale/", kZeroPoint = "zero_point/";
 
   // What an interrupted run has made of a stretch; the samples pass with the weights that they passed with then.
   void take_up(const std::map<std::string, at::Tensor>& made, Advance advance) {
@@ -63,9 +64,14 @@ class Rounder {
     for (const auto& [name, tensor] : made) {
       if (name.starts_with(kWeight)) model_.weights.set(name.substr(kWeight.size()), store_.keep(tensor));
     }
-    for (const WeightQuantizer& quantizer : placement_.weights) {
+    for (std::size_t i = 0; i < grids_.size(); ++i) {
+      const WeightQuantizer& quantizer = placement_.weights[i];
       const auto shift = made.find(std::string(kShift) + quantizer.layer->name());
       if (shift != made.end()) correct_bias(*find_quant_layer(model_.graph, quantizer.layer), shift->second);
+      const auto scale = made.find(std::string(kScale) + quantizer.name);
+      if (scale == made.end()) continue;
+      grids_[i].scale = scale->second;
+      grids_[i].zero_point = made.at(std::string(kZeroPoint) + quantizer.name);
     }
     if (advance == Advance::yes && sees_rounded) walk_.advance({}, {});
   }
@@ -102,9 +108,24 @@ class Rounder {
       const auto found = moments.find(placement_.weights[i].layer->name());
       if (found == moments.end()) continue;  // no second moments for this kind of layer: nearest
       context_.check_cancelled();
+      if (weights_of(placement_.weights[i]).observer == WeightObserver::weighted) choose_weighted_grid(i, found->second);
       round(placement_.weights[i], grids_[i], found->second);
       return_freed_memory();
     }
+  }
+
+  const WeightOptions& weights_of(const WeightQuantizer& quantizer) const { return precision_of(precisions_, *quantizer.layer).weights; }
+
+  // By the error of the outputs, as if inputs were not correlated; correlations are left to the rounding.
+  void choose_weighted_grid(std::size_t i, const InputMoments& moments) {
+    const WeightQuantizer& quantizer = placement_.weights[i];
+    const auto layer = *find_quant_layer(model_.graph, quantizer.layer);
+    const at::Tensor weight = model_.weights.get(quantizer.name).detach(), matrix = weight_matrix(layer, weight).value();
+    const at::Tensor squares = moments.gram.diagonal(0, 1, 2).unsqueeze(1).to(at::kFloat).expand_as(matrix);
+    const at::Tensor importance = weight_from_matrix(layer, squares, weight.to(at::kFloat));
+    grids_[i] = choose_layer_grid(quantizer.kind, weight, quantizer.channel_axis, weights_of(quantizer), quantizer.paired_axis, importance);
+    made_[std::string(kScale) + quantizer.name] = grids_[i].scale;
+    made_[std::string(kZeroPoint) + quantizer.name] = grids_[i].zero_point;
   }
 
   void round(const WeightQuantizer& quantizer, const WeightGrid& grid, const InputMoments& moments) {
@@ -165,10 +186,11 @@ class Rounder {
 
   Model& model_;
   const QuantPlacement& placement_;
+  const Precisions& precisions_;
   const Options& options_;
   PassContext& context_;
   const BlockJournal& journal_;
-  const std::vector<WeightGrid>& grids_;
+  std::vector<WeightGrid>& grids_;
   SampleWalk walk_;
   TensorStore store_;  // of new weights
   std::map<std::string, at::Tensor> made_;  // in the stretch where the samples are
@@ -184,7 +206,7 @@ std::vector<WeightGrid> round_weights(Model& model, const QuantPlacement& placem
     grids.push_back(choose_layer_grid(quantizer.kind, model.weights.get(quantizer.name), quantizer.channel_axis, own, quantizer.paired_axis));
   }
   return_freed_memory();
-  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, options, context, journal, grids, cut(model.graph)).run();
+  if (needs_inputs(options) && !context.dry_run()) Rounder(model, placement, precisions, options, context, journal, grids, cut(model.graph)).run();
   return grids;
 }
 

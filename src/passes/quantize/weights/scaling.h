@@ -17,7 +17,8 @@ namespace dsc::quantize {
 // smooth: large activations move into weights, f = max|x|^alpha / max|w|^(1 - alpha). Where a residual add reads a norm's
 //   result too, a product divides what the layers read, which engines compute with the quantiser behind it.
 //   source: Xiao et al. 2023, SmoothQuant, arXiv:2211.10438, equation 4.
-// awq: weights of large activations grow, f = mean|x|^a, the exponent searched for the least output error. Experts of a mixture share
+// awq: weights of large activations grow, f = mean|x|^a, or that divided by mean|w|^(1 - a), w in units of its group's largest; form and
+//   exponent are searched for the least output error. Experts of a mixture share
 //   the factors of what they all read, and have factors of their own inside, by the rows that are routed to them.
 //   source: Lin et al. 2024, AWQ, arXiv:2306.00978, equations 4 and 5.
 // journal: of the last two, what an interrupted run has finished.

@@ -21,8 +21,16 @@ std::vector<std::int64_t> all_but(std::int64_t axis, std::int64_t rank) {
   return dims;
 }
 
+// How far a grid without zero points reaches, in units of what its largest integer stands for. With one more integer below zero it is half a
+// step further on both sides, a hair more, so that the lowest value goes down to that integer however products are rounded.
+double reach_of(QuantRange range, bool symmetric) {
+  if (!symmetric || range.minimum >= 0 || range.minimum == -range.maximum) return 1;
+  return static_cast<double>(range.maximum - range.minimum) / (2 * static_cast<double>(range.maximum)) * (1 + 5e-7);
+}
+
 // Each slice's grid as if its values reached from `share` of its smallest to `share` of its largest.
 void set_grids(WeightGrid& grid, const at::Tensor& rows, double share, bool symmetric) {
+  share /= reach_of(grid.range, symmetric);
   if (grid.axis) {
     const ChannelParams params = choose_channel_params(rows * share, *grid.axis, grid.range, symmetric);
     grid.scale = params.scale;
@@ -34,20 +42,21 @@ void set_grids(WeightGrid& grid, const at::Tensor& rows, double share, bool symm
   grid.zero_point = at::full({}, params.zero_point, at::kInt);
 }
 
-// The squared error of each slice.
-at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid) {
+// The squared error of each slice, each element's times its weight, where there are any.
+at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid, const at::Tensor& weights) {
   WeightGrid flat = grid;
   flat.group = 0;  // rows are slices already
-  const at::Tensor squares = (snap_to_grid(rows, flat) - rows).square();
+  at::Tensor squares = (snap_to_grid(rows, flat) - rows).square();
+  if (weights.defined()) squares.mul_(weights);
   return grid.axis ? squares.sum(all_but(*grid.axis, rows.dim())) : squares.sum();
 }
 
-void choose_least_error(WeightGrid& best, const at::Tensor& rows, bool symmetric) {
+void choose_least_error(WeightGrid& best, const at::Tensor& rows, bool symmetric, const at::Tensor& weights) {
   at::Tensor least;
   for (int i = 0; i < kGridShares; ++i) {
     WeightGrid candidate = best;
     set_grids(candidate, rows, 1 - (1 - kSmallestGridShare) * i / kGridShares, symmetric);
-    const at::Tensor error = error_of(rows, candidate);
+    const at::Tensor error = error_of(rows, candidate, weights);
     if (i == 0) {
       best = candidate;
       least = error;
@@ -88,28 +97,30 @@ std::int64_t narrowed_grids(const at::Tensor& weight, const WeightGrid& grid, st
 }
 
 WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
-                              std::optional<std::int64_t> paired_axis) {
+                              std::optional<std::int64_t> paired_axis, const at::Tensor& importance) {
   const bool is_limited = paired_axis && options.bits == 8;  // fewer bits always fit
-  if (is_limited && !options.symmetric) return choose_weight_grid(weight, channel_axis, in_seven_bits(options));
+  if (is_limited && !options.symmetric) return choose_weight_grid(weight, channel_axis, in_seven_bits(options), {}, importance);
   const at::Tensor values = weight.detach().to(at::kFloat).contiguous();
-  WeightGrid grid{.range = weight_quant_range(options.bits, options.symmetric)};
-  if (options.group_size > 0 && channel_axis == 0 && values.dim() >= 2) {
+  const bool has_groups = options.group_size > 0 && channel_axis == 0 && values.dim() >= 2;
+  // Nothing multiplies the integers of groups, so that they may be as many below zero as there are.
+  WeightGrid grid{.range = weight_quant_range(options.bits, options.symmetric && !has_groups)};
+  if (has_groups) {
     grid.axis = 0;
     grid.group = group_length(values.numel() / values.size(0), options.group_size);
   } else if (options.per_channel || options.group_size > 0) {
     grid.axis = channel_axis;
   }
   const at::Tensor rows = grid_view(values, grid);
-  if (options.observer == WeightObserver::mse) choose_least_error(grid, rows, options.symmetric);
-  else set_grids(grid, rows, 1, options.symmetric);
+  if (options.observer == WeightObserver::minmax) set_grids(grid, rows, 1, options.symmetric);
+  else choose_least_error(grid, rows, options.symmetric, importance.defined() ? grid_view(importance, grid) : importance);
   if (is_limited) lengthen_steps(grid, largest_pair_sums(values, channel_axis, *paired_axis));
   return grid;
 }
 
 WeightGrid choose_layer_grid(QuantKind kind, const at::Tensor& weight, std::int64_t channel_axis, const WeightOptions& options,
-                             std::optional<std::int64_t> paired_axis) {
-  if (kind != QuantKind::experts) return choose_weight_grid(weight, channel_axis, options, paired_axis);
-  WeightGrid grid = choose_weight_grid(weight.flatten(0, 1), 0, options);
+                             std::optional<std::int64_t> paired_axis, const at::Tensor& importance) {
+  if (kind != QuantKind::experts) return choose_weight_grid(weight, channel_axis, options, paired_axis, importance);
+  WeightGrid grid = choose_weight_grid(weight.flatten(0, 1), 0, options, {}, importance.defined() ? importance.flatten(0, 1) : importance);
   if (grid.axis && grid.group == 0) grid.group = weight.size(-1);  // two axes have no other form than rows
   return grid;
 }
