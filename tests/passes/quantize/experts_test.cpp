@@ -22,7 +22,8 @@ using test::count, test::distance, test::FakeContext, test::quantize, test::rout
 
 // --- a mixture in plain loops ---
 
-// [E][outputs][inputs], rounded to the nearest of 2^bits - 1 levels for each row, or of 2^bits for each `group` of one.
+// [E][outputs][inputs], rounded to the nearest of 2^bits - 1 levels for each row, or of 2^bits for each `group` of one,
+// the largest exact or half a step out, whichever errs less.
 std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_t bits, std::int64_t group) {
   std::vector<std::vector<Row>> result;
   const double half = std::pow(2.0, bits - 1), least = group < stack.size(2) ? -half : 1 - half, most = half - 1;
@@ -33,8 +34,19 @@ std::vector<std::vector<Row>> rounded_stack(const at::Tensor& stack, std::int64_
       for (std::int64_t start = 0; start < stack.size(2); start += group) {
         double largest = 0;
         for (std::int64_t i = start; i < start + group; ++i) largest = std::max(largest, std::abs(stack[e][o][i].item<double>()));
-        const double step = largest / ((most - least) / 2) * (1 - 1e-9);  // halves go outwards
-        for (std::int64_t i = start; i < start + group; ++i) row.push_back(std::clamp(std::nearbyint(stack[e][o][i].item<double>() / step), least, most) * step);
+        Row best;
+        double error = INFINITY;
+        for (const double top : {group < stack.size(2) ? most + 0.5 : most, most}) {
+          const double step = largest / top * (1 - 1e-9);  // halves go outwards
+          Row tried;
+          double sum = 0;
+          for (std::int64_t i = start; i < start + group; ++i) {
+            tried.push_back(std::clamp(std::nearbyint(stack[e][o][i].item<double>() / step), least, most) * step);
+            sum += std::pow(tried.back() - stack[e][o][i].item<double>(), 2);
+          }
+          if (sum < error * (1 - 1e-6)) error = sum, best = tried;
+        }
+        row.insert(row.end(), best.begin(), best.end());
       }
       result.back().push_back(std::move(row));
     }

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "exec/executor.h"
 #include "passes/quantize/weights/weight_grid.h"
@@ -61,41 +63,40 @@ TEST(RoundingOfDeadInputs, IsNearest) {
   EXPECT_TRUE(gptq_round(p.weight, nothing, p.grid, 0.01).equal(round_to_matrix_grid(p.weight, p.grid)));
 }
 
-// Of 16 integers, -8 to 7, with steps of which the largest |w| is half a step beyond 7: what compressed-tensors' files mean, too.
+// The least error, each element's counted, and its step, among those with which the largest |w| is one of `tops`; integers from -half to half - 1.
+std::pair<double, double> least_step(const at::Tensor& part, const at::Tensor& counts, double half, const std::vector<double>& tops) {
+  double least = INFINITY, wanted = 0;
+  for (const double top : tops) {
+    const double step = part.abs().max().item<double>() / top * (1 - 1e-9);  // halves go outwards
+    double error = 0;
+    for (std::int64_t k = 0; k < part.numel(); ++k) {
+      const double w = part[k].item<double>(), difference = std::clamp(std::nearbyint(w / step), -half, half - 1) * step - w;
+      error += counts[k].item<double>() * difference * difference;
+    }
+    if (error < least) least = error, wanted = step;
+  }
+  return {least, wanted};
+}
+
+// Of 16 integers, -8 to 7, with steps of which the largest |w| is half a step beyond 7, or 7 itself.
 TEST(WeightGrids, GroupsHaveScalesOfTheirOwnAndUseEveryInteger) {
   const at::Tensor weight = test::noise({6, 32}, 1);
   const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 4, .group_size = 8});
-  EXPECT_EQ(grid.scale.numel(), 6 * 4);
-  const at::Tensor snapped = snap_to_grid(weight, grid);
-  for (std::int64_t row = 0; row < 6; ++row) {
-    for (std::int64_t g = 0; g < 4; ++g) {
-      const at::Tensor part = weight[row].narrow(0, g * 8, 8);
-      const double scale = part.abs().max().item<double>() / 7.5 * (1 - 1e-9);  // halves go outwards
-      for (std::int64_t i = 0; i < 8; ++i) {
-        const double wanted = std::clamp(std::nearbyint(part[i].item<double>() / scale), -8.0, 7.0) * scale;
-        EXPECT_NEAR(snapped[row][g * 8 + i].item<double>(), wanted, 3e-6);
-      }
-    }
+  ASSERT_EQ(grid.scale.numel(), 6 * 4);
+  for (std::int64_t g = 0; g < 24; ++g) {
+    const at::Tensor part = weight.view({24, 8})[g].to(at::kDouble);
+    EXPECT_NEAR(grid.scale[g].item<double>(), least_step(part, at::ones({8}, at::kDouble), 8, {7.5, 7}).second, 1e-6) << g;
   }
   EXPECT_EQ(integers_on_grid(weight, grid).min().item<int>(), -8);
 }
 
-// Each group's range is the one of 64 of least weighted error, by plain loops.
 TEST(WeightGrids, WeightedErrorsAreTheLeast) {
   const at::Tensor weight = test::noise({3, 16}, 1), importance = test::noise({3, 16}, 2).square() + 1e-3;
   const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, importance);
+  std::vector<double> tops = {3.5, 3};
+  for (int i = 1; i < 64; ++i) tops.push_back(3.5 / (1 - 0.7 * i / 64));
   for (std::int64_t g = 0; g < 6; ++g) {
-    const at::Tensor part = weight.view({6, 8})[g].to(at::kDouble), counts = importance.view({6, 8})[g].to(at::kDouble);
-    double least = INFINITY, wanted = 0;
-    for (int i = 0; i < 64; ++i) {
-      const double scale = part.abs().max().item<double>() * (1 - 0.7 * i / 64) / 3.5 * (1 - 1e-9);
-      double error = 0;
-      for (std::int64_t k = 0; k < 8; ++k) {
-        const double w = part[k].item<double>(), difference = std::clamp(std::nearbyint(w / scale), -4.0, 3.0) * scale - w;
-        error += counts[k].item<double>() * difference * difference;
-      }
-      if (error < least) least = error, wanted = scale;
-    }
+    const auto [least, wanted] = least_step(weight.view({6, 8})[g].to(at::kDouble), importance.view({6, 8})[g].to(at::kDouble), 4, tops);
     EXPECT_NEAR(grid.scale[g].item<double>(), wanted, 1e-5 * wanted) << g;
   }
   const WeightGrid even = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::mse});
@@ -103,10 +104,10 @@ TEST(WeightGrids, WeightedErrorsAreTheLeast) {
   EXPECT_FALSE(grid.scale.equal(even.scale));
 }
 
-TEST(WeightGrids, WhatNothingMultipliesIsRoundedByItsExtremes) {
+TEST(WeightGrids, WhatNothingMultipliesReachesToItsExtremes) {
   const at::Tensor weight = test::noise({3, 16}, 1);
   const WeightGrid grid = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, at::zeros({3, 16}));
-  EXPECT_TRUE(grid.scale.equal(choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8}).scale));
+  for (std::int64_t g = 0; g < 6; ++g) EXPECT_NEAR(grid.scale[g].item<float>(), weight.view({6, 8})[g].abs().max().item<float>() / 3.5, 1e-5) << g;
 }
 
 TEST(WeightGrids, GroupsDivideRows) {

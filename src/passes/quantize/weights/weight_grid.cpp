@@ -21,16 +21,24 @@ std::vector<std::int64_t> all_but(std::int64_t axis, std::int64_t rank) {
   return dims;
 }
 
-// How far a grid without zero points reaches, in units of what its largest integer stands for. With one more integer below zero it is half a
-// step further on both sides, a hair more, so that the lowest value goes down to that integer however products are rounded.
+// How far a grid without zero points can reach, in units of what its largest integer stands for. With one more integer below zero it is half
+// a step further on both sides, a hair more, so that the lowest value goes down to that integer however products are rounded.
 double reach_of(QuantRange range, bool symmetric) {
   if (!symmetric || range.minimum >= 0 || range.minimum == -range.maximum) return 1;
   return static_cast<double>(range.maximum - range.minimum) / (2 * static_cast<double>(range.maximum)) * (1 + 5e-7);
 }
 
+// Of one grid, the shares of the values' range to choose from: the range itself, or also smaller ones. Where integers reach further than the
+// largest, steps that are longer for the largest value to be exact pay in short groups.
+std::vector<double> shares_of(const WeightOptions& options, double reach) {
+  std::vector<double> shares = {1};
+  if (reach > 1) shares.push_back(reach);
+  for (int i = 1; i < kGridShares && options.observer != WeightObserver::minmax; ++i) shares.push_back(1 - (1 - kSmallestGridShare) * i / kGridShares);
+  return shares;
+}
+
 // Each slice's grid as if its values reached from `share` of its smallest to `share` of its largest.
 void set_grids(WeightGrid& grid, const at::Tensor& rows, double share, bool symmetric) {
-  share /= reach_of(grid.range, symmetric);
   if (grid.axis) {
     const ChannelParams params = choose_channel_params(rows * share, *grid.axis, grid.range, symmetric);
     grid.scale = params.scale;
@@ -51,18 +59,17 @@ at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid, const at::Te
   return grid.axis ? squares.sum(all_but(*grid.axis, rows.dim())) : squares.sum();
 }
 
-void choose_least_error(WeightGrid& best, const at::Tensor& rows, bool symmetric, const at::Tensor& weights) {
-  at::Tensor least;
-  for (int i = 0; i < kGridShares; ++i) {
+// importance: none, or what each element's squared error counts.
+void choose_grids(WeightGrid& best, const at::Tensor& rows, const WeightOptions& options, const at::Tensor& importance) {
+  const double reach = reach_of(best.range, options.symmetric);
+  const std::vector<double> shares = shares_of(options, reach);
+  set_grids(best, rows, shares.front() / reach, options.symmetric);
+  if (shares.size() == 1) return;
+  at::Tensor least = error_of(rows, best, importance);
+  for (std::size_t i = 1; i < shares.size(); ++i) {
     WeightGrid candidate = best;
-    set_grids(candidate, rows, 1 - (1 - kSmallestGridShare) * i / kGridShares, symmetric);
-    const at::Tensor error = error_of(rows, candidate, weights);
-    if (i == 0) {
-      best = candidate;
-      least = error;
-      continue;
-    }
-    const at::Tensor better = error < least;
+    set_grids(candidate, rows, shares[i] / reach, options.symmetric);
+    const at::Tensor error = error_of(rows, candidate, importance), better = error < least;
     best.scale = at::where(better, candidate.scale, best.scale);
     best.zero_point = at::where(better, candidate.zero_point, best.zero_point);
     least = at::where(better, error, least);
@@ -111,8 +118,7 @@ WeightGrid choose_weight_grid(const at::Tensor& weight, std::int64_t channel_axi
     grid.axis = channel_axis;
   }
   const at::Tensor rows = grid_view(values, grid);
-  if (options.observer == WeightObserver::minmax) set_grids(grid, rows, 1, options.symmetric);
-  else choose_least_error(grid, rows, options.symmetric, importance.defined() ? grid_view(importance, grid) : importance);
+  choose_grids(grid, rows, options, importance.defined() ? grid_view(importance, grid) : importance);
   if (is_limited) lengthen_steps(grid, largest_pair_sums(values, channel_axis, *paired_axis));
   return grid;
 }
