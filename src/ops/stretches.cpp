@@ -5,6 +5,7 @@
 
 #include "ir/copy_part.h"
 #include "ops/blocks.h"
+#include "ops/quantization.h"
 #include "ops/reads.h"
 #include "ops/writes.h"
 
@@ -25,7 +26,10 @@ Stretches split_nodes(const Graph& graph, IsEnd is_end) {
   return stretches;
 }
 
-// What the stretch reads from outside. Sizes are calculated again: nodes that do are put before its own.
+// Sizes, and what is quantised: an engine computes a layer in integers where it finds the quantiser in front of it.
+bool is_calculated_again(const Value& value) { return !value.is_tensor() || is_fake_quantize(*value.producer()); }
+
+// What the stretch reads from outside. Nodes that calculate again what an earlier stretch has are put before its own.
 void find_takes(const std::unordered_set<const Value*>& weights, Stretch& stretch) {
   std::unordered_set<const Node*> inside(stretch.nodes.begin(), stretch.nodes.end());
   std::unordered_set<const Value*> seen;
@@ -34,7 +38,7 @@ void find_takes(const std::unordered_set<const Value*>& weights, Stretch& stretc
     for (Value* value : values_read(*todo[i])) {
       Node* producer = value->producer();
       if (weights.contains(value) || (producer && inside.contains(producer))) continue;
-      if (!producer || value->is_tensor()) {
+      if (!producer || !is_calculated_again(*value)) {
         if (seen.insert(value).second) stretch.takes.push_back(value);
         continue;
       }

@@ -12,7 +12,7 @@
 namespace dsc {
 
 struct Stretch {
-  std::vector<Node*> nodes;    // in order: its own, and those of earlier ones that calculate sizes which it needs
+  std::vector<Node*> nodes;    // in order: its own, and those of earlier ones that calculate sizes and quantise what it needs
   std::vector<Value*> takes;   // tensors from outside that it reads, inputs of the network included
   std::vector<Value*> gives;   // tensors that it makes and later ones read
 };

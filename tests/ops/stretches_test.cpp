@@ -60,6 +60,28 @@ TEST(Stretches, OfANetworkWithoutBlocksAreOne) {
   EXPECT_EQ(cut_at_blocks(model.graph).all.size(), 1u);
 }
 
+// What is quantised does not cross: each stretch that reads it quantises again.
+TEST(Stretches, QuantiseWhatTheyRead) {
+  test::ModelBuilder build(1);
+  auto* stem = build.linear(build.input("x", {4}), "stem", 4, 8);
+  const std::vector<NamedArgument> grid = {
+      {"scale", 0.1}, {"zero_point", std::int64_t{3}}, {"quant_min", std::int64_t{0}}, {"quant_max", std::int64_t{255}}};
+  const auto quantised = [&](Value* value) {
+    auto arguments = grid;
+    arguments.insert(arguments.begin(), {"self", value});
+    return build.node("aten.fake_quantize_per_tensor_affine.default", std::move(arguments), {8}, "stem");
+  };
+  auto* shared = quantised(stem);
+  auto* early = build.linear(shared, "early", 8, 8);
+  auto* sum = build.node("aten.add.Tensor", {{"self", build.linear(shared, "late", 8, 8)}, {"other", early}}, {8}, "sum");
+  const Model model = build.finish(sum);
+  const Stretches cut = cut_behind(model.graph, {early->producer()});
+  ASSERT_EQ(cut.all.size(), 2u);
+  EXPECT_EQ(cut.all[1].takes, (std::vector<Value*>{early, stem}));
+  const at::Tensor x = at::randn({5, 4});
+  EXPECT_TRUE(run_in_turn(model, cut, {{"x", x}}).equal(Executor(model, {}).run({x}).at(0)));
+}
+
 // In place on what an earlier stretch has made: its other readers must see it.
 TEST(Stretches, ThatWriteIntoEachOthersResultsAreOne) {
   test::ModelBuilder build(1);

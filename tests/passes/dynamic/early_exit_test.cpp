@@ -6,6 +6,8 @@
 #include "exec/exit_chain.h"
 #include "exec/exit_rule.h"
 #include "ops/blocks.h"
+#include "ops/quantization.h"
+#include "passes/quantize/trained_network.h"
 #include "passes/restructure/run_restructure.h"
 #include "support/tiny_transformer.h"
 
@@ -225,6 +227,25 @@ TEST_F(EarlyExit, OfConvolutionsTheChainIsTheWholeToo) {
   EXPECT_TRUE(made.chain->run(x).front().equal(outputs_of(test::tiny_residual_cnn(), x).front()));
   made.chain->leave_at(0);
   EXPECT_TRUE(made.chain->run(x).front().equal(outputs_of(model, x).at(1)));
+}
+
+// Of two layers that share a quantiser one may lie behind an exit: an engine computes it in integers only if it finds the quantiser there.
+TEST_F(EarlyExit, QuantisedTheChainIsTheWholeAndEachStageHasItsQuantisers) {
+  Model model = with_exits(encoder, "{count: 2, threshold: 0.9, epochs: 0}");
+  FakeContext context(model, {.train = &train});
+  test::quantize("{mode: ptq, calibration: {samples: 64, batch: 32}}").run(model, context);
+  const auto outputs = outputs_of(model, inputs_of(valid));
+  Chain made(model);
+  for (std::size_t exit = 0; exit < 3; ++exit) {
+    made.chain->leave_at(exit);
+    EXPECT_TRUE(made.chain->run(inputs_of(valid)).front().equal(outputs[exit == 2 ? 0 : exit + 1])) << "exit " << exit;
+    for (const Node* node : made.stages.models[exit].graph.nodes()) {
+      if (!node->is("aten.linear.default")) continue;
+      const Value* input = node->find_value("input");
+      while (input->producer() && moved_value(*input->producer())) input = moved_value(*input->producer());
+      EXPECT_TRUE(input->producer() && is_fake_quantize(*input->producer())) << node->module_path() << " in stage " << exit;
+    }
+  }
 }
 
 // --- the threshold ---
