@@ -3,9 +3,12 @@
 nights on which something is wrong.
 
     .venv/bin/python scripts/simulate_nights.py FOLDER [--nights 20] [--data /usr/share/datasets/fashion-mnist] [--seed 0]
+    .venv/bin/python scripts/simulate_nights.py FOLDER --nights 6 --drift 3          the closed loop alone, in a few minutes
 
 From the night on which inputs change, the nights are played a second time in FOLDER-without-replay, where incremental training
 sees no old examples. Prints a table for each; FOLDER/models/fashion/report.html shows the first one.
+With --drift nothing but the inputs goes wrong, from that night on, and the nights are played once; the exit status is the last night's, 0 where
+the version that is deployed then keeps all budgets on that night's traffic.
 """
 import argparse
 import copy
@@ -76,9 +79,12 @@ class Ensemble(torch.nn.Module):
 
 
 class Simulation:
-    def __init__(self, folder, nights=20, data="/usr/share/datasets/fashion-mnist", seed=0, first=20000):
+    def __init__(self, folder, nights=20, data="/usr/share/datasets/fashion-mnist", seed=0, first=20000, drift=None):
         self.folder = folder.absolute()
         self.labels_night, self.truncated_night, self.slow_night, self.drift_night = (round(night * nights / 20) for night in (LABELS, TRUNCATED, SLOW, DRIFT))
+        if drift:
+            self.labels_night = self.truncated_night = self.slow_night = None
+            self.drift_night = drift
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
         self.images, self.labels = load(data, "train")
@@ -167,7 +173,7 @@ class Simulation:
         tests = f"{100 * self.accuracy(self.test_images[2000:]):.2f}, {100 * self.accuracy(blurred(self.test_images[2000:])):.2f} %"
         drift = state["figures"].get("drift", float("nan"))
         print(f"| {night} | {what} | {verdicts} | {state['last_good']} | {tests} | {drift:.2f} | {result.returncode} | {seconds:.0f} |", flush=True)
-
+        return result.returncode
 
     def without_replay(self):
         """The same nights so far, in a folder of their own."""
@@ -180,7 +186,8 @@ class Simulation:
 def play(simulation, nights):
     print("| night | what happens | verdicts | last good | its top-1: upright, turned and blurred | drift | exit | seconds |\n" + "| --- " * 8 + "|")
     for night in nights:
-        simulation.play(night)
+        status = simulation.play(night)
+    return status
 
 
 def main():
@@ -189,8 +196,13 @@ def main():
     parser.add_argument("--nights", type=int, default=20)
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--drift", type=int, metavar="NIGHT", help="the closed loop alone: inputs change from this night on, and nothing else goes wrong")
     options = parser.parse_args()
-    simulation = Simulation(options.folder, options.nights, options.data, options.seed)
+    if options.drift is not None and not 1 < options.drift <= options.nights:
+        parser.error(f"--drift {options.drift}: a night from 2 to {options.nights} is expected, for the first makes the version that is looked after")
+    simulation = Simulation(options.folder, options.nights, options.data, options.seed, drift=options.drift)
+    if options.drift:
+        return play(simulation, range(1, options.nights + 1))
     play(simulation, range(1, simulation.drift_night))
     with_replay = copy.copy(simulation)
     simulation.without_replay()
@@ -200,4 +212,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
