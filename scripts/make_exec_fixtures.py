@@ -142,6 +142,58 @@ class Moving(nn.Module):
         return x - self.mean
 
 
+class Hybrid(nn.Module):
+    """A convolution, attention over its positions, another convolution, the mean: pictures of any size."""
+
+    def __init__(self, width=4, heads=2):
+        super().__init__()
+        self.heads = heads
+        self.conv1, self.bn = nn.Conv2d(2, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width)
+        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.conv2, self.linear = nn.Conv2d(width, 8, 3, 2, 1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = F.relu(self.bn(self.conv1(x)))
+        n, c, h, w = x.shape
+        q, k, v = self.qkv(self.norm(x.flatten(2).transpose(1, 2))).view(n, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h * w, c)
+        x = x + self.out(y).transpose(1, 2).reshape(n, c, h, w)
+        return self.linear(F.relu(self.conv2(x)).mean((2, 3)))
+
+
+def make_hybrids(g):
+    """The same network with open sides and of 16 x 24 alone: its scores of smaller pictures, and training on three sizes at once."""
+    torch.manual_seed(3)
+    model, automatic = Hybrid(), Dim.AUTO
+    nn.init.uniform_(model.bn.weight, 0.5, 1.5), nn.init.uniform_(model.bn.running_mean, -0.5, 0.5), nn.init.uniform_(model.bn.running_var, 0.5, 1.5)
+    model.eval()
+    pictures = torch.randn(3, 2, 16, 24, generator=g)
+    record = {"input0": pictures}
+    with torch.no_grad():
+        for size in (8, 12, 16):
+            smaller = F.interpolate(pictures, (size, size * 3 // 2), mode="bilinear", antialias=True)
+            record[f"size{size}"] = model(smaller if size < 16 else pictures)
+    for name, dynamic in {"hybrid": {0: automatic, 2: automatic, 3: automatic}, "hybrid_fixed": {0: automatic}}.items():
+        write_small(torch.export.export(copy.deepcopy(model), (pictures,), dynamic_shapes=(dynamic,), strict=False), os.path.join(OUT, name + ".pt2"))
+    save_file(record | train_at_sizes(model, pictures, torch.tensor([2, 0, 1])), os.path.join(OUT, "hybrid.safetensors"))
+
+
+def train_at_sizes(model, pictures, target, temperature=3.0):
+    """A step of SGD: the pictures' own size on labels, smaller ones half on labels, half towards its scores, with its running statistics."""
+    model = copy.deepcopy(model).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    whole = model(pictures)
+    loss = F.cross_entropy(whole, target)
+    model.bn.eval()
+    for size in (8, 12):
+        scores = model(F.interpolate(pictures, (size, size * 3 // 2), mode="bilinear", antialias=True))
+        distance = F.kl_div(F.log_softmax(scores / temperature, 1), F.softmax(whole.detach() / temperature, 1), reduction="batchmean") * temperature**2
+        loss = loss + 0.5 * F.cross_entropy(scores, target) + 0.5 * distance
+    loss.backward()
+    optimizer.step()
+    return {"train.target": target} | {f"train.weight.{n}": t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()}
+
+
 def as_tuple(x):
     return x if isinstance(x, tuple) else (x,)
 
@@ -233,6 +285,7 @@ def main():
     rows = torch.randn(4, 6, generator=g)
     make("structures", Structures(), (rows,), ({0: batch},), (torch.randn(5, 6, generator=g),))
     make("moving", Moving(), (torch.randn(3, 4, generator=g),), ({0: batch},), functional=True)
+    make_hybrids(g)
     record_resnets()
     total = sum(os.path.getsize(os.path.join(OUT, f)) for f in os.listdir(OUT))
     print(f"{len(os.listdir(OUT))} files, {total} bytes")

@@ -7,7 +7,6 @@
 #include "deploy/decomposed_form.h"
 #include "dscompress/error.h"
 #include "io/pt2.h"
-#include "ops/exit_stages.h"
 
 namespace dsc {
 namespace {
@@ -33,7 +32,7 @@ std::string first_stem(const std::string& path) { return stem_of(fs::path(chain_
 ExitChainPlan read_plan(const std::string& path) {
   const std::string file = chain_file(path);
   auto chain = parse_json<ChainFile>(read_file(file), file);
-  const std::string hint = "write it again: run the recipe with the step early_exit";
+  const std::string hint = "write it again: run the recipe again, with the step early_exit or dynamic_resolution";
   if (chain.format != kFormat)
     throw Error(ErrorCode::model_file,
                 "chain.json has format " + std::to_string(chain.format) + ", and this version reads " + std::to_string(kFormat), {.file = file},
@@ -47,8 +46,7 @@ ExitChainPlan read_plan(const std::string& path) {
 
 bool is_exit_chain(const std::string& path) { return fs::path(path).filename() == kChainFile || fs::exists(fs::path(path) / kChainFile); }
 
-Artifact write_exit_folder(const Model& model, const std::string& folder, bool with_openvino) {
-  const ExitStages stages = exit_stages(model);
+Artifact write_exit_folder(const ExitStages& stages, const std::string& folder, bool with_openvino) {
   make_folders(folder);
   Artifact chain{.path = (fs::path(folder) / kChainFile).string(), .format = "chain", .size_bytes = 0, .check = {}};
   for (std::size_t i = 0; i < stages.models.size(); ++i) {

@@ -1,4 +1,4 @@
-// A network with early exits as it is deployed: a folder with chain.json, and a network for each stage.
+// A chain of networks, with early exits or of several resolutions, as it is deployed: a folder with chain.json, and a network for each stage.
 //
 //   chain.json   stage-0.pt2   stage-1.pt2 ...   and, for OpenVINO, stage-0.xml and .bin ...
 #pragma once
@@ -9,6 +9,7 @@
 
 #include "deploy/artifact.h"
 #include "exec/exit_chain.h"
+#include "ops/exit_stages.h"
 
 namespace dsc {
 
@@ -17,9 +18,9 @@ inline constexpr const char* kChainFile = "chain.json";
 // Whether a path names such a folder, or its chain.json.
 bool is_exit_chain(const std::string& path);
 
-// Writes the stages (exit_stages), each read back and compared as any artifact, chain.json last.
-// returns: of chain.json, with the bytes of the stages in the leanest of their formats. errors: those of exit_stages and write_artifact.
-Artifact write_exit_folder(const Model& model, const std::string& folder, bool with_openvino);
+// Writes the stages, each read back and compared as any artifact, chain.json last.
+// returns: of chain.json, with the bytes of the stages in the leanest of their formats. errors: those of write_artifact.
+Artifact write_exit_folder(const ExitStages& stages, const std::string& folder, bool with_openvino);
 
 // Makes the engine of a stage out of its file; `stem` is its path without extension.
 using OpenStage = std::function<StageEngine(const std::string& stem)>;

@@ -85,7 +85,10 @@ void ExitChain::keep_rows(std::size_t stage, const at::Tensor& rows, Values& val
   }
 }
 
-std::string ExitChain::name() const { return "chain of " + std::to_string(stages_.size()) + " with early exits, " + stages_.front().engine->name(); }
+std::string ExitChain::name() const {
+  const bool goes_on = std::ranges::any_of(plan_.stages, [](const ExitStage& stage) { return !stage.gives.empty(); });
+  return "chain of " + std::to_string(stages_.size()) + (goes_on ? " with early exits, " : " resolutions, ") + stages_.front().engine->name();
+}
 
 std::vector<LayerReport> ExitChain::layers() const {
   std::vector<LayerReport> all;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "exec/kernels/routed_product.h"
+#include "ops/arguments.h"
 #include "ops/experts.h"
 
 namespace dsc {

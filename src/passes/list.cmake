@@ -1,5 +1,6 @@
 dsc_add_pass(distill/logits)
 dsc_add_pass(dynamic/early_exit)
+dsc_add_pass(dynamic/resolution)
 dsc_add_pass(dynamic/switchable_width)
 dsc_add_pass(finetune/supervised)
 dsc_add_pass(fuse/fold)

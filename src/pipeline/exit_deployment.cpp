@@ -5,17 +5,33 @@
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+#include <optional>
 
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/printed.h"
 #include "deploy/exit_folder.h"
+#include "exec/resolutions.h"
+#include "ops/cost.h"
 #include "pipeline/deployed_evaluation.h"
+#include "pipeline/variants.h"
 
 namespace dsc {
 namespace {
 
 constexpr std::int64_t kTimedExamples = 1000;  // at most
+
+// What a model is deployed as where examples may leave early.
+struct Chain {
+  ExitStages stages;
+  std::string folder;
+  std::string how;  // for names of figures
+};
+std::optional<Chain> chain_of(const Model& model) {
+  if (exits_of(model)) return Chain{exit_stages(model), "exits", "with early exits"};
+  if (resolutions_of(model)) return Chain{resolution_stages(model), "resolutions", "over resolutions"};
+  return std::nullopt;
+}
 
 double milliseconds_of(Engine& engine, const std::vector<at::Tensor>& inputs) {
   const auto start = std::chrono::steady_clock::now();
@@ -50,8 +66,8 @@ double mean_of(const std::vector<double>& values) {
 }
 
 // A line for each exit, and one for all.
-TableRecord latency_table(const ExitChain& chain, const ExampleTimes& times) {
-  TableRecord table{"latency with early exits, one example of data.eval at a time", {"leave at", "examples", "mean ms", "mean ms of the base"}, {}};
+TableRecord latency_table(const ExitChain& chain, const std::string& how, const ExampleTimes& times) {
+  TableRecord table{"latency " + how + ", one example of data.eval at a time", {"leave at", "examples", "mean ms", "mean ms of the base"}, {}};
   const auto& stages = chain.plan().stages;
   const auto add = [&](const std::string& name, auto is_meant) {
     std::vector<double> whole, own;
@@ -69,37 +85,53 @@ TableRecord latency_table(const ExitChain& chain, const ExampleTimes& times) {
   return table;
 }
 
-void record_latency(const Recipe& recipe, const Model& base, ExitChain& chain, const Dataset& data, StepRecord& step) {
+void record_latency(const Recipe& recipe, const Model& base, ExitChain& chain, const std::string& how, const Dataset& data, StepRecord& step) {
   const auto whole = make_engine(base, deployment_engine(recipe), latency_threads(recipe));
   const ExampleTimes times = time_examples(*whole, chain, data);
-  step.tables.push_back(latency_table(chain, times));
-  step.statistics.push_back({"mean_latency_with_exits", mean_of(times.chain), "ms"});
+  step.tables.push_back(latency_table(chain, how, times));
+  step.statistics.push_back(
+      {"mean_latency_" + std::string(how == "with early exits" ? "with_exits" : "over_resolutions"), mean_of(times.chain), "ms"});
   step.statistics.push_back({"mean_latency_of_the_base", mean_of(times.whole), "ms"});
   step.statistics.push_back({"share_of_the_base's_mean_latency", mean_of(times.chain) / mean_of(times.whole), "fraction"});
+}
+
+// Each alone, whatever its scores.
+void record_resolutions(const Recipe& recipe, const PreparedRun& run, const Model& base, const ExitStages& stages, StepRecord& step) {
+  TableRecord table{"resolutions as deployed", {"resolution", "MACs"}, {}};
+  std::vector<const Model*> models;
+  for (std::size_t i = 0; i < stages.models.size(); ++i) {
+    models.push_back(&stages.models[i]);
+    table.rows.push_back({stages.plan.stages[i].block, printed("%.4g", model_cost(stages.models[i]).macs)});
+  }
+  judge_variants(recipe, run, base, models, "resolution", table);
+  step.tables.push_back(std::move(table));
 }
 
 }  // namespace
 
 void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& base, const RunFolder& folder, Report& report,
                   Predictions& predictions) {
-  if (!exits_of(run.model)) return;
-  log_info("writing exits/");
-  const Artifact artifact = write_exit_folder(run.model, folder.file("exits"), recipe.deploy.openvino.has_value());
-  report.files.push_back({std::string("exits/") + kChainFile, artifact.format, artifact.size_bytes, 0, artifact.check});
+  const auto made = chain_of(run.model);
+  if (!made) return;
+  log_info("writing " + made->folder + "/");
+  const Artifact artifact = write_exit_folder(made->stages, folder.file(made->folder), recipe.deploy.openvino.has_value());
+  report.files.push_back({made->folder + "/" + kChainFile, artifact.format, artifact.size_bytes, 0, artifact.check});
+  if (resolutions_of(run.model)) record_resolutions(recipe, run, base, made->stages, report.steps.back());
   const auto found = run.resources.data.find(Split::eval);
   if (found == run.resources.data.end()) return;
   const auto chain = open_exit_chain(artifact.path, deployment_engine(recipe), static_cast<int>(recipe.threads));
-  auto evaluation = evaluate_deployed_form(*chain, base, recipe, run, "chain with early exits");
+  auto evaluation = evaluate_deployed_form(*chain, base, recipe, run, "chain " + made->how);
   report.deployed.insert(report.deployed.begin(), DeployedRecord{.engine = chain->name(), .metrics = evaluation.metrics});  // what counts
   predictions.keep(kCompressedDeployed, std::move(evaluation));
   if (!recipe.evaluate.latency) return;
   const auto timed = open_exit_chain(artifact.path, deployment_engine(recipe), latency_threads(recipe));
-  record_latency(recipe, base, *timed, *found->second, report.steps.back());
+  record_latency(recipe, base, *timed, made->how, *found->second, report.steps.back());
 }
 
 void rehearse_exits(const Recipe& recipe, const Model& model) {
-  if (!exits_of(model)) return;
-  for (const Model& stage : exit_stages(model).models) make_engine(stage, deployment_engine(recipe), static_cast<int>(recipe.threads));
+  const auto made = chain_of(model);
+  if (!made) return;
+  for (const Model& stage : made->stages.models) make_engine(stage, deployment_engine(recipe), static_cast<int>(recipe.threads));
 }
 
 }  // namespace dsc

@@ -1,4 +1,5 @@
-// A model with early exits as it is deployed: its chain written, judged and timed on real examples, since what it costs depends on them.
+// A model with early exits, or of several resolutions, as it is deployed: its chain written, judged and timed on real examples, since what it
+// costs depends on them.
 #pragma once
 
 #include "pipeline/predictions.h"
@@ -9,8 +10,8 @@
 
 namespace dsc {
 
-// Writes exits/ into the run folder and puts the chain's figures on data.eval before those of other forms, as what is deployed; nothing
-// for a model without exits.
+// Writes exits/ or resolutions/ into the run folder and puts the chain's figures on data.eval before those of other forms, as what is deployed;
+// nothing for a model that is no chain. Of resolutions the figures of each are recorded, too.
 // precondition: report.steps is not empty.
 void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& base, const RunFolder& folder, Report& report, Predictions& predictions);
 

@@ -10,6 +10,7 @@
 #include "ops/cost.h"
 #include "ops/widths.h"
 #include "pipeline/deployed_evaluation.h"
+#include "pipeline/variants.h"
 
 namespace dsc {
 namespace {
@@ -33,22 +34,6 @@ std::int64_t write_width(const Recipe& recipe, const Model& model, double share,
   return report.files.back().size_bytes;
 }
 
-void add_metrics(const Metrics& metrics, TableRecord& table) {
-  for (const auto& [name, value] : metrics) {
-    if (table.rows.size() == 1) table.columns.push_back(name);
-    table.rows.back().push_back(format_metric(name, value));
-  }
-}
-
-void add_latencies(const Recipe& recipe, const std::list<Model>& models, TableRecord& table) {
-  const LatencyConfig& config = *recipe.evaluate.latency;
-  std::vector<Candidate> candidates;
-  for (const Model& model : models) candidates.push_back({"", &model, deployment_engine(recipe)});
-  const auto records = measure_candidates(candidates, {{config.batch.front()}, config.size}, latency_threads(recipe), latency_options(config));
-  table.columns.push_back(printed("p50 ms of %lld", static_cast<long long>(config.batch.front())));
-  for (std::size_t i = 0; i < records.size(); ++i) table.rows[i].push_back(printed("%.3f", records[i].p50_ms));
-}
-
 }  // namespace
 
 void deploy_widths(const Recipe& recipe, const PreparedRun& run, const Model& base, const RunFolder& folder, Report& report) {
@@ -56,19 +41,16 @@ void deploy_widths(const Recipe& recipe, const PreparedRun& run, const Model& ba
   if (!widths) return;
   log_info("writing widths/");
   make_folders(folder.file("widths"));
-  const bool is_judged = run.resources.find_data(Split::eval, "") != nullptr;
   TableRecord table{"widths as deployed", {"width", "MACs", "parameters", "bytes"}, {}};
   std::list<Model> models;
+  std::vector<const Model*> narrow;
   for (const Width& width : all_widths(*widths)) {
-    const Model& model = models.emplace_back(at_width(run.model, width));
-    const Cost cost = model_cost(model);
-    const std::int64_t bytes = write_width(recipe, model, width.share, folder, report);
+    narrow.push_back(&models.emplace_back(at_width(run.model, width)));
+    const Cost cost = model_cost(models.back());
+    const std::int64_t bytes = write_width(recipe, models.back(), width.share, folder, report);
     table.rows.push_back({printed("%g", width.share), printed("%.4g", cost.macs), printed("%.0f", cost.parameters), std::to_string(bytes)});
-    if (!is_judged) continue;
-    const auto engine = make_engine(model, deployment_engine(recipe), static_cast<int>(recipe.threads));
-    add_metrics(evaluate_deployed_form(*engine, base, recipe, run, printed("width %g", width.share)).metrics, table);
   }
-  if (recipe.evaluate.latency) add_latencies(recipe, models, table);
+  judge_variants(recipe, run, base, narrow, "width", table);
   report.steps.back().tables.push_back(std::move(table));
 }
 

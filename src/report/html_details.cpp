@@ -59,17 +59,25 @@ void write_ranges(std::ostream& out, const TableRecord& table) {
   for (const auto& [one, spans] : kinds) out << span_chart("Ranges" + (one.empty() ? "" : ", " + one), spans);
 }
 
-// One with columns `top1` and `mean ms` (or `mean MACs`) shows accuracy over mean cost, a point for each row.
+// Latency, or else multiply-accumulates, of each row of a table that says it of all: of thresholds, widths, resolutions. Its size: none.
+std::size_t cost_column_of(const TableRecord& table) {
+  for (const auto& meant : {std::string("mean ms"), std::string("p50 ms of "), std::string("mean MACs")}) {
+    const auto found = std::ranges::find_if(table.columns, [&](const std::string& column) { return column.starts_with(meant); });
+    if (found != table.columns.end()) return static_cast<std::size_t>(found - table.columns.begin());
+  }
+  return table.columns.size();
+}
+
+// One with a column `top1` and such a cost shows accuracy over it, a point for each row.
 void write_accuracy_over_cost(std::ostream& out, const TableRecord& table) {
-  const auto none = table.columns.size(), accuracy = column_of(table, "top1");
-  const auto cost = column_of(table, "mean ms") < none ? column_of(table, "mean ms") : column_of(table, "mean MACs");
+  const auto none = table.columns.size(), accuracy = column_of(table, "top1"), cost = cost_column_of(table);
   if (accuracy == none || cost == none) return;
   std::vector<Point> points;
   for (const auto& row : table.rows)
     points.push_back({std::atof(row.at(cost).c_str()), std::atof(row.at(accuracy).c_str()), table.columns.front() + " " + row.front()});
   mark_front(points, true);
-  out << scatter_chart("top1 over " + table.columns[cost], table.columns[cost] + (table.columns[cost] == "mean ms" ? "" : ", %"), "top1, %", points,
-                       axis_bounds("top1"));
+  out << scatter_chart("top1 over " + table.columns[cost], table.columns[cost] + (table.columns[cost].find(" ms") != std::string::npos ? "" : ", %"),
+                       "top1, %", points, axis_bounds("top1"));
 }
 
 void write_said(std::ostream& out, const StepRecord& step) {

@@ -9,7 +9,9 @@
 #include "deploy/needs_openvino.h"
 #include "dscompress/error.h"
 #include "exec/executor.h"
+#include "exec/resolutions.h"
 #include "io/pt2.h"
+#include "support/hybrid_network.h"
 #include "support/program.h"
 #include "support/tiny_transformer.h"
 
@@ -47,7 +49,7 @@ StageEngine open_in_libtorch(const std::string& stem) {
 TEST(ExitFolder, IsTheChainThatWasWritten) {
   const Model model = with_an_exit();
   const test::TempFolder folder;
-  const Artifact artifact = write_exit_folder(model, folder.file("exits"), false);
+  const Artifact artifact = write_exit_folder(exit_stages(model), folder.file("exits"), false);
   EXPECT_TRUE(is_exit_chain(artifact.path) && is_exit_chain(folder.file("exits")) && !is_exit_chain(folder.path()));
   EXPECT_EQ(count_exits(artifact.path), 2U);
   EXPECT_FALSE(has_openvino_stages(artifact.path));
@@ -67,7 +69,7 @@ class ExitFolderOfOpenVino : public test::NeedsOpenVino {};
 TEST_F(ExitFolderOfOpenVino, GivesTheScoresOfTheWhole) {
   const Model model = with_an_exit();
   const test::TempFolder folder;
-  const Artifact artifact = write_exit_folder(model, folder.file("exits"), true);
+  const Artifact artifact = write_exit_folder(exit_stages(model), folder.file("exits"), true);
   const auto chain =
       read_exit_chain(artifact.path, [](const std::string& stem) { return StageEngine{nullptr, read_openvino_ir(stem + ".xml", {.threads = 1})}; });
   const auto inputs = example_inputs(model, 31, 5);
@@ -76,6 +78,26 @@ TEST_F(ExitFolderOfOpenVino, GivesTheScoresOfTheWhole) {
   for (std::size_t exit = 0; exit < 2; ++exit) {
     chain->leave_at(exit);
     EXPECT_LE((chain->run(inputs).front() - whole[1 - exit]).abs().max().item<double>(), 1e-5) << "exit " << exit;
+  }
+}
+
+// What PyTorch made of the pictures at each size; the resizing is part of the networks.
+TEST_F(ExitFolderOfOpenVino, OfResolutionsGivesPyTorchsScoresOfSmallerPictures) {
+  for (const char* name : {"hybrid", "hybrid_fixed"}) {
+    Model model = test::hybrid_network(name);
+    set_resolutions(model, {.rule = {}, .height = 16, .width = 24, .sizes = {8, 12}});
+    const test::TempFolder folder;
+    const Artifact artifact = write_exit_folder(resolution_stages(model), folder.file("resolutions"), true);
+    const auto in_openvino =
+        read_exit_chain(artifact.path, [](const std::string& stem) { return StageEngine{nullptr, read_openvino_ir(stem + ".xml", {.threads = 1})}; });
+    const auto in_libtorch = read_exit_chain(artifact.path, open_in_libtorch);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const at::Tensor expected = test::hybrid_record("size" + std::to_string(8 + 4 * i));
+      for (const auto& chain : {in_openvino.get(), in_libtorch.get()}) {
+        chain->leave_at(i);
+        EXPECT_LE((chain->run({test::hybrid_record("input0")}).front() - expected).abs().max().item<double>(), 1e-5) << name << ", size " << i;
+      }
+    }
   }
 }
 

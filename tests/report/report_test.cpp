@@ -110,6 +110,8 @@ TEST(Report, HtmlShowsAccuracyOverMeanCost) {
   EXPECT_NE(text.find("threshold 0.9"), std::string::npos);
   report.steps.back().tables.front().columns.back() = "other";
   EXPECT_NE(report_html(report).find("top1 over mean MACs"), std::string::npos);
+  report.steps.back().tables = {{"resolutions as deployed", {"resolution", "MACs", "top1", "p50 ms of 8"}, {{"32 x 32", "2e6", "90.00 %", "0.5"}}}};
+  EXPECT_NE(report_html(report).find("top1 over p50 ms of 8"), std::string::npos);
 }
 
 TEST(Report, JunitCountsFailedGates) {

@@ -15,8 +15,8 @@
 
 namespace dsc::test {
 
-// Checks of every run outside a rehearsal: the graph is consistent, and the pass says that it changed something exactly when graph or
-// tensors differ.
+// Checks of every run outside a rehearsal: the graph is consistent, and the pass says that it changed something exactly when graph,
+// tensors or the records beside them differ.
 //
 // test::ConfiguredPass finetune(make_finetune_supervised(), "{epochs: 2, optimizer: {sgd: {lr: 0.1}}}");
 // finetune.run(model, context);
@@ -35,9 +35,11 @@ class ConfiguredPass {
   }
   PassResult run(Model& model, PassContext& context) const {
     const std::string before = fingerprint_of(model);
+    const auto records = model.archive.extra_files;
     PassResult result = info_.run(model, options_.get(), context);
     if (context.dry_run()) return result;
-    EXPECT_EQ(result.changed, fingerprint_of(model) != before) << "what the pass `" << info_.id << "` says of itself";
+    EXPECT_EQ(result.changed, fingerprint_of(model) != before || model.archive.extra_files != records)
+        << "what the pass `" << info_.id << "` says of itself";
     for (const Problem& problem : verify(model)) ADD_FAILURE() << problem.message;
     return result;
   }

@@ -8,9 +8,6 @@
 // Leaves alone: the network's own scores, with `trunk: frozen`. Order: after what changes the network's layers, before quantisation.
 // Sources: Teerapittayanon et al. 2016, arXiv:1709.01686 (BranchyNet); Zhang et al. 2019, arXiv:1905.08094 (self-distillation);
 // Xin et al. 2020, arXiv:2004.12993 (DeeBERT); Zhou et al. 2020, arXiv:2006.04152 (patience).
-#include <ATen/ops/full_like.h>
-#include <ATen/ops/zeros_like.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -21,16 +18,15 @@
 #include "core/random.h"
 #include "dscompress/pass.h"
 #include "exec/executor.h"
-#include "exec/exit_rule.h"
 #include "ir/shared_copy.h"
 #include "ops/blocks.h"
 #include "ops/dropout.h"
 #include "ops/exit_stages.h"
 #include "ops/modules.h"
 #include "passes/dynamic/exit_heads.h"
+#include "passes/dynamic/exit_loss.h"
 #include "passes/dynamic/exit_options.h"
 #include "passes/dynamic/exit_study.h"
-#include "train/distill/losses/scores.h"
 #include "train/monitor.h"
 #include "train/train.h"
 #include "train/training_step.h"
@@ -58,34 +54,15 @@ Heads add_heads(Model& model, const ExitOptions& options, std::uint64_t seed) {
     heads.forms.emplace_back(form == HeadForm::copied ? "a copy of the network's own" : "mean and linear layer");
   }
   refresh_types(model, example_inputs(model, 0, 1));
-  heads.exits.rule = {options.criterion,
-                      options.threshold.value_or(closed_threshold(options.criterion, static_cast<std::int64_t>(heads.forms.size())))};
+  heads.exits.rule = options.policy.rule(static_cast<std::int64_t>(heads.forms.size()));
   set_exits(model, heads.exits);
   return heads;
 }
 
-// Outputs: the network's own scores, then each exit's.
-LossSum make_loss(const ExitOptions& options, std::size_t exits, const std::shared_ptr<double>& share) {
-  std::vector<LossTerm> terms;
-  const auto on_labels = supervised_objective(options.train.label_smoothing);
-  const auto alone = [on_labels](std::size_t output) {
-    return [=](const std::vector<at::Tensor>& outputs, const Batch& batch) { return on_labels({outputs.at(output)}, batch); };
-  };
-  if (options.trunk == Trunk::trained) terms.push_back({.name = "loss_end_labels", .weight = {1}, .loss = alone(0)});
-  for (std::size_t i = 1; i <= exits; ++i) {
-    const std::string name = "loss_exit" + std::to_string(i) + "_";
-    terms.push_back({.name = name + "labels", .weight = options.labels.weight, .loss = alone(i)});
-    terms.push_back(
-        {.name = name + "kd", .weight = options.kd.weight, .loss = [kd = options.kd, share, i](const std::vector<at::Tensor>& outputs, const Batch&) {
-           const at::Tensor end = outputs.at(0).detach();
-           return kd.compare({.student = outputs.at(i),
-                              .teacher = [end](double) { return end; },
-                              .teacher_mean = [end] { return end; },
-                              .labels = {},
-                              .share = *share});
-         }});
-  }
-  return LossSum(std::move(terms));
+std::vector<std::string> exit_names(std::size_t exits) {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i <= exits; ++i) names.push_back("exit" + std::to_string(i));
+  return names;
 }
 
 // In a copy of the graph where the frozen network drops nothing: it teaches what it would answer.
@@ -98,7 +75,12 @@ TrainResult train_heads(Model& model, const ExitOptions& options, std::size_t ex
     }
   }
   const auto share = std::make_shared<double>(0);
-  const LossSum loss = make_loss(options, exits, share);
+  const LossSum loss = exit_loss(exit_names(exits),
+                                 {.labels = options.labels,
+                                  .kd = options.kd,
+                                  .on_labels = supervised_objective(options.train.label_smoothing),
+                                  .trains_end = options.trunk == Trunk::trained},
+                                 share);
   hooks.before_step = [loss, share](Executor&, std::int64_t step, std::int64_t steps) {
     *share = steps > 1 ? static_cast<double>(step) / static_cast<double>(steps - 1) : 0;
     loss.set_share(*share);
@@ -110,76 +92,31 @@ TrainResult train_heads(Model& model, const ExitOptions& options, std::size_t ex
   return result;
 }
 
-// What is kept of the choice of the threshold.
-struct Choice {
-  double threshold = 0, top1 = 0, end_top1 = 0, before_top1 = 0, macs = 1;
-  std::vector<Table> tables;
-  bool keeps = true;  // what max_drop asks for
-
-  void fields(FieldVisitor& visit) {
-    visit("threshold", threshold, {});
-    visit("top1", top1, {});
-    visit("end_top1", end_top1, {});
-    visit("before_top1", before_top1, {});
-    visit("macs", macs, {});
-    visit("keeps", keeps, {});
-    std::vector<TableText> texts;
-    for (const Table& table : tables) texts.push_back({table});
-    visit("tables", texts, {});
-    tables.clear();
-    for (const TableText& text : texts) tables.push_back(text.table);
-  }
-
- private:
-  struct TableText {
-    Table table;
-    void fields(FieldVisitor& visit) {
-      visit("name", table.name, {});
-      visit("columns", table.columns, {});
-      visit("rows", table.rows, {});
-    }
+// The network's own scores last.
+Score scores_of(const Model& model, PassContext& context) {
+  const auto executor = std::make_shared<Executor>(model, ExecutorOptions{.device = context.device()});
+  return [executor](const std::vector<at::Tensor>& inputs) {
+    auto outputs = executor->run(inputs);
+    std::rotate(outputs.begin(), outputs.begin() + 1, outputs.end());
+    return outputs;
   };
-};
-
-double top1_of_end(const Model& model, std::int64_t limit, PassContext& context) {
-  const ExitScores alone = score_exits(model, Split::valid, limit, context);
-  return alone.top1(at::zeros_like(alone.labels));
 }
 
-Choice choose(const Model& model, const Model& before, Exits exits, const ExitOptions& options, PassContext& context) {
-  const ExitScores found = score_exits(model, Split::valid, options.examples, context);
-  const ExitCosts macs = macs_of(model, before);
-  const auto latencies = options.latency ? std::optional(latencies_of(model, before, context)) : std::nullopt;
-  Choice choice;
-  choice.before_top1 = top1_of_end(before, options.examples, context);
-  choice.end_top1 = found.top1(at::full_like(found.labels, static_cast<std::int64_t>(found.scores.size()) - 1));
-  const double reference = std::max(choice.before_top1, choice.end_top1);
-  if (options.max_drop)
-    exits.rule.threshold = choose_threshold(options.criterion, found, latencies ? *latencies : macs, {"top1", *options.max_drop}, reference);
-  const at::Tensor taken = exits_taken(exits.rule, found.scores);
-  choice.threshold = exits.rule.threshold;
-  choice.top1 = found.top1(taken);
-  choice.macs = macs.mean(taken) / macs.whole;
-  const Drop drop{"top1", options.max_drop.value_or(Quantity{100, "pp"})};
-  choice.keeps = drop.allows(drop.lost(reference, choice.top1));
-  choice.tables = {thresholds_table(exits.rule, exits, found, macs, latencies ? &*latencies : nullptr, reference),
-                   difficulty_table(exits, found, macs, latencies ? &*latencies : nullptr)};
-  return choice;
-}
-
-void record(const Choice& choice, PassResult& result) {
-  result.statistics.insert(result.statistics.end(), {{"threshold", choice.threshold, ""},
-                                                     {"valid_top1_with_exits", choice.top1, "fraction"},
-                                                     {"valid_top1_of_the_end", choice.end_top1, "fraction"},
-                                                     {"valid_top1_before", choice.before_top1, "fraction"},
-                                                     {"mean_macs", choice.macs, "fraction"}});
-  result.tables.insert(result.tables.end(), choice.tables.begin(), choice.tables.end());
-  if (!choice.keeps) result.notes.emplace_back("no threshold keeps max_drop on data.valid: every example goes to the network's end");
+ExitChoice choose(const Model& model, const Model& before, const Exits& exits, const ExitOptions& options, PassContext& context) {
+  const auto stages = exit_stages(model).models;
+  const ExitPolicy& policy = options.policy;
+  ExitStudy study{.names = exits.blocks,
+                  .found = score_exits(scores_of(model, context), Split::valid, policy.examples, context),
+                  .macs = macs_of(stages, before),
+                  .latencies = policy.latency ? std::optional(latencies_of(stages, before, context)) : std::nullopt,
+                  .before_top1 = top1_of(before, Split::valid, policy.examples, context)};
+  study.names.emplace_back("the end");
+  return choose_exits(exits.rule, policy.max_drop, study);
 }
 
 PassResult run(Model& model, const ExitOptions& options, PassContext& context) {
   if (auto problems = check_exits(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
-  if (options.max_drop) require_validation(context, "/max_drop");
+  if (options.policy.max_drop) require_validation(context, "/max_drop");
   const Model before = shared_copy(model);
   Heads heads = add_heads(model, options, context.seed());
   exit_stages(model);  // what cannot run apart is an error before anything is trained
@@ -188,12 +125,12 @@ PassResult run(Model& model, const ExitOptions& options, PassContext& context) {
       run_training_step(model, options.train, context, [&](const TrainHooks& hooks) { return train_heads(model, options, exits, hooks, context); });
   result.changed = true;
   set_exits(model, heads.exits);  // a resumed run's model comes from a checkpoint of before
-  if (context.dry_run() && context.has_data(Split::valid)) score_exits(model, Split::valid, 1, context);
+  if (context.dry_run() && context.has_data(Split::valid)) score_exits(scores_of(model, context), Split::valid, 1, context);
   if (!context.dry_run() && context.has_data(Split::valid)) {
-    const auto choice = parse_json<Choice>(
+    const auto choice = parse_json<ExitChoice>(
         context.stage("threshold", model, [&] { return dump_json(choose(model, before, heads.exits, options, context)); }), "choice of a threshold");
     heads.exits.rule.threshold = choice.threshold;
-    record(choice, result);
+    record(choice, "with_exits", result);
   }
   set_exits(model, heads.exits);
   Table table{"exits", {"behind", "head"}, {}};
@@ -205,7 +142,7 @@ PassResult run(Model& model, const ExitOptions& options, PassContext& context) {
 std::vector<Need> needs_of(const ExitOptions& options) {
   std::vector<Need> needs;
   if (options.train.epochs > 0) needs.push_back(Need::train_data);
-  if (options.latency) needs.push_back(Need::latency);
+  if (options.policy.latency) needs.push_back(Need::latency);
   return needs;
 }
 

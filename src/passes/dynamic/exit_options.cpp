@@ -6,6 +6,7 @@
 
 #include "core/names.h"
 #include "core/printed.h"
+#include "exec/resolutions.h"
 #include "passes/dynamic/classifier.h"
 
 namespace dsc::dynamic {
@@ -37,11 +38,7 @@ std::span<const std::string_view> enum_names(Trunk) {
   return kNames;
 }
 
-void ExitOptions::fields(FieldVisitor& visit) {
-  visit("blocks", blocks, {.text = "Globs of the blocks behind which examples may leave, by name."});
-  visit("at", at,
-        {.text = "The same as shares of the network's blocks: 0.5 is behind the middle one.", .unit = "fraction", .minimum = 0, .maximum = 1});
-  visit("count", count, {.text = "How many exits, evenly spread.", .minimum = 1});
+void ExitPolicy::fields(FieldVisitor& visit, std::string_view owner) {
   visit(
       "criterion", criterion,
       {.text =
@@ -58,12 +55,27 @@ void ExitOptions::fields(FieldVisitor& visit) {
   visit("examples", examples, {.text = "Examples of data.valid to choose the threshold on; 0: all.", .minimum = 0});
   visit("latency", latency,
         {.text = "Time each exit (evaluate.latency), for the table of thresholds; otherwise costs are multiply-accumulates alone."});
+  visit.one_of(owner, {{"threshold", threshold.has_value()}, {"max_drop", max_drop.has_value()}});
+}
+
+ExitRule ExitPolicy::rule(std::int64_t exits) const { return {criterion, threshold.value_or(closed_threshold(criterion, exits))}; }
+
+std::optional<Problem> ExitPolicy::problem(std::int64_t exits) const {
+  const std::string what = threshold ? problem_with(rule(exits), exits) : "";
+  return what.empty() ? std::nullopt : std::optional(Problem{what, {.pointer = "/threshold"}, ""});
+}
+
+void ExitOptions::fields(FieldVisitor& visit) {
+  visit("blocks", blocks, {.text = "Globs of the blocks behind which examples may leave, by name."});
+  visit("at", at,
+        {.text = "The same as shares of the network's blocks: 0.5 is behind the middle one.", .unit = "fraction", .minimum = 0, .maximum = 1});
+  visit("count", count, {.text = "How many exits, evenly spread.", .minimum = 1});
+  policy.fields(visit, "early_exit");
   visit("trunk", trunk, {.text = "frozen: heads alone train, and the network's own scores stay as they are; trained: all of it does."});
   visit("labels", labels, {.text = "Weight of the loss of each exit's scores on labels."});
   visit("kd", kd, {.text = "Weight and temperature of each exit's distance from the network's own scores."});
   train.fields(visit);
   visit.one_of("early_exit", {{"blocks", !blocks.empty()}, {"at", !at.empty()}, {"count", count.has_value()}});
-  visit.one_of("early_exit", {{"threshold", threshold.has_value()}, {"max_drop", max_drop.has_value()}});
   const auto is_off = [](const Ramp& weight) { return weight.at(0) == 0 && weight.at(1) == 0; };
   visit.check(train.epochs > 0 && is_off(labels.weight) && is_off(kd.weight) ? "`labels` and `kd` both have weight 0: heads would learn nothing"
                                                                              : "");
@@ -97,6 +109,8 @@ std::set<std::size_t> choose_blocks(const std::vector<Block>& blocks, const Exit
 
 std::vector<Problem> check_exits(const Model& model, const ExitOptions& options) {
   if (exits_of(model)) return {{"the model has early exits already", {}, "remove this step, or start from the model before them"}};
+  if (resolutions_of(model))
+    return {{"the model has several resolutions, and its chain goes through those", {}, "use one of early_exit and dynamic_resolution"}};
   if (auto problem = problem_unless_classifier(model.graph, "early exits need")) return {std::move(*problem)};
   const auto blocks = find_blocks(model.graph);
   if (blocks.size() < 2)
@@ -105,9 +119,8 @@ std::vector<Problem> check_exits(const Model& model, const ExitOptions& options)
              "remove this step"}};
   std::vector<Problem> problems;
   const auto exits = static_cast<std::int64_t>(choose_blocks(blocks, options, problems).size());
-  if (options.threshold && problems.empty()) {
-    if (const auto what = problem_with({options.criterion, *options.threshold}, exits); !what.empty())
-      problems.push_back({what, {.pointer = "/threshold"}, ""});
+  if (problems.empty()) {
+    if (auto problem = options.policy.problem(exits)) problems.push_back(std::move(*problem));
   }
   for (auto& problem : check_frozen(model, options.train)) problems.push_back(std::move(problem));
   return problems;

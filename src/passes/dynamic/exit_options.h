@@ -22,15 +22,26 @@ namespace dsc::dynamic {
 enum class Trunk : std::uint8_t { frozen, trained };
 std::span<const std::string_view> enum_names(Trunk);
 
-struct ExitOptions {
-  std::vector<std::string> blocks;
-  std::vector<double> at;
-  std::optional<std::int64_t> count;
+// When an example leaves, and how that is chosen.
+struct ExitPolicy {
   ExitCriterion criterion = ExitCriterion::confidence;
   std::optional<double> threshold;
   std::optional<Quantity> max_drop;
   std::int64_t examples = 0;
   bool latency = false;
+  // owner: what messages call the step.
+  void fields(FieldVisitor& visit, std::string_view owner);
+  // exits: besides the network's end.
+  ExitRule rule(std::int64_t exits) const;
+  // What is wrong with the threshold; none: nothing.
+  std::optional<Problem> problem(std::int64_t exits) const;
+};
+
+struct ExitOptions {
+  std::vector<std::string> blocks;
+  std::vector<double> at;
+  std::optional<std::int64_t> count;
+  ExitPolicy policy;
   Trunk trunk = Trunk::frozen;
   Labels labels{.weight = {0.5}};
   Kd kd{.weight = {0.5}};

@@ -4,9 +4,11 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 
 #include "core/printed.h"
@@ -14,7 +16,6 @@
 #include "exec/executor.h"
 #include "exec/exit_rule.h"
 #include "ops/cost.h"
-#include "ops/exit_stages.h"
 
 namespace dsc::dynamic {
 namespace {
@@ -27,7 +28,7 @@ void check_labels(const Batch& batch, const at::Tensor& scores) {
   const bool fits =
       target.defined() && target.dim() == 1 && target.scalar_type() == at::kLong && scores.dim() == 2 && scores.size(0) == target.size(0);
   if (fits) return;
-  throw Error(ErrorCode::data, "early exits are judged by one class label for each example, and data.valid has none", {},
+  throw Error(ErrorCode::data, "exits are judged by one class label for each example, and data.valid has none", {},
               "name the label column in data.valid");
 }
 
@@ -41,7 +42,14 @@ std::vector<double> sums(std::vector<double> stages) {
   return stages;
 }
 
-std::string exit_name(const Exits& exits, std::size_t i) { return i < exits.blocks.size() ? exits.blocks[i] : "the end"; }
+struct TableText {
+  Table table;
+  void fields(FieldVisitor& visit) {
+    visit("name", table.name, {});
+    visit("columns", table.columns, {});
+    visit("rows", table.rows, {});
+  }
+};
 
 // Some of the candidates, evenly spread, and the chosen one, in order.
 std::vector<double> shown_thresholds(const ExitRule& chosen, const ExitScores& found) {
@@ -64,16 +72,14 @@ double ExitScores::top1(const at::Tensor& taken) const {
   return share_of(at::stack(choices, 1).gather(1, taken.unsqueeze(1)).squeeze(1) == labels);
 }
 
-ExitScores score_exits(const Model& model, Split split, std::int64_t limit, PassContext& context) {
+ExitScores score_exits(const Score& score, Split split, std::int64_t limit, PassContext& context) {
   const at::NoGradGuard no_grad;
-  Executor executor(model, {.device = context.device()});
   BatchLoader loader(context.data(split), {.batch = kBatch, .limit = limit});
   std::vector<std::vector<at::Tensor>> scores;
   std::vector<at::Tensor> labels;
   for (std::int64_t done = 0; auto batch = loader.next();) {
     context.check_cancelled();
-    auto outputs = executor.run(batch->inputs);
-    std::rotate(outputs.begin(), outputs.begin() + 1, outputs.end());
+    const auto outputs = score(batch->inputs);
     scores.resize(outputs.size());
     check_labels(*batch, outputs.back());
     for (std::size_t i = 0; i < outputs.size(); ++i) scores[i].push_back(outputs[i].to(at::kCPU, at::kFloat));
@@ -86,22 +92,39 @@ ExitScores score_exits(const Model& model, Split split, std::int64_t limit, Pass
   return found;
 }
 
+ExitScores score_networks(const std::vector<Model>& networks, Split split, std::int64_t limit, PassContext& context) {
+  std::vector<std::unique_ptr<Executor>> executors;
+  for (const Model& network : networks) executors.push_back(std::make_unique<Executor>(network, ExecutorOptions{.device = context.device()}));
+  const auto score = [&](const std::vector<at::Tensor>& inputs) {
+    std::vector<at::Tensor> all;
+    for (const auto& executor : executors) all.push_back(executor->run(inputs).front());
+    return all;
+  };
+  return score_exits(score, split, limit, context);
+}
+
+double top1_of(const Model& model, Split split, std::int64_t limit, PassContext& context) {
+  Executor executor(model, {.device = context.device()});
+  const auto score = [&](const std::vector<at::Tensor>& inputs) { return std::vector<at::Tensor>{executor.run(inputs).front()}; };
+  const ExitScores alone = score_exits(score, split, limit, context);
+  return alone.top1(at::zeros_like(alone.labels));
+}
+
 double ExitCosts::mean(const at::Tensor& taken) const {
   double sum = 0;
   for (std::size_t i = 0; i < until.size(); ++i) sum += share_of(taken == static_cast<std::int64_t>(i)) * until[i];
   return sum;
 }
 
-ExitCosts macs_of(const Model& model, const Model& before) {
-  std::vector<double> stages;
-  for (const Model& stage : exit_stages(model).models) stages.push_back(model_cost(stage).macs);
-  return {.whole = model_cost(before).macs, .until = sums(std::move(stages))};
+ExitCosts macs_of(const std::vector<Model>& stages, const Model& before) {
+  std::vector<double> each;
+  for (const Model& stage : stages) each.push_back(model_cost(stage).macs);
+  return {.whole = model_cost(before).macs, .until = sums(std::move(each))};
 }
 
-ExitCosts latencies_of(const Model& model, const Model& before, PassContext& context) {
-  const ExitStages stages = exit_stages(model);
+ExitCosts latencies_of(const std::vector<Model>& stages, const Model& before, PassContext& context) {
   std::vector<const Model*> timed{&before};
-  for (const Model& stage : stages.models) timed.push_back(&stage);
+  for (const Model& stage : stages) timed.push_back(&stage);
   auto found = context.latencies_ms(timed);
   return {.whole = found.front(), .until = sums({found.begin() + 1, found.end()})};
 }
@@ -141,32 +164,75 @@ double choose_threshold(ExitCriterion criterion, const ExitScores& found, const 
   return chosen;
 }
 
-Table thresholds_table(const ExitRule& chosen, const Exits& exits, const ExitScores& found, const ExitCosts& macs, const ExitCosts* latencies,
-                       double reference) {
+void ExitChoice::fields(FieldVisitor& visit) {
+  visit("threshold", threshold, {});
+  visit("top1", top1, {});
+  visit("end_top1", end_top1, {});
+  visit("before_top1", before_top1, {});
+  visit("macs", macs, {});
+  visit("keeps", keeps, {});
+  std::vector<TableText> texts;
+  for (const Table& table : tables) texts.push_back({table});
+  visit("tables", texts, {});
+  tables.clear();
+  for (const TableText& text : texts) tables.push_back(text.table);
+}
+
+ExitChoice choose_exits(ExitRule rule, const std::optional<Quantity>& max_drop, const ExitStudy& study) {
+  const ExitScores& found = study.found;
+  ExitChoice choice;
+  choice.before_top1 = study.before_top1;
+  choice.end_top1 = found.top1(at::full_like(found.labels, static_cast<std::int64_t>(found.scores.size()) - 1));
+  const double reference = std::max(choice.before_top1, choice.end_top1);
+  if (max_drop)
+    rule.threshold = choose_threshold(rule.criterion, found, study.latencies ? *study.latencies : study.macs, {"top1", *max_drop}, reference);
+  const at::Tensor taken = exits_taken(rule, found.scores);
+  choice.threshold = rule.threshold;
+  choice.top1 = found.top1(taken);
+  choice.macs = study.macs.mean(taken) / study.macs.whole;
+  const Drop drop{"top1", max_drop.value_or(Quantity{100, "pp"})};
+  choice.keeps = drop.allows(drop.lost(reference, choice.top1));
+  choice.tables = {thresholds_table(rule, study, reference), difficulty_table(rule, study)};
+  return choice;
+}
+
+void record(const ExitChoice& choice, const std::string& how, PassResult& result) {
+  result.statistics.insert(result.statistics.end(), {{"threshold", choice.threshold, ""},
+                                                     {"valid_top1_" + how, choice.top1, "fraction"},
+                                                     {"valid_top1_of_the_end", choice.end_top1, "fraction"},
+                                                     {"valid_top1_before", choice.before_top1, "fraction"},
+                                                     {"mean_macs", choice.macs, "fraction"}});
+  result.tables.insert(result.tables.end(), choice.tables.begin(), choice.tables.end());
+  if (!choice.keeps) result.notes.emplace_back("no threshold keeps max_drop on data.valid: every example goes to the network's end");
+}
+
+Table thresholds_table(const ExitRule& chosen, const ExitStudy& study, double reference) {
   Table table{"accuracy over " + to_text(chosen.criterion) + " thresholds, on data.valid", {"threshold", "top1", "lost", "mean MACs"}, {}};
+  const auto& [names, found, macs, latencies, before] = study;
   if (latencies) table.columns.insert(table.columns.end(), {"mean ms", "of the whole"});
-  for (std::size_t i = 0; i < macs.until.size(); ++i) table.columns.push_back("leave at " + exit_name(exits, i));
+  for (const auto& name : names) table.columns.push_back("leave at " + name);
   for (const double threshold : shown_thresholds(chosen, found)) {
     const at::Tensor taken = exits_taken({chosen.criterion, threshold}, found.scores);
     const double top1 = found.top1(taken);
     std::vector<std::string> row{printed("%.5g", threshold) + (threshold == chosen.threshold ? " (chosen)" : ""), percent(top1),
                                  printed("%.2f points", 100 * (reference - top1)), percent(macs.mean(taken) / macs.whole)};
     if (latencies) row.insert(row.end(), {printed("%.3f", latencies->mean(taken)), percent(latencies->mean(taken) / latencies->whole)});
-    for (std::size_t i = 0; i < macs.until.size(); ++i) row.push_back(percent(share_of(taken == static_cast<std::int64_t>(i))));
+    for (std::size_t i = 0; i < names.size(); ++i) row.push_back(percent(share_of(taken == static_cast<std::int64_t>(i))));
     table.rows.push_back(std::move(row));
   }
   return table;
 }
 
-Table difficulty_table(const Exits& exits, const ExitScores& found, const ExitCosts& macs, const ExitCosts* latencies) {
+Table difficulty_table(const ExitRule& rule, const ExitStudy& study) {
   Table table{"examples by difficulty, on data.valid", {"leave at", "examples", "top1", "top1 of the network's end on them", "MACs"}, {}};
+  const auto& [names, found, macs, latencies, before] = study;
   if (latencies) table.columns.emplace_back("ms");
-  const at::Tensor taken = exits_taken(exits.rule, found.scores);
-  for (std::size_t i = 0; i < macs.until.size(); ++i) {
+  const at::Tensor taken = exits_taken(rule, found.scores);
+  for (std::size_t i = 0; i < names.size(); ++i) {
     const at::Tensor rows = (taken == static_cast<std::int64_t>(i)).nonzero().flatten();
-    std::vector<std::string> row{exit_name(exits, i), std::to_string(rows.size(0)), "", "", percent(macs.until[i] / macs.whole)};
+    std::vector<std::string> row{names[i], std::to_string(rows.size(0)), "", "", percent(macs.until[i] / macs.whole)};
     if (rows.size(0) > 0) {
-      const auto right = [&](const at::Tensor& scores) {
+      const auto right = [&, &found = found](const at::Tensor& scores) {
         return percent(share_of(scores.index_select(0, rows).argmax(1) == found.labels.index_select(0, rows)));
       };
       row[2] = right(found.scores[i]);

@@ -74,7 +74,7 @@ void expect_same(const at::Tensor& found, const at::Tensor& expected, const std:
 
 std::string options_of(const Case& c) { return "window: 3, block: 4, globals: " + std::to_string(c.globals); }
 
-double statistic(const PassResult& result, const std::string& name) {
+double statistic_of(const PassResult& result, const std::string& name) {
   for (const Statistic& statistic : result.statistics) {
     if (statistic.name == name) return statistic.value;
   }
@@ -87,7 +87,7 @@ TEST_P(BlockAttention, IsDenseAttentionInTheWindow) {
   const Case& c = GetParam();
   const Model model = attention(c);
   const auto made = sparsify(options_of(c), model);
-  EXPECT_EQ(statistic(made.result, "attentions_in_blocks"), 1);
+  EXPECT_EQ(statistic_of(made.result, "attentions_in_blocks"), 1);
   for (const std::int64_t length : {1, 2, 4, 5, 8, 11, 30, 33}) {
     for (const std::int64_t batch : {1, 3}) {
       const auto inputs = inputs_of(model, batch, length);
@@ -196,7 +196,7 @@ TEST(BlockAttentionSpelledOut, IsClosedFirst) {
   output %y
 })text");
     const auto made = sparsify("window: 3, block: 4", model);
-    EXPECT_EQ(statistic(made.result, "attentions_in_blocks"), 1);
+    EXPECT_EQ(statistic_of(made.result, "attentions_in_blocks"), 1);
     auto inputs = inputs_of(model, 2, 17);
     auto expected = inputs;
     if (fills) expected[3] = inputs[3].logical_not();
@@ -211,7 +211,7 @@ TEST(BlockAttentionCosts, AreThoseOfTheWindow) {
   const auto made = sparsify("window: 3, block: 8", model);
   EXPECT_EQ(model_cost(model).macs, 3 * 64 * 64 * 8);
   EXPECT_EQ(model_cost(made.model).macs, 3 * 64 * (8 + 6) * 8);
-  EXPECT_DOUBLE_EQ(statistic(made.result, "macs_reduction"), 1 - 14.0 / 64);
+  EXPECT_DOUBLE_EQ(statistic_of(made.result, "macs_reduction"), 1 - 14.0 / 64);
   EXPECT_EQ(sparsify("window: 3, block: 8, form: mask", model).result.statistics.at(1).value, 0);
   EXPECT_TRUE(made.result.notes.empty());
 }
@@ -244,7 +244,7 @@ TEST(BlockAttentionModels, ShareWhatTheyHaveInCommon) {
   for (const char* name : {"encoder", "decoder"}) {
     const Model exported = fixture_model(name);
     const auto blocks = sparsify("window: 2, block: 4", exported), mask = sparsify("window: 2, form: mask", exported);
-    EXPECT_EQ(statistic(blocks.result, "attentions_in_blocks"), 1) << name;
+    EXPECT_EQ(statistic_of(blocks.result, "attentions_in_blocks"), 1) << name;
     expect_equal_outputs(blocks.model, mask.model, 1e-5);
   }
 }
