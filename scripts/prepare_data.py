@@ -21,6 +21,8 @@ From a folder of yours (--from, or $DSCOMPRESS_DATA), which holds the files or a
   wikitext2       WikiText-2: wikitext2/valid.txt, test.txt
   texts           what language models are judged on: texts/wikitext2.txt (test), stories.txt, squad.txt, and calibration.txt (WikiText-2's valid), 90,000
                   characters of paragraphs from all over each; from wikitext2, from stories260k with tok512.bin, and from small.context of squad
+  deeppcb         circuit boards, tested and as they should be, 64 x 64 pixels of one bit: deeppcb/train.safetensors, test.safetensors, of pictures
+                  [N, 2, 64, 64], `label` (1: a defect) and `kind` (0: none, 1 to 6); from train.bin and test.bin
   ucr             time series of the UCR archive: ucr/ECG200, ucr/GunPoint, ucr/ItalyPowerDemand
   words           synonyms and neighbours: words/ppdb_synonyms.txt, glove-50d-5k.json
 """
@@ -211,13 +213,31 @@ class Preparation:
         endings = {"ECG200": "arff", "GunPoint": "ts", "ItalyPowerDemand": "ts"}
         self.copy("ucr", "the UCR archive's series", [f"{name}/{name}_{part}.{ending}" for name, ending in endings.items() for part in ("TRAIN", "TEST")])
 
+    def deeppcb(self):
+        """A record is a byte of kind, and two pictures of 512 bytes, the leftmost pixel in the highest bit."""
+        import numpy
+        from safetensors.numpy import save
+
+        folder = self.find("deeppcb", "DeepPCB's crops", "train.bin")
+        for part in ("train", "test"):
+            content = numpy.fromfile(folder / f"{part}.bin", dtype=numpy.uint8)
+            if content.size % PCB_RECORD:
+                raise Missing(f"deeppcb: {folder / part}.bin has {content.size} bytes, which are no whole records of {PCB_RECORD}")
+            records = content.reshape(-1, PCB_RECORD)
+            kind = records[:, 0].astype(numpy.int64)
+            pictures = 255 * numpy.unpackbits(records[:, 1:], axis=1).reshape(-1, 2, 64, 64)
+            write_whole(self.target / f"deeppcb/{part}.safetensors", save({"image": pictures, "label": (kind > 0).astype(numpy.int64), "kind": kind}))
+        print(self.target / "deeppcb")
+
     def words(self):
         self.copy("words", "synonyms and neighbours of words", ["ppdb_synonyms.txt", "glove-50d-5k.json"])
 
 
+PCB_RECORD = 1 + 2 * 64 * 64 // 8
 PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
 DATA_SETS = {name.replace("_", "-"): getattr(Preparation, name) for name in
-             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "ucr", "wikitext2", "words", "smollm2", "texts")}
+             ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "deeppcb", "ucr", "wikitext2", "words",
+              "smollm2", "texts")}
 
 
 def unpack_medxz(path):
