@@ -22,7 +22,8 @@ const std::vector<std::string> kBatches = {"data_batch_1", "data_batch_2", "data
 TEST(PrepareData, SaysWhereToGetWhatNoRegistryHas) {
   const TempFolder folder;
   // Some are made of another one.
-  for (const auto& [name, needed] : std::map<std::string, std::string>{{"cifar10", "cifar10"}, {"sst2", "sst2"}, {"stories", "stories260k"}, {"words", "words"}, {"texts", "wikitext2"}}) {
+  for (const auto& [name, needed] : std::map<std::string, std::string>{
+           {"cifar10", "cifar10"}, {"sst2", "sst2"}, {"stories", "stories260k"}, {"words", "words"}, {"texts", "wikitext2"}}) {
     const auto result = prepare(name + " --to " + folder.path());
     EXPECT_NE(result.status, 0);
     EXPECT_TRUE(contains(result.err, "prepare_data.py " + needed + " --from FOLDER")) << result.err;
@@ -87,9 +88,11 @@ TEST(PrepareData, TakesTextsThatLanguageModelsAreJudgedOn) {
   spit(folder.file("valid.txt"), heading + std::string(300, 'v') + "\n");
   spit(folder.file("small.context"), std::string(250, 'c') + "\n" + std::string(250, 'c') + "\n" + std::string(250, 'd') + "\n");
   std::string tokens("\x07\0\0\0", 4);
-  for (const std::string& piece : {"\n<s>\n", "<0x0A>", " abc"}) tokens += std::string("\0\0\0\0", 4) + std::string(1, static_cast<char>(piece.size())) + std::string(3, '\0') + piece;
+  for (const std::string& piece : {"\n<s>\n", "<0x0A>", " abc"})
+    tokens += std::string("\0\0\0\0", 4) + std::string(1, static_cast<char>(piece.size())) + std::string(3, '\0') + piece;
   spit(folder.file("tok512.bin"), tokens);
-  const auto made = run_shell(python() + " -c \"import numpy; numpy.save('" + folder.file("tinystories_ids.npy") + "', numpy.array([[0] + [2] * 60 + [1] + [2] * 10 + [0, 2]]))\"");
+  const auto made = run_shell(python() + " -c \"import numpy; numpy.save('" + folder.file("tinystories_ids.npy") +
+                              "', numpy.array([[0] + [2] * 60 + [1] + [2] * 10 + [0, 2]]))\"");
   if (made.status != 0) GTEST_SKIP() << "no numpy: " << made.err;
   const auto result = prepare("texts --from " + folder.path() + " --to " + folder.file("data"));
   ASSERT_EQ(result.status, 0) << result.err;
@@ -112,9 +115,12 @@ TEST(ExportTokenizer, DoesWithoutWhatATorchvisionCannotLoad) {
   fs::create_directories(folder.file("torchvision"));
   spit(folder.file("torchvision/__init__.py"), "from . import _meta_registrations\n");
   spit(folder.file("torchvision/_meta_registrations.py"), "raise RuntimeError('operator torchvision::nms does not exist')\n");
-  spit(folder.file("transformers.py"), "class AutoTokenizer:\n    def from_pretrained(*_, **__):\n        import torchvision\n        raise SystemExit('asked for ' + torchvision.__name__)\n");
+  spit(folder.file("transformers.py"),
+       "class AutoTokenizer:\n    def from_pretrained(*_, **__):\n        import torchvision\n        raise SystemExit('asked for ' + "
+       "torchvision.__name__)\n");
   for (const std::string module : {"openvino", "openvino_tokenizers"}) spit(folder.file(module + ".py"), "");
-  const auto result = run_shell("env PYTHONPATH=" + folder.path() + " " + python() + " " + kRoot + "/scripts/export_tokenizer.py " + folder.path() + " --generation " + folder.file("out"));
+  const auto result = run_shell("env PYTHONPATH=" + folder.path() + " " + python() + " " + kRoot + "/scripts/export_tokenizer.py " + folder.path() +
+                                " --generation " + folder.file("out"));
   EXPECT_TRUE(contains(result.err, "asked for torchvision")) << result.err;
 }
 

@@ -18,8 +18,11 @@ Doc group_size() {
           .minimum = 0};
 }
 Doc weight_symmetric() { return {.text = "Without zero points, which is what integer kernels like best."}; }
-Doc weight_observer() { return {.text = "What a grid is made of: the extremes, the range of least squared error, or (weighted) of least error times the inputs' "
-                  "second moments, from calibration data."}; }
+Doc weight_observer() {
+  return {.text =
+              "What a grid is made of: the extremes, the range of least squared error, or (weighted) of least error times the inputs' "
+              "second moments, from calibration data."};
+}
 Doc activation_bits() { return {.text = "Width of activations.", .unit = "bits", .minimum = 2, .maximum = 8}; }
 Doc observer() {
   return {.text = "What a range is made of: the extremes, their moving average, a percentile, the range of least squared error, or "

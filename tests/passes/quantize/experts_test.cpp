@@ -108,7 +108,8 @@ TEST_F(QuantizeExperts, OfEitherOrientationHaveTheSameRows) {
     if (weight.name != "mlp.experts.gate_up_proj") continue;
     const at::Tensor found = snap_to_grid(weight.source, weight.grid);
     for (std::int64_t o = 0; o < 12; ++o) {
-      for (std::int64_t i = 0; i < 8; ++i) EXPECT_NEAR(found[3][o][i].item<double>(), wanted[3][static_cast<std::size_t>(o)][static_cast<std::size_t>(i)], 3e-6);
+      for (std::int64_t i = 0; i < 8; ++i)
+        EXPECT_NEAR(found[3][o][i].item<double>(), wanted[3][static_cast<std::size_t>(o)][static_cast<std::size_t>(i)], 3e-6);
     }
   }
   EXPECT_EQ(quantized_weights(copy).size(), 3U);

@@ -100,7 +100,8 @@ TEST(WeightGrids, WeightedErrorsAreTheLeast) {
     EXPECT_NEAR(grid.scale[g].item<double>(), wanted, 1e-5 * wanted) << g;
   }
   const WeightGrid even = choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::mse});
-  EXPECT_TRUE(choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, at::full({3, 16}, 2.0F)).scale.equal(even.scale));
+  EXPECT_TRUE(choose_weight_grid(weight, 0, {.bits = 3, .group_size = 8, .observer = WeightObserver::weighted}, {}, at::full({3, 16}, 2.0F))
+                  .scale.equal(even.scale));
   EXPECT_FALSE(grid.scale.equal(even.scale));
 }
 

@@ -27,7 +27,9 @@ at::Tensor largest_of_all(const Model& model, const std::vector<ScaledWeight>& w
 }
 
 // Factors around one, and one where a channel is dead.
-at::Tensor usable(const at::Tensor& factors) { return at::where(factors.isfinite().logical_and(factors > kTiny), factors.clamp(1e-3, 1e3), at::ones_like(factors)); }
+at::Tensor usable(const at::Tensor& factors) {
+  return at::where(factors.isfinite().logical_and(factors > kTiny), factors.clamp(1e-3, 1e3), at::ones_like(factors));
+}
 
 // Moments per channel of the value: those of a convolution's patches hold each channel once for each kernel element.
 at::Tensor per_channel(const at::Tensor& moment, std::int64_t channels) { return moment.reshape({channels, -1}).amax(1); }
@@ -58,7 +60,8 @@ double error_after_scaling(const Model& model, const ScaledWeight& reader, const
 double error_of_expert(const Model& model, const ScaledWeight& reader, const InputMoments& moments, const LayerPrecision& precision,
                        std::int64_t expert, const at::Tensor& factors) {
   const at::Tensor weight = model.weights.get(reader.name).detach()[expert].to(at::kDouble), scaled = weight * factors;
-  const at::Tensor rounded = snap_to_grid(scaled.to(at::kFloat), choose_weight_grid(scaled, 0, tried_weights(precision.weights))).to(at::kDouble) / factors;
+  const at::Tensor rounded =
+      snap_to_grid(scaled.to(at::kFloat), choose_weight_grid(scaled, 0, tried_weights(precision.weights))).to(at::kDouble) / factors;
   return output_error(weight, rounded, moments.gram[expert]);
 }
 
@@ -96,9 +99,8 @@ at::Tensor factors_of_experts(const Model& model, const ScalePath& path, const I
     const at::Tensor own = moments.magnitude[e], inputs = (own / own.mean().clamp_min(kTiny)).clamp_min(1e-4);
     const at::Tensor weight = model.weights.get(path.readers.front().name).detach()[e].to(at::kDouble);
     const at::Tensor weights = relative_magnitudes(QuantKind::linear, weight, 0, 1, precision.weights).clamp_min(1e-4);
-    factors.push_back(search_factors(inputs, weights, [&](const at::Tensor& tried) {
-      return error_of_expert(model, path.readers.front(), moments, precision, e, tried);
-    }));
+    factors.push_back(search_factors(
+        inputs, weights, [&](const at::Tensor& tried) { return error_of_expert(model, path.readers.front(), moments, precision, e, tried); }));
   }
   return at::stack(factors);
 }

@@ -33,7 +33,8 @@ double reach_of(QuantRange range, bool symmetric) {
 std::vector<double> shares_of(const WeightOptions& options, double reach) {
   std::vector<double> shares = {1};
   if (reach > 1) shares.push_back(reach);
-  for (int i = 1; i < kGridShares && options.observer != WeightObserver::minmax; ++i) shares.push_back(1 - (1 - kSmallestGridShare) * i / kGridShares);
+  for (int i = 1; i < kGridShares && options.observer != WeightObserver::minmax; ++i)
+    shares.push_back(1 - (1 - kSmallestGridShare) * i / kGridShares);
   return shares;
 }
 
