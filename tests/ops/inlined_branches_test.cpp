@@ -7,6 +7,7 @@
 #include "ir/control_flow.h"
 #include "ir/verify.h"
 #include "ops/cut_check.h"
+#include "ops/text_model.h"
 #include "ops/two_ways.h"
 
 namespace dsc {
