@@ -26,8 +26,10 @@ std::string mark_of(const Node& node, const char* key) {
 
 void set_mark(Graph& graph, Node* node, const char* key, const std::string& mark) {
   auto metadata = node->metadata();
-  if (mark.empty()) metadata.erase(key);
-  else metadata[key] = mark;
+  if (mark.empty())
+    metadata.erase(key);
+  else
+    metadata[key] = mark;
   graph.set_metadata(node, std::move(metadata));
 }
 
@@ -63,7 +65,8 @@ std::vector<Choice> find_choices(const Graph& graph) {
     const auto first = mark.find(';'), second = mark.find(';', first + 1);
     const std::string name = mark.substr(0, first);
     auto found = std::ranges::find(choices, name, &Choice::name);
-    if (found == choices.end()) found = choices.insert(choices.end(), {name, mark.substr(first + 1, second - first - 1), mark.substr(second + 1), {}});
+    if (found == choices.end())
+      found = choices.insert(choices.end(), {name, mark.substr(first + 1, second - first - 1), mark.substr(second + 1), {}});
     found->nodes.push_back(node);
   }
   return choices;
@@ -84,8 +87,9 @@ class Outlining {
     std::vector<OutputSpec> outputs;
     for (const Node* node : choice_.nodes) outputs.push_back({node->output()->name(), node->output()->type()});
     const std::vector<int> structure(outputs.size(), -1);
-    Node* cond = graph_.insert(first, "higher_order.cond", {{"", condition}, {choice_.if_true, text_of(0)}, {choice_.if_false, text_of(1)}, {"", operands_}},
-                               std::move(outputs), structure, choice_.name);
+    Node* cond =
+        graph_.insert(first, "higher_order.cond", {{"", condition}, {choice_.if_true, text_of(0)}, {choice_.if_false, text_of(1)}, {"", operands_}},
+                      std::move(outputs), structure, choice_.name);
     graph_.copy_origin(cond, first);
     set_mark(graph_, cond, kChoice, "");
     for (std::size_t i = 0; i < choice_.nodes.size(); ++i) {

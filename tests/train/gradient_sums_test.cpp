@@ -14,7 +14,8 @@ constexpr std::int64_t kMillion = 1'000'000;  // elements: two do not fit into o
 
 // Of a network whose layers are used in this order: a and b lie in other messages than c and d, and rank 1 does not reach b.
 struct Layers {
-  at::Tensor a = at::full({kMillion}, 2.0), b = at::full({kMillion}, 3.0), c = at::full({5}, 5.0), d = at::full({2, kMillion}, 7.0).t(), objective = at::full({3}, 1.0), unused = at::full({4}, 1.0);
+  at::Tensor a = at::full({kMillion}, 2.0), b = at::full({kMillion}, 3.0), c = at::full({5}, 5.0), d = at::full({2, kMillion}, 7.0).t(),
+             objective = at::full({3}, 1.0), unused = at::full({4}, 1.0);
 
   std::vector<at::Tensor> own() const { return {a, unused, b, c, d}; }
   void require_gradients() {
@@ -41,21 +42,24 @@ void expect_sums(const Layers& layers, double scales, double scales_of_b, double
 class GradientSumsTest : public testing::TestWithParam<test::Meeting> {};
 
 TEST_P(GradientSumsTest, ArePlainSums) {
-  test::expect_no_errors(test::run_ranks(3, [](Ranks& ranks) {
-    const c10::AutoGradMode recording(true);
-    Layers layers;
-    layers.require_gradients();
-    for (int step = 0; step < 2; ++step) {  // hooks of the first step are gone in the second
-      const double scale = 3 * static_cast<double>(ranks.rank() + 1);  // thirds of it are exact
-      GradientSums sums(ranks, layers.own(), {layers.objective});
-      layers.loss(scale, true).backward();  // a batch before the last one
-      sums.follow_backward();
-      layers.loss(10 * scale, ranks.rank() != 1).backward();
-      sums.finish();
-      expect_sums(layers, 198, 198 - 60, 66);
-      for (auto* tensor : {&layers.a, &layers.b, &layers.c, &layers.d, &layers.objective}) tensor->mutable_grad() = at::Tensor();
-    }
-  }, GetParam()));
+  test::expect_no_errors(test::run_ranks(
+      3,
+      [](Ranks& ranks) {
+        const c10::AutoGradMode recording(true);
+        Layers layers;
+        layers.require_gradients();
+        for (int step = 0; step < 2; ++step) {                             // hooks of the first step are gone in the second
+          const double scale = 3 * static_cast<double>(ranks.rank() + 1);  // thirds of it are exact
+          GradientSums sums(ranks, layers.own(), {layers.objective});
+          layers.loss(scale, true).backward();  // a batch before the last one
+          sums.follow_backward();
+          layers.loss(10 * scale, ranks.rank() != 1).backward();
+          sums.finish();
+          expect_sums(layers, 198, 198 - 60, 66);
+          for (auto* tensor : {&layers.a, &layers.b, &layers.c, &layers.d, &layers.objective}) tensor->mutable_grad() = at::Tensor();
+        }
+      },
+      GetParam()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Meetings, GradientSumsTest, testing::Values(test::Meeting::memory, test::Meeting::connections),
