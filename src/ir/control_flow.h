@@ -1,4 +1,5 @@
-// torch.cond in a graph: one node with both branches as graph text, which no analysis looks into and no edit changes.
+// torch.cond in a graph: one node with both branches as graph text, which no analysis looks into and no edit changes; passes that do
+// inline the branches first (ir/inlined_branches.h).
 //
 //   %y: f32[4] = higher_order.cond(%positive, true_graph_0="graph { ... }", false_graph_0="graph { ... }", tensors[%x, %w])
 //
