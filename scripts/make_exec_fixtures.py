@@ -178,13 +178,22 @@ def make_hybrids(g):
     save_file(record | train_at_sizes(model, pictures, torch.tensor([2, 0, 1])), os.path.join(OUT, "hybrid.safetensors"))
 
 
+def renormalise(norm, x):
+    mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
+    running_mean, running_deviation = norm.running_mean.view_as(mean), (norm.running_var + norm.eps).sqrt().view_as(mean)
+    deviation = (variance + norm.eps).sqrt()
+    r, d = (deviation / running_deviation).detach(), ((mean - running_mean) / running_deviation).detach()
+    return ((x - mean) / deviation * r + d) * norm.weight.view_as(mean) + norm.bias.view_as(mean)
+
+
 def train_at_sizes(model, pictures, target, temperature=3.0):
-    """A step of SGD: the pictures' own size on labels, smaller ones half on labels, half towards its scores, with its running statistics."""
+    """A step of SGD: the pictures' own size on labels, smaller ones half on labels, half towards its scores, with its running statistics
+    forward and batch statistics backward (batch renormalisation, arXiv:1702.03275)."""
     model = copy.deepcopy(model).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     whole = model(pictures)
     loss = F.cross_entropy(whole, target)
-    model.bn.eval()
+    model.bn.forward = lambda x: renormalise(model.bn, x)
     for size in (8, 12):
         scores = model(F.interpolate(pictures, (size, size * 3 // 2), mode="bilinear", antialias=True))
         distance = F.kl_div(F.log_softmax(scores / temperature, 1), F.softmax(whole.detach() / temperature, 1), reduction="batchmean") * temperature**2

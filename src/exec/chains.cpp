@@ -117,7 +117,7 @@ class Joiner {
     Step step = steps_[chain.rectifier];
     const Step& head = steps_[chain.head];
     step.builtin = kernel_of_(*head.node);
-    step.prepare = nullptr;
+    step.prepare = head.prepare;
     step.stack = head.stack;
     const std::size_t addend = step.stack.entries.size();
     step.stack.entries.emplace_back();

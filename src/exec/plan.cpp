@@ -160,6 +160,7 @@ class Planner {
     if (records_gradients()) step.builtin = find_training_kernel(step.node->target());
     if (step.node->is("aten.masked_fill.Scalar") || step.node->is("aten.masked_fill_.Scalar")) step.prepare = limit_fill;
     if (records_gradients() && is_convolution(*step.node)) step.prepare = subsample_before_pointwise;
+    if (options_.training && options_.batch_renorm && traits_of(*step.node).is_batch_norm) step.prepare = renormalise_batch;
     // Strides differ from the example's in NHWC memory, and a plain view may then be impossible: copy in that case.
     const bool is_view = step.node->is("aten.view.default") || step.node->is("aten._unsafe_view.default");
     if (options_.channels_last && is_view) step.op = dispatcher.findSchemaOrThrow("aten::reshape", "");

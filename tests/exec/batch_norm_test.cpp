@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 namespace dsc {
@@ -132,6 +133,47 @@ TEST(BatchNormKernel, LeavesEvaluationToLibTorch) {
   std::vector<c10::IValue> stack{o.x, o.weight, c10::IValue(), o.mean, o.variance, false, kMomentum, kEps, false};
   find_training_kernel("aten.batch_norm.default")(stack);
   EXPECT_TRUE(at::equal(stack.at(0).toTensor(), at::batch_norm(o.x, o.weight, {}, o.mean, o.variance, false, kMomentum, kEps, false)));
+}
+
+// What evaluation gives, in double; backward, plain loops over dx = gamma / sigma_running (dy - mean(dy) - x' mean(dy x')), x' by the batch.
+TEST(RenormalisedBatchNorm, GivesWhatEvaluationDoesAndGradientsThatNoScaleOrOffsetOfTheInputTakes) {
+  Operands found = operands(5, {3, 5, 4, 6}, at::kFloat);
+  Operands exact{found.x.to(at::kDouble), found.weight.to(at::kDouble), found.bias.to(at::kDouble), found.mean.to(at::kDouble),
+                 found.variance.to(at::kDouble)};
+  for (at::Tensor* leaf : {&found.x, &found.weight, &found.bias, &exact.weight, &exact.bias}) leaf->requires_grad_();
+  std::vector<c10::IValue> stack{found.x, found.weight, found.bias, found.mean, found.variance, true, kMomentum, kEps, false};
+  renormalise_batch(stack);
+  find_training_kernel("aten.batch_norm.default")(stack);
+  const at::Tensor y = stack.at(0).toTensor();
+  const at::Tensor expected = at::batch_norm(exact.x, exact.weight, exact.bias, exact.mean, exact.variance, false, kMomentum, kEps, false);
+  EXPECT_LE(error(y.detach(), expected.detach()), 1e-6);
+  EXPECT_TRUE(at::equal(found.mean.to(at::kDouble), exact.mean));
+  EXPECT_TRUE(at::equal(found.variance.to(at::kDouble), exact.variance));
+  const at::Tensor dy = at::randn({3, 5, 4, 6}, at::kDouble);
+  y.backward(dy.to(at::kFloat));
+  expected.backward(dy);
+  EXPECT_LE(error(found.weight.grad(), exact.weight.grad()), 1e-5);
+  EXPECT_LE(error(found.bias.grad(), exact.bias.grad()), 1e-5);
+  for (std::int64_t channel = 0; channel < 5; ++channel) {
+    const at::Tensor x = exact.x.select(1, channel).flatten(), g = dy.select(1, channel).flatten(), dx = found.x.grad().select(1, channel).flatten();
+    const auto value = [](const at::Tensor& t, std::int64_t i) { return t[i].item<double>(); };
+    const double count = static_cast<double>(x.numel());
+    double mean = 0, variance = 0, sum = 0, product = 0, along = 0, size = 0;
+    for (std::int64_t i = 0; i < x.numel(); ++i) mean += value(x, i) / count;
+    for (std::int64_t i = 0; i < x.numel(); ++i) variance += (value(x, i) - mean) * (value(x, i) - mean) / count;
+    const double deviation = std::sqrt(variance + kEps), running = std::sqrt(value(exact.variance, channel) + kEps);
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      sum += value(g, i) / count;
+      product += value(g, i) * (value(x, i) - mean) / deviation / count;
+    }
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      const double normalised = (value(x, i) - mean) / deviation;
+      EXPECT_NEAR(value(dx, i), exact.weight[channel].item<double>() / running * (value(g, i) - sum - normalised * product), 2e-4) << channel;
+      along += value(dx, i) * normalised;
+      size += std::abs(value(dx, i));
+    }
+    EXPECT_LE(std::abs(dx.sum().item<double>()) + std::abs(along), 1e-4 * size) << channel;
+  }
 }
 
 }  // namespace

@@ -81,6 +81,10 @@ BatchNorm batch_norm_arguments(const Stack& stack) {
 
 void batch_norm_of(Stack& stack) { return_one(stack, batch_norm(batch_norm_arguments(stack))); }
 
+at::Tensor per_channel(const std::optional<at::Tensor>& given, const at::Tensor& like, double otherwise) {
+  return given && given->defined() ? *given : at::full_like(like, otherwise);
+}
+
 void dropout(Stack& stack) {  // input, p, train
   const at::Tensor input = stack.at(0).toTensor();
   const double p = stack.at(1).toDouble();
@@ -146,6 +150,24 @@ BatchNorm::Rectifier rectifier_arguments(const Stack& stack) {
 }
 
 }  // namespace
+
+void renormalise_batch(Stack& stack) {
+  const BatchNorm norm = batch_norm_arguments(stack);
+  if (!norm.training || !norm.running_mean || !norm.running_var) return;
+  at::Tensor r, d;
+  {
+    const at::NoGradGuard no_grad;
+    const auto [mean, variance] = at::batch_norm_update_stats(norm.input.to(at::kFloat), {}, {}, 0);
+    const at::Tensor inverse = (*norm.running_var + norm.eps).rsqrt();
+    r = (variance + norm.eps).sqrt() * inverse;
+    d = (mean - *norm.running_mean) * inverse;
+  }
+  const at::Tensor weight = per_channel(norm.weight, r, 1), bias = per_channel(norm.bias, d, 0);
+  stack[1] = weight * r;
+  stack[2] = bias + weight * d;
+  stack[3] = norm.running_mean->detach().clone();
+  stack[4] = norm.running_var->detach().clone();
+}
 
 void rectified_batch_norm(Stack& stack) {
   BatchNorm norm = batch_norm_arguments(stack);

@@ -17,6 +17,12 @@ namespace dsc {
 // - dropout: LibTorch draws its mask from one serial generator (8 x 128 x 384: 2.1 ms against 0.2 ms).
 Builtin find_training_kernel(std::string_view target);
 
+// Changes the arguments of a batch norm in training so that it gives what it does in evaluation and leaves the running statistics alone, while
+// gradients flow as through the batch's: into what changes the result once those statistics have followed. Otherwise gradients of one set of
+// statistics on data of another push scales and offsets of weights on and on, for the statistics take back what they do.
+// Source: Ioffe 2017, arXiv:1702.03275 (batch renormalisation, without limits on r and d).
+void renormalise_batch(std::vector<c10::IValue>& stack);
+
 // Kernels of joined steps (exec/chains.h): the arguments of aten.batch_norm and dscompress.live_batch_norm, then a tensor
 // to add or none, then the rectifier's ceiling.
 void rectified_batch_norm(std::vector<c10::IValue>& stack);

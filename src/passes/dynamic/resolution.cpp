@@ -3,11 +3,12 @@
 //   before  picture 64 x 64 -> network -> scores       after  picture -> 32 x 32 -> network -> scores; not sure: -> 64 x 64 -> network -> scores
 //
 // One set of weights serves all sizes. Each training step sees the pictures at all of them: their own size learns from labels, smaller ones
-// from labels and its scores; batch norms measure at the pictures' own size and are used so at the others. The threshold is given, or the one of
+// from labels and its scores; batch norms measure at the pictures' own size and are used so at the others (batch renormalisation, so that
+// gradients of smaller sizes do not push what the statistics take back). The threshold is given, or the one of
 // the least mean cost that loses no more than `max_drop` on data.valid. Deployed, the sizes are a chain (exec/resolutions.h).
 // Leaves alone: the graph. Order: anywhere behind the last step that changes layers; quantisers calibrate at the pictures' own size.
 // Sources: Yang et al. 2020, arXiv:2003.07326 (coarse to fine); Wang et al. 2020, arXiv:2007.09558 (one network, several sizes that learn from the
-// largest).
+// largest), Ioffe 2017, arXiv:1702.03275 (batch renormalisation).
 #include <ATen/ops/full_like.h>
 
 #include <algorithm>
@@ -95,7 +96,7 @@ class SmallerSizes {
  public:
   SmallerSizes(const Model& model, const Resolutions& resolutions, const TrainOptions& train, PassContext& context) {
     ExecutorOptions options{
-        .training = true, .freeze_batch_norm = true, .channels_last = uses_channels_last(train, model.graph), .device = context.device()};
+        .training = true, .batch_renorm = true, .channels_last = uses_channels_last(train, model.graph), .device = context.device()};
     if (uses_bf16(train, context.device())) options.autocast = ScalarType::bf16;
     auto sizes = resolutions.all();
     const PictureSize own = sizes.back();
