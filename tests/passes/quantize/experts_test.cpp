@@ -233,7 +233,7 @@ TEST_F(QuantizeExperts, GptqRoundsEachExpertForTheRowsThatItGets) {
       const auto grid = grid_of(whole, e);
       const at::Tensor matrix = whole[e].to(at::kDouble), near = quantize::round_to_matrix_grid(matrix, grid);
       const at::Tensor gram = own.empty() ? at::zeros({matrix.size(1), matrix.size(1)}, at::kDouble) : at::stack(own).t().matmul(at::stack(own));
-      const at::Tensor wanted = quantize::gptq_round(matrix, gram, grid, 0.01);
+      const at::Tensor wanted = quantize::gptq_round(matrix, {gram, 0.01}, grid);
       EXPECT_LT(((found[e].to(at::kDouble) - wanted).abs() > 1e-6).sum().item<std::int64_t>(), 2) << name << e;  // a tie may fall either way in f32
       error += output_distance(found[e], whole[e], own);
       error_nearest += output_distance(near, whole[e], own);

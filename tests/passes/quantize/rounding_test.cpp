@@ -42,7 +42,7 @@ TEST_P(Rounding, OutputErrorIsThatOfTheOutputs) {
 TEST_P(Rounding, LooksAtInputsForASmallerErrorAndStaysOnTheGrid) {
   const Problem p = make_problem(GetParam());
   const double nearest = output_error(p.weight, round_to_matrix_grid(p.weight, p.grid), p.gram);
-  for (const at::Tensor& rounded : {gptq_round(p.weight, p.gram, p.grid, 0.01), adaround_round(p.weight, p.gram, p.grid, 400)}) {
+  for (const at::Tensor& rounded : {gptq_round(p.weight, {p.gram, 0.01}, p.grid), adaround_round(p.weight, p.gram, p.grid, 400)}) {
     EXPECT_TRUE(at::allclose(round_to_matrix_grid(rounded, p.grid), rounded, 1e-12, 1e-12));
     EXPECT_LT(output_error(p.weight, rounded, p.gram), 0.7 * nearest);
   }
@@ -54,13 +54,13 @@ INSTANTIATE_TEST_SUITE_P(Groups, Rounding, testing::Values(0, 8));
 TEST(RoundingOfWhiteInputs, IsNearest) {
   Problem p = make_problem(0);
   p.gram = at::eye(24, at::kDouble);
-  EXPECT_TRUE(gptq_round(p.weight, p.gram, p.grid, 0.01).equal(round_to_matrix_grid(p.weight, p.grid)));
+  EXPECT_TRUE(gptq_round(p.weight, {p.gram, 0.01}, p.grid).equal(round_to_matrix_grid(p.weight, p.grid)));
 }
 
 TEST(RoundingOfDeadInputs, IsNearest) {
   Problem p = make_problem(0);
   const at::Tensor nothing = at::zeros({24, 24}, at::kDouble);
-  EXPECT_TRUE(gptq_round(p.weight, nothing, p.grid, 0.01).equal(round_to_matrix_grid(p.weight, p.grid)));
+  EXPECT_TRUE(gptq_round(p.weight, {nothing, 0.01}, p.grid).equal(round_to_matrix_grid(p.weight, p.grid)));
 }
 
 // The least error, each element's counted, and its step, among those with which the largest |w| is one of `tops`; integers from -half to half - 1.

@@ -1,5 +1,7 @@
 #include "passes/quantize/ranges/sample_walk.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -16,6 +18,21 @@ SampleWalk::SampleWalk(const Model& model, Stretches stretches, const Calibratio
   }
 }
 
+namespace {
+
+// As far as the last of the values is made; nothing is given on.
+Stretch only_to(const Stretch& stretch, const std::vector<const Value*>& values) {
+  Stretch part{{}, stretch.takes, {}};
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < stretch.nodes.size(); ++i) {
+    if (std::ranges::find(values, stretch.nodes[i], &Value::producer) != values.end()) end = i + 1;
+  }
+  part.nodes.assign(stretch.nodes.begin(), stretch.nodes.begin() + static_cast<std::ptrdiff_t>(end));
+  return part;
+}
+
+}  // namespace
+
 void SampleWalk::run(const std::vector<const Value*>& values, const Executor::Tap& tap) { run_stretch(values, tap, false); }
 
 void SampleWalk::advance(const std::vector<const Value*>& values, const Executor::Tap& tap) {
@@ -24,7 +41,8 @@ void SampleWalk::advance(const std::vector<const Value*>& values, const Executor
 }
 
 void SampleWalk::run_stretch(const std::vector<const Value*>& values, const Executor::Tap& tap, bool keeps) {
-  const Stretch& stretch = stretches_.all.at(at_);
+  const Stretch& whole = stretches_.all.at(at_);
+  const Stretch stretch = keeps ? whole : only_to(whole, values);
   const Graph graph = graph_of(model_.graph, stretch);
   std::unordered_map<const Value*, const Value*> originals;
   std::vector<const Value*> tapped;

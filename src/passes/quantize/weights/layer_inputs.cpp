@@ -47,6 +47,14 @@ class MomentSums {
     if (!layer || !layer->weight() || !weight_matrix(*layer, weight_of(*layer))) return;
     const Value* input = find_layer_input(model_.graph, *layer);
     if (!input) return;
+    if (layer->kind == QuantKind::linear) {  // the same rows as another's, where both read the same value
+      const auto same =
+          std::ranges::find_if(readers_, [&](const Reader& reader) { return reader.layer.kind == QuantKind::linear && reader.input == input; });
+      if (same != readers_.end()) {
+        same_rows_.emplace_back(node->name(), same->layer.node->name());
+        return;
+      }
+    }
     const auto experts = layer->kind == QuantKind::experts ? find_expert_layer(model_.graph, node) : std::nullopt;
     readers_.push_back({*layer, input, experts ? experts->experts : nullptr, {}, {}});
     const at::Tensor matrix = *weight_matrix(*layer, weight_of(*layer));
@@ -81,6 +89,9 @@ class MomentSums {
       m.gram = m.gram * share;
       m.mean = m.mean * share;
       m.magnitude = m.magnitude * share;
+    }
+    for (const auto& [name, other] : same_rows_) {
+      if (const auto found = moments_.find(other); found != moments_.end()) moments_.insert_or_assign(name, found->second);
     }
     return std::move(moments_);
   }
@@ -133,6 +144,7 @@ class MomentSums {
 
   const Model& model_;
   std::vector<Reader> readers_;
+  std::vector<std::pair<std::string, std::string>> same_rows_;  // a layer, and the one that has the moments of its rows too
   std::vector<const Value*> values_;
   std::map<std::string, InputMoments> moments_;
 };

@@ -35,7 +35,7 @@ struct InputMoments {
 };
 // By node name, for those of `layers` that have a matrix; all in the stretch where the samples are.
 // advance: whether the samples then go on to the next stretch, as the weights are before anybody rounds them.
-// Where several processes run the samples, all of them get the same, that of all samples.
+// Where several processes run the samples, all of them get the same, that of all samples. Products that read the same value share their tensors.
 // cost: one run of the stretch over the samples; memory for a Gram matrix a layer.
 enum class Advance : bool { no, yes };
 std::map<std::string, InputMoments> find_input_moments(const Model& model, const std::vector<Node*>& layers, SampleWalk& walk, Advance advance);

@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -112,6 +113,7 @@ class Rounder {
       round(placement_.weights[i], grids_[i], found->second);
       return_freed_memory();
     }
+    last_columns_.reset();  // the moments that they belong to end here
   }
 
   const WeightOptions& weights_of(const WeightQuantizer& quantizer) const { return precision_of(precisions_, *quantizer.layer).weights; }
@@ -161,13 +163,21 @@ class Rounder {
     return at::where(limited == integers, on_grid, (limited.to(at::kFloat) * grid.scale.view(shape)).to(on_grid.scalar_type()));
   }
 
-  at::Tensor round_matrix(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid) const {
+  at::Tensor round_matrix(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid) {
     switch (options_.rounding) {
       case Rounding::nearest: return round_to_matrix_grid(weight, grid);
-      case Rounding::gptq: return gptq_round(weight, gram, grid, options_.damping);
+      case Rounding::gptq:
+        return gptq_round(weight, columns_of(gram), grid);
       case Rounding::adaround: return adaround_round(weight, gram, grid, options_.iterations);
     }
     return {};
+  }
+
+  // Layers that read the same value share its moments, and come one after the other.
+  const GptqColumns& columns_of(const at::Tensor& gram) {
+    if (!last_columns_ || last_gram_ != gram.const_data_ptr()) last_columns_.emplace(gram, options_.damping);
+    last_gram_ = gram.const_data_ptr();
+    return *last_columns_;
   }
 
   // shift: f64 [C]
@@ -194,6 +204,8 @@ class Rounder {
   SampleWalk walk_;
   TensorStore store_;  // of new weights
   std::map<std::string, at::Tensor> made_;  // in the stretch where the samples are
+  std::optional<GptqColumns> last_columns_;
+  const void* last_gram_ = nullptr;  // its memory
 };
 
 }  // namespace

@@ -1,14 +1,44 @@
 #include "passes/quantize/weights/rounding.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "core/vectorised.h"
 
 namespace dsc::quantize {
 namespace {
 
 at::Tensor to_grid(const at::Tensor& whole, const MatrixGrid& grid) {
   return (whole.clamp(static_cast<double>(grid.range.minimum), static_cast<double>(grid.range.maximum)) - grid.zero_point) * grid.scale;
+}
+
+constexpr std::int64_t kRowsOfAThread = 16;
+
+// Some columns of one row.
+struct RowBlock {
+  double *rest, *rounded, *errors;
+  const double *scale, *zero_point;
+  const double* upper;  // [size, size] of a matrix of rows of `stride`
+  std::int64_t size, stride;
+  QuantRange range;
+};
+
+DSC_VECTORISED void subtract_scaled(double* to, const double* from, double factor, std::int64_t size) {
+  for (std::int64_t i = 0; i < size; ++i) to[i] -= factor * from[i];
+}
+
+void round_columns(const RowBlock& row) {
+  const auto low = static_cast<double>(row.range.minimum), high = static_cast<double>(row.range.maximum);
+  for (std::int64_t i = 0; i < row.size; ++i) {
+    const double* upper = row.upper + i * row.stride;
+    const double zero_point = row.zero_point[i];
+    row.rounded[i] = (std::clamp(std::nearbyint(row.rest[i] / row.scale[i]) + zero_point, low, high) - zero_point) * row.scale[i];
+    row.errors[i] = (row.rest[i] - row.rounded[i]) / upper[i];
+    subtract_scaled(row.rest + i + 1, upper + i + 1, row.errors[i], row.size - i - 1);
+  }
 }
 
 }  // namespace
@@ -32,33 +62,40 @@ double output_error(const at::Tensor& weight, const at::Tensor& quantized, const
   return difference.matmul(gram).mul(difference).sum().item<double>();
 }
 
-at::Tensor gptq_round(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid, double damping) {
-  const std::int64_t columns = weight.size(1);
-  const at::Tensor order = gram.diagonal().argsort(/*stable=*/true, /*dim=*/0, /*descending=*/true);
-  const MatrixGrid sorted{grid.scale.index_select(1, order), grid.zero_point.index_select(1, order), grid.range};
-  at::Tensor rest = weight.index_select(1, order).clone();
-  at::Tensor hessian = gram.index_select(0, order).index_select(1, order);
-  const double mean = hessian.diagonal().mean().item<double>();
-  if (!(mean > 0)) return round_to_matrix_grid(weight, grid);  // the layer sees nothing but zeros
-  hessian = hessian + at::eye(columns, at::kDouble) * (damping * mean);
-  const at::Tensor upper = at::linalg_cholesky(at::cholesky_inverse(at::linalg_cholesky(hessian))).t().contiguous();
-  at::Tensor rounded = at::empty_like(rest);
+GptqColumns::GptqColumns(const at::Tensor& gram, double damping) : order(gram.diagonal().argsort(/*stable=*/true, /*dim=*/0, /*descending=*/true)) {
+  const double mean = gram.diagonal().mean().item<double>();
+  if (!(mean > 0)) return;
+  const at::Tensor hessian = gram.index_select(0, order).index_select(1, order) + at::eye(gram.size(0), at::kDouble) * (damping * mean);
+  upper = at::linalg_cholesky(at::cholesky_inverse(at::linalg_cholesky(hessian))).t().contiguous();
+}
+
+at::Tensor gptq_round(const at::Tensor& weight, const GptqColumns& columns, const MatrixGrid& grid) {
+  if (!columns.upper.defined()) return round_to_matrix_grid(weight, grid);
+  const at::Tensor& upper = columns.upper;
+  const at::Tensor scale = grid.scale.index_select(1, columns.order), zero_point = grid.zero_point.index_select(1, columns.order);
+  at::Tensor rest = weight.index_select(1, columns.order), rounded = at::empty_like(rest);
+  const std::int64_t channels = weight.size(0), width = weight.size(1);
   constexpr std::int64_t kBlock = 128;  // what a block spreads beyond its end is added at once
-  for (std::int64_t begin = 0; begin < columns; begin += kBlock) {
-    const std::int64_t end = std::min(begin + kBlock, columns);
-    at::Tensor errors = at::zeros({weight.size(0), end - begin}, at::kDouble);
-    for (std::int64_t i = begin; i < end; ++i) {
-      const at::Tensor column = rest.narrow(1, i, 1);
-      const MatrixGrid own{sorted.scale.narrow(1, i, 1), sorted.zero_point.narrow(1, i, 1), grid.range};
-      const at::Tensor q = round_to_matrix_grid(column, own);
-      rounded.narrow(1, i, 1).copy_(q);
-      const at::Tensor error = (column - q) / upper[i][i].item<double>();
-      errors.narrow(1, i - begin, 1).copy_(error);
-      if (i + 1 < end) rest.narrow(1, i + 1, end - i - 1).sub_(error.matmul(upper.narrow(0, i, 1).narrow(1, i + 1, end - i - 1)));
-    }
-    if (end < columns) rest.narrow(1, end, columns - end).sub_(errors.matmul(upper.narrow(0, begin, end - begin).narrow(1, end, columns - end)));
+  for (std::int64_t begin = 0; begin < width; begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, width);
+    at::Tensor errors = at::empty({channels, end - begin}, at::kDouble);
+    at::parallel_for(0, channels, kRowsOfAThread, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row) {
+        const std::int64_t at = row * width + begin;
+        round_columns({.rest = rest.mutable_data_ptr<double>() + at,
+                       .rounded = rounded.mutable_data_ptr<double>() + at,
+                       .errors = errors.mutable_data_ptr<double>() + row * (end - begin),
+                       .scale = scale.const_data_ptr<double>() + at,
+                       .zero_point = zero_point.const_data_ptr<double>() + at,
+                       .upper = upper.const_data_ptr<double>() + begin * width + begin,
+                       .size = end - begin,
+                       .stride = width,
+                       .range = grid.range});
+      }
+    });
+    if (end < width) rest.narrow(1, end, width - end).sub_(errors.matmul(upper.narrow(0, begin, end - begin).narrow(1, end, width - end)));
   }
-  return rounded.index_select(1, order.argsort());
+  return rounded.index_select(1, columns.order.argsort());
 }
 
 at::Tensor adaround_round(const at::Tensor& weight, const at::Tensor& gram, const MatrixGrid& grid, std::int64_t iterations) {

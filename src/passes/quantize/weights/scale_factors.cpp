@@ -1,9 +1,12 @@
 #include "passes/quantize/weights/scale_factors.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
+#include <vector>
 
 #include "ops/experts.h"
 #include "passes/quantize/weights/rounding.h"
@@ -13,6 +16,7 @@ namespace dsc::quantize {
 namespace {
 
 constexpr double kTiny = 1e-8;
+constexpr std::int64_t kRowsAtOnce = 64;  // of a weight, as caches hold
 
 // The largest |w| of each channel.
 at::Tensor largest_of(const Model& model, const ScaledWeight& weight) {
@@ -40,20 +44,36 @@ WeightOptions tried_weights(WeightOptions options) {
   return options;
 }
 
-// Output error of a layer, in all its rows, whose weight is rounded after its input channels were multiplied by `factors`.
+// Of a layer's weight, or some rows of it, that is rounded after its input channels were multiplied by `factors`, of a shape that multiplies it:
+// the output error by the Gram matrices [G, K, K]. All f32, which is enough to tell factors apart.
+double error_of_rounding(const QuantLayer& layer, const at::Tensor& weight, const WeightOptions& options, const at::Tensor& factors,
+                         const at::Tensor& gram) {
+  const at::Tensor scaled = weight * factors;
+  const at::Tensor rounded = snap_to_grid(scaled, choose_layer_grid(layer.kind, scaled, layer.channel_axis, options)) / factors;
+  const at::Tensor difference = weight_matrix(layer, weight - rounded).value();
+  return difference.bmm(gram).mul(difference).sum(at::kDouble).item<double>();
+}
+
+// Output error of a layer, in all the rows that it reads, whose weight is rounded after its input channels were multiplied by `factors`.
 double error_after_scaling(const Model& model, const ScaledWeight& reader, const Node& layer, const InputMoments& moments,
                            const LayerPrecision& precision, const at::Tensor& factors) {
   const auto info = *find_quant_layer(model.graph, const_cast<Node*>(&layer));
-  const at::Tensor weight = model.weights.get(reader.name).detach().to(at::kDouble);
+  const at::Tensor weight = model.weights.get(reader.name).detach().to(at::kFloat), gram = moments.gram.to(at::kFloat);
   std::vector<std::int64_t> shape(static_cast<std::size_t>(weight.dim()), 1);
   shape[static_cast<std::size_t>(reader.axis)] = factors.numel();
-  const at::Tensor scaled = weight * factors.view(shape);
-  const WeightGrid grid = choose_layer_grid(info.kind, scaled, info.channel_axis, tried_weights(precision.weights));
-  const at::Tensor rounded = snap_to_grid(scaled.to(at::kFloat), grid).to(at::kDouble) / factors.view(shape);
-  const at::Tensor a = weight_matrix(info, weight).value(), b = weight_matrix(info, rounded).value();
-  double error = 0;
-  for (std::int64_t g = 0; g < a.size(0); ++g) error += output_error(a[g], b[g], moments.gram[g]);
-  return error * static_cast<double>(moments.rows);
+  const at::Tensor spread = factors.to(at::kFloat).view(shape);
+  const WeightOptions options = tried_weights(precision.weights);
+  const bool has_row_grids = options.per_channel || options.group_size > 0;
+  const bool apart = info.kind == QuantKind::linear && weight.dim() == 2 && info.channel_axis == 0 && reader.axis == 1 && has_row_grids;
+  const std::int64_t rows = weight.size(0), at_once = apart ? kRowsAtOnce : rows, parts = (rows + at_once - 1) / at_once;
+  std::vector<double> errors(static_cast<std::size_t>(parts));
+  at::parallel_for(0, parts, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const at::Tensor part = weight.narrow(0, i * at_once, std::min(at_once, rows - i * at_once));
+      errors[static_cast<std::size_t>(i)] = error_of_rounding(info, part, options, spread, gram);
+    }
+  });
+  return std::accumulate(errors.begin(), errors.end(), 0.0) * static_cast<double>(moments.rows);
 }
 
 // The same of one expert, over its own rows.

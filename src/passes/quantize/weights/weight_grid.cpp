@@ -1,6 +1,7 @@
 #include "passes/quantize/weights/weight_grid.h"
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <vector>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int kGridShares = 64;  // candidate ranges, down to kSmallestGridShare of the full one
 constexpr double kSmallestGridShare = 0.3;
+constexpr std::int64_t kElementsAtOnce = 16384;
 
 std::vector<std::int64_t> all_but(std::int64_t axis, std::int64_t rank) {
   std::vector<std::int64_t> dims;
@@ -38,15 +40,21 @@ std::vector<double> shares_of(const WeightOptions& options, double reach) {
   return shares;
 }
 
+// The smallest and the largest value of each slice, [slices, 2]; of all values where there is one grid, [1, 2].
+at::Tensor extremes_of(const at::Tensor& rows, const WeightGrid& grid) {
+  const at::Tensor slices = grid.axis ? rows.movedim(*grid.axis, 0).flatten(1) : rows.reshape({1, -1});
+  return at::stack({slices.amin(1), slices.amax(1)}, 1);
+}
+
 // Each slice's grid as if its values reached from `share` of its smallest to `share` of its largest.
-void set_grids(WeightGrid& grid, const at::Tensor& rows, double share, bool symmetric) {
+void set_grids(WeightGrid& grid, const at::Tensor& extremes, double share, bool symmetric) {
   if (grid.axis) {
-    const ChannelParams params = choose_channel_params(rows * share, *grid.axis, grid.range, symmetric);
+    const ChannelParams params = choose_channel_params(extremes * share, 0, grid.range, symmetric);
     grid.scale = params.scale;
     grid.zero_point = params.zero_point;
     return;
   }
-  const QuantParams params = choose_quant_params(rows.min().item<double>() * share, rows.max().item<double>() * share, grid.range, symmetric);
+  const QuantParams params = choose_quant_params(extremes[0][0].item<double>() * share, extremes[0][1].item<double>() * share, grid.range, symmetric);
   grid.scale = at::full({}, static_cast<double>(params.scale), at::kFloat);
   grid.zero_point = at::full({}, params.zero_point, at::kInt);
 }
@@ -60,21 +68,38 @@ at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid, const at::Te
   return grid.axis ? squares.sum(all_but(*grid.axis, rows.dim())) : squares.sum();
 }
 
-// importance: none, or what each element's squared error counts.
-void choose_grids(WeightGrid& best, const at::Tensor& rows, const WeightOptions& options, const at::Tensor& importance) {
+void choose_grids_at_once(WeightGrid& best, const at::Tensor& rows, const WeightOptions& options, const at::Tensor& importance) {
   const double reach = reach_of(best.range, options.symmetric);
   const std::vector<double> shares = shares_of(options, reach);
-  set_grids(best, rows, shares.front() / reach, options.symmetric);
+  const at::Tensor extremes = extremes_of(rows, best);
+  set_grids(best, extremes, shares.front() / reach, options.symmetric);
   if (shares.size() == 1) return;
   at::Tensor least = error_of(rows, best, importance);
   for (std::size_t i = 1; i < shares.size(); ++i) {
     WeightGrid candidate = best;
-    set_grids(candidate, rows, shares[i] / reach, options.symmetric);
+    set_grids(candidate, extremes, shares[i] / reach, options.symmetric);
     const at::Tensor error = error_of(rows, candidate, importance), better = error < least;
     best.scale = at::where(better, candidate.scale, best.scale);
     best.zero_point = at::where(better, candidate.zero_point, best.zero_point);
     least = at::where(better, error, least);
   }
+}
+
+// importance: none, or what each element's squared error counts. Slices along dimension 0 are taken as many at a time as caches hold.
+void choose_grids(WeightGrid& best, const at::Tensor& rows, const WeightOptions& options, const at::Tensor& importance) {
+  const std::int64_t slices = rows.size(0), at_once = std::max<std::int64_t>(1, kElementsAtOnce / (rows.numel() / slices));
+  if (best.axis != 0 || slices <= at_once) return choose_grids_at_once(best, rows, options, importance);
+  best.scale = at::empty({slices}, at::kFloat);
+  best.zero_point = at::empty({slices}, at::kInt);
+  at::parallel_for(0, (slices + at_once - 1) / at_once, 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      const std::int64_t begin = block * at_once, size = std::min(at_once, slices - begin);
+      WeightGrid part = best;
+      choose_grids_at_once(part, rows.narrow(0, begin, size), options, importance.defined() ? importance.narrow(0, begin, size) : importance);
+      best.scale.narrow(0, begin, size).copy_(part.scale);
+      best.zero_point.narrow(0, begin, size).copy_(part.zero_point);
+    }
+  });
 }
 
 // sums: of each channel.
