@@ -4,8 +4,10 @@
 #include <ATen/Version.h>
 #include <torch/headeronly/version.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
+#include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -37,6 +39,14 @@ std::vector<std::string> low_precision_features() {
   return found;
 }
 
+// What the environment tells oneDNN not to go beyond, in capitals; oneDNN reads it in any case. Empty: nothing.
+std::string onednn_cap() {
+  const char* given = std::getenv("ONEDNN_MAX_CPU_ISA");
+  std::string cap = given ? given : "";
+  std::ranges::transform(cap, cap.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return cap;
+}
+
 // What this processor is slow at, and what that means for a recipe.
 std::vector<std::string> processor_notes(const std::vector<std::string>& features) {
   const auto has = [&](const char* feature) { return std::find(features.begin(), features.end(), feature) != features.end(); };
@@ -45,6 +55,9 @@ std::vector<std::string> processor_notes(const std::vector<std::string>& feature
   if (!has_native_bf16("cpu")) notes.emplace_back("no bf16 instructions: `bf16: auto` trains in f32, `bf16: true` is emulated and slower than f32");
   if (!has("avx512f")) notes.emplace_back(std::string("workaround: ") + kPointwiseWorkaround);
   if (!has("avx512f") && openvino_available()) notes.emplace_back(std::string("workaround: ") + kInt8PointwiseWorkaround);
+  if (const std::string cap = onednn_cap();
+      has("avx512f") && openvino_available() && (cap.starts_with("SSE") || cap.starts_with("AVX2") || cap == "AVX"))
+    notes.emplace_back("ONEDNN_MAX_CPU_ISA=" + cap + ": OpenVINO's oneDNN obeys it, its plugin asks the processor, and models may crash; unset it");
   return notes;
 }
 

@@ -124,6 +124,16 @@ TEST(Program, DoctorTellsWhatCapsThreads) {
   EXPECT_EQ(contains(notes_with("taskset -c 0"), "may run on 1 of"), many);
 }
 
+TEST(Program, DoctorTellsThatACapOfInstructionsCrashesOpenvino) {
+  const auto json_with = [](const std::string& environment) {
+    return nlohmann::json::parse(run_shell("env " + environment + " " DSC_BINARY_DIR "/bin/dscompress doctor --json").out);
+  };
+  const auto json = json_with("ONEDNN_MAX_CPU_ISA=avx2");
+  const bool concerned = contains(json.at("cpu_features").dump(), "avx512f") && json.at("openvino") != "not built in";
+  EXPECT_EQ(contains(json.at("processor_notes").dump(), "ONEDNN_MAX_CPU_ISA=AVX2"), concerned);
+  EXPECT_FALSE(contains(json_with("ONEDNN_MAX_CPU_ISA=AVX512_CORE_AMX").at("processor_notes").dump(), "ONEDNN_MAX_CPU_ISA"));
+}
+
 TEST(Program, DoctorTellsVersions) {
   const auto result = run_program("doctor --json");
   ASSERT_EQ(result.status, 0) << result.err;
