@@ -2,7 +2,7 @@
 """Peak memory and time of rounding with calibration: GPTQ or AWQ of a language model's .pt2, block by block, results between blocks and
 new weights in memory or in a file.
 
-    .venv/bin/python scripts/bench_blockwise.py MODEL.pt2 [--memory 4GB 64MB] [--pass 'rounding: gptq'] [--samples 16] [--length 256] [--before PROGRAM]
+    .venv/bin/python scripts/bench_blockwise.py MODEL.pt2 [--memory 4GB 64MB] [--pass 'rounding: gptq'] [--samples 16] [--length 256] [--before PROGRAM] [--weights FOLDER]
 
 Anonymous memory is what the machine must hold; what is mapped from files comes and goes. Each way runs in a process of its own, watched
 through /proc; the written files must be the same byte for byte. --before: another build of the program, such as one that runs the whole
@@ -58,6 +58,7 @@ def main():
     parser.add_argument("--vocabulary", type=int, default=32000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--before")
+    parser.add_argument("--weights", help="a checkpoint's folder, of a model that was exported with --no-weights")
     options = parser.parse_args()
     ways = [(program, memory) for memory in options.memory] + ([(options.before, None)] if options.before else [])
     print(f"{pathlib.Path(options.model).stat().st_size / 1e6:.0f} MB, {options.samples} samples of {options.length} tokens in batches of {options.batch}, {options.options}")
@@ -77,6 +78,7 @@ passes:
   - quantize: {{mode: weight_only, weights: {{bits: {options.bits}, group_size: {options.group}}}, {options.options}, calibration: {{samples: {options.samples}, batch: {options.batch}{limit}}}}}
 """)
             command = [which, "-q", "--threads", str(options.threads), "opt", options.model, "--recipe", str(recipe), "--to", str(out)]
+            command += ["--weights", options.weights] if options.weights else []
             seconds, anonymous, resident = watch(command, pathlib.Path(folder, "log"))
             print(f"{'before' if memory is None else 'memory ' + memory:>14}: {seconds:7.1f} s, anonymous {anonymous / 2**20:6.0f} MiB, resident {resident / 2**20:6.0f} MiB, {digest(out)}", flush=True)
             out.unlink()

@@ -20,6 +20,7 @@ Examples
   scripts/export_model.py transformers:checkpoints/minilm --class BertForSequenceClassification --set num_labels=2 \\
       --out minilm.pt2 --tokenizer
   scripts/export_model.py transformers:checkpoints/mixtral --dynamic batch,sequence --out mixtral.pt2 --experts batched_mm
+  scripts/export_model.py transformers:checkpoints/DeepSeek-V3 --no-weights --dynamic batch,sequence --out deepseek.pt2
   scripts/export_model.py models.py:TinyNet --set width=32 --input x=2x3x32x32 --out tiny.pt2
 
 The result depends only on the model, the options and --seed. torch, and the library named by MODEL, must be installed.
@@ -68,11 +69,13 @@ def make_pretrained(make, source):
         raise ExportError(f"no pretrained weights for {source}: {error}\ngive a file with --weights, or leave out --pretrained for random ones") from error
 
 
-def make_module(source, class_name, settings, pretrained=False):
+def make_module(source, class_name, settings, pretrained=False, hollow=False):
     """The nn.Module that MODEL names, and its kind: image, tokens or own."""
     library, _, name = source.rpartition(":")
     if not library:
         raise ExportError(f"`{source}` names no source: write torchvision:{source}, timm:{source}, transformers:{source} or file.py:{source}")
+    if hollow and (library != "transformers" or not pathlib.Path(name).is_dir()):
+        raise ExportError("--no-weights is for transformers:FOLDER, a checkpoint on disk that has them")
     if library == "torchvision":
         models = import_torchvision().models
         if name not in models.list_models():
@@ -92,12 +95,12 @@ def make_module(source, class_name, settings, pretrained=False):
     if pretrained:
         raise ExportError("--pretrained is for torchvision and timm: a checkpoint folder brings its weights, other models take --weights")
     if library == "transformers":
-        module = make_transformer(name, class_name, settings)
+        module = make_transformer(name, class_name, settings, hollow)
         return module, "tokens" if module.main_input_name == "input_ids" else "image"
     return load_factory(library, name)(**settings), "own"
 
 
-def make_transformer(name, class_name, settings):
+def make_transformer(name, class_name, settings, hollow):
     import_torchvision()
     import transformers
 
@@ -105,11 +108,18 @@ def make_transformer(name, class_name, settings):
     if folder.is_dir():
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **settings)
         class_name = class_name or (config.architectures or ["AutoModel"])[0]
+        if hollow:
+            return outside_weights().make_hollow(class_of(transformers, class_name), config)
         return class_of(transformers, class_name).from_pretrained(folder, config=config, local_files_only=True)
     cls = class_of(transformers, class_name or name)
     if getattr(cls, "config_class", None) is None:
         raise ExportError(f"`{name}` is no folder, and without one the class must be a concrete one such as BertForSequenceClassification")
     return cls(cls.config_class(**settings))
+
+
+def outside_weights():
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+    return importlib.import_module("outside_weights")
 
 
 def can_choose_experts(module):
@@ -401,6 +411,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("model", metavar="MODEL", help="where the model comes from, see above")
     parser.add_argument("--out", required=True, metavar="FILE.pt2", type=pathlib.Path)
     parser.add_argument("--pretrained", action="store_true", help="ask torchvision or timm for its weights, kept where that library keeps them (torchvision: $TORCH_HOME, timm: $HF_HOME)")
+    parser.add_argument("--no-weights", action="store_true", help="of transformers:FOLDER: the weights stay in FOLDER, of any size, and are named at the run (model.weights)")
     parser.add_argument("--weights", metavar="FILE", help=".safetensors, or a state dictionary of torch.save")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="transformers class, such as BertForSequenceClassification")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the factory or field of the configuration")
@@ -420,13 +431,25 @@ def parse_arguments(arguments=None):
     return parser.parse_args(arguments)
 
 
+def files_beside(module, options):
+    if not options.no_weights:
+        return None
+    outside = outside_weights()
+    try:
+        return {outside.RECORD: outside.record_of(module, options.model.partition(":")[2])}
+    except outside.SourceError as error:
+        raise ExportError(str(error)) from error
+
+
 def run(options):
+    if options.no_weights and (options.weights or options.pretrained or options.reference):
+        raise ExportError("--no-weights takes none, so that nothing can be computed: leave out --weights, --pretrained and --reference")
     if options.out.suffix != ".pt2":
         raise ExportError(f"--out {options.out}: the name must end in .pt2")
     import torch
 
     torch.manual_seed(options.seed)
-    module, kind = make_module(options.model, options.class_name, parse_settings(options.set), options.pretrained)
+    module, kind = make_module(options.model, options.class_name, parse_settings(options.set), options.pretrained, options.no_weights)
     if not isinstance(module, torch.nn.Module):
         raise ExportError(f"`{options.model}` gives a {type(module).__name__}, not an nn.Module")
     if options.weights:
@@ -439,7 +462,10 @@ def run(options):
         return_tensors(module, list(values), options.outputs)
     program = export(module, values, dynamic_shapes(values, kind, options.dynamic))
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program, options.out)
+    with warnings.catch_warnings():
+        if options.no_weights:
+            warnings.simplefilter("ignore")  # that one element is no complete tensor
+        torch.export.save(program, options.out, extra_files=files_beside(module, options))
     print(f"{options.out}: {sum(p.numel() for p in module.parameters()):,} parameters, {len(program.graph.nodes)} nodes, "
           + ", ".join(f"{name}{list(value.shape)}" for name, value in values.items()))
     if options.reference:

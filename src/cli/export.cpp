@@ -47,7 +47,7 @@ void add_export_command(CLI::App& app, Session& session) {
   command->add_option("MODEL", options->model, "Model file (.pt2, or TorchScript .pt)")->required()->type_name("");
   add_input_option(*command, options->inputs);
   command->add_option("--to", options->to, "File to write; its extension says the format; with --stateful a folder")->required()->type_name("FILE");
-  command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
+  command->add_option("--weights", options->weights, "Swap in these weights first: a .safetensors file, or a checkpoint's folder")->type_name("FILE");
   command->add_flag("--stateful", options->stateful, "Write a causal language model as one that keeps keys and values: FOLDER/openvino_model.xml");
   command->add_option("--tokenizer", options->tokenizer, "Copy the tokenizer of this folder beside it (scripts/export_tokenizer.py --generation)")->type_name("FOLDER");
   command->add_flag("--json", session.json, "Print JSON");

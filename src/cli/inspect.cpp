@@ -155,7 +155,7 @@ Model as_passes_see(const Model& model) {
 
 int inspect(const Session& session, const InspectOptions& options) {
   if (is_openvino_file(options.model)) return inspect_openvino(session, options.model);
-  const Model model = open_model(options.model, options.weights, options.inputs);
+  const Model model = open_model(options.model, options.weights, options.inputs, LackingWeights::allowed);
   if (session.json) {
     auto json = to_json(model, options);
     if (options.groups || options.members) json.update(groups_json(as_passes_see(model)));
@@ -181,7 +181,7 @@ void add_inspect_command(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("inspect", "Show what is in a model file, or in a recipe's data");
   auto* model = command->add_option("MODEL", options->model, "Model file (.pt2, TorchScript .pt; OpenVINO's .xml, .onnx)")->type_name("");
   add_input_option(*command, options->inputs);
-  command->add_option("--weights", options->weights, "Swap in these weights first (.safetensors)")->type_name("FILE");
+  command->add_option("--weights", options->weights, "Swap in these weights first: a .safetensors file, or a checkpoint's folder")->type_name("FILE");
   command->add_flag("--graph", options->graph, "Print the operator graph as text");
   command->add_flag("--modules", options->modules, "List the modules: the names that selectors match");
   command->add_flag("--operators", options->operators, "Count the operators");

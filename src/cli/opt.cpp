@@ -46,7 +46,7 @@ Work gather(const Session& session, const OptOptions& options) {
     return work;
   }
   const Recipe recipe = load_recipe(RecipeOptions{.recipe = options.recipe, .overrides = {}, .vars_files = {}, .seed = {}, .limit = {}}, session);
-  work.resources = resources_of(recipe, options.model);
+  work.resources = resources_of(recipe, options.model, options.weights);
   if (!work.steps.empty()) return work;
   std::vector<std::string> names;
   for (std::size_t i = 0; i < recipe.passes.steps.size(); ++i) {
@@ -119,7 +119,10 @@ void add_shared_options(CLI::App& command, OptOptions& options) {
       ->allow_extra_args(false);
   command.add_option("--recipe", options.recipe, "Take data and metrics from this recipe, and its steps where no --pass is given")->type_name("RECIPE");
   command.add_option("--step", options.step, "Only this step of the recipe, with the seed that it has there")->type_name("NAME");
-  command.add_option("--weights", options.weights, "Tensors by name (.safetensors); those of a text form are drawn from a seed without")->type_name("FILE");
+  command
+      .add_option("--weights", options.weights,
+                  "Tensors by name (.safetensors, or a checkpoint's folder); those of a text form are drawn from a seed without")
+      ->type_name("FILE");
   command.add_option("--seed", options.seed, "Seed of --pass")->check(CLI::NonNegativeNumber)->type_name("N");
   command.add_option("--to", options.to, "Write the result: .txt (the graph's text form) or .pt2")->type_name("FILE");
 }

@@ -6,6 +6,8 @@
 #include "deploy/decomposed_form.h"
 #include "dscompress/error.h"
 #include "exec/plain_weights.h"
+#include "exec/tensor_store.h"
+#include "io/outside_weights.h"
 #include "io/pt2.h"
 #include "io/safetensors.h"
 #include "io/torchscript.h"
@@ -57,6 +59,17 @@ std::vector<std::string> drop_unread_parameters(Model& model) {
   return names;
 }
 
+void give_weights(Model& model, const std::string& weights, LackingWeights lacking) {
+  constexpr std::int64_t kHeldBytes = std::int64_t{1} << 30;
+  if (!weights.empty()) {
+    TensorStore store(std::filesystem::temp_directory_path().string(), kHeldBytes);  // what lies in its file outlives it
+    bind_outside_weights(model, weights, [&](const at::Tensor& tensor) { return store.keep(tensor); });
+  } else if (lacking == LackingWeights::refused) {
+    throw Error(ErrorCode::model_file, "the model was exported without its weights", {.file = model.source},
+                "name the checkpoint's folder as its weights: model.weights in a recipe, --weights of a command");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> bring_into_form(Model& model, bool for_passes) {
@@ -72,9 +85,13 @@ std::vector<std::string> bring_into_form(Model& model, bool for_passes) {
   return notes;
 }
 
-Model open_model(const std::string& path, const std::string& weights, const std::vector<std::string>& inputs) {
+Model open_model(const std::string& path, const std::string& weights, const std::vector<std::string>& inputs, LackingWeights lacking) {
   Model model = read_model(path, inputs);
-  if (!weights.empty()) swap_weights(model, weights);
+  if (has_outside_weights(model)) {
+    give_weights(model, weights, lacking);
+  } else if (!weights.empty()) {
+    swap_weights(model, weights);
+  }
   verify_or_throw(model, "reading " + path);
   return model;
 }

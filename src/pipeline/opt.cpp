@@ -75,13 +75,14 @@ Model open_model_or_text(const std::string& path, const std::string& weights, co
 
 RunResources bare_resources() { return RunResources(); }
 
-RunResources resources_of(const Recipe& recipe, const std::string& model) {
+RunResources resources_of(const Recipe& recipe, const std::string& model, const std::string& weights) {
   if (std::filesystem::path(model).extension() == ".txt") {
     throw Error(ErrorCode::usage, "a recipe's data goes with a model file, and this is the text form of a graph", {.file = model}, "give the .pt2, or leave --recipe out");
   }
   Recipe own = recipe;
   own.model = {};
   own.model.path.path = model;
+  own.model.weights.path = weights;
   RunResources resources = prepare_run(own).resources;
   resources.latencies_ms = {};  // they belong to `own`
   return resources;

@@ -20,7 +20,7 @@ Model open_model_or_text(const std::string& path, const std::string& weights, co
 
 // What steps outside of a run are given: nothing but the model as it is, or the data, device and metrics of a recipe.
 RunResources bare_resources();
-RunResources resources_of(const Recipe& recipe, const std::string& model);
+RunResources resources_of(const Recipe& recipe, const std::string& model, const std::string& weights);
 
 // Checks and runs a step on the model, and verifies the result. errors: those of the pass; internal, where it says of itself whether it
 // changed anything and that is not so.

@@ -115,7 +115,9 @@ std::string problem_with_version(std::int64_t version) {
 
 void ModelConfig::fields(FieldVisitor& visit) {
   visit("path", path, {.text = "The exported model: .pt2, or TorchScript .pt.", .required = true});
-  visit("weights", weights, {.text = "A .safetensors file whose tensors replace the model's, by name; empty: keep them."});
+  visit("weights", weights,
+        {.text = "A .safetensors file or a checkpoint's folder whose tensors replace the model's, by name, or are those that it lacks; empty: keep "
+                 "the model's."});
   visit("inputs", inputs,
         {.text = "Shapes of a TorchScript model's inputs, names for sizes that may change: \"image=batch,3,224,224\", \"ids=batch,sequence@128:i64\"."});
   visit.check(problem_with_inputs(inputs));

@@ -81,7 +81,7 @@ TEST(Run, AFailingStepLeavesWhatShowsTheFailureAlone) {
   EXPECT_TRUE(contains(readme, "there is a convolution")) << readme;
   EXPECT_TRUE(contains(readme, "dscompress reduce " + out + "/reproducer/model.pt2 --recipe " + out + "/recipe.resolved.yaml --step bad")) << readme;
   const Recipe again = recipe.load("out/recipe.resolved.yaml");
-  RunResources resources = resources_of(again, out + "/reproducer/model.pt2");
+  RunResources resources = resources_of(again, out + "/reproducer/model.pt2", {});
   Model model = open_model_or_text(out + "/reproducer/model.pt2", {}, {});
   const auto failure_of = [&](const Model& one) {
     Model copy = one.clone();
