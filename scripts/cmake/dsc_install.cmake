@@ -10,7 +10,7 @@ install(TARGETS dscompress_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/dscompress DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs/ci DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress USE_SOURCE_PERMISSIONS)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress PATTERN ci EXCLUDE)
-foreach(script export_model.py export_tokenizer.py export_onnx.py convert_weights.py prepare_data.py quickstart_model.py)
+foreach(script export_model.py export_tokenizer.py export_onnx.py convert_weights.py outside_weights.py prepare_data.py quickstart_model.py)
   install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/dscompress/scripts)
 endforeach()
 

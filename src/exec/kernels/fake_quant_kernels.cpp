@@ -72,7 +72,39 @@ DSC_LOOP float step_gradient_of(const T* x, const T* dy, T* dx, std::size_t size
   return sum;
 }
 
+// weight(i): what the error of x[i] counts.
+template <class Weight>
+DSC_LOOP float grid_error_of(const float* x, std::size_t size, const Grid& grid, Weight weight) {
+  const Grid g = grid;
+  float sums[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      const float error = snap(x[i + j], g) - x[i + j];
+      sums[j] += weight(i + j) * error * error;
+    }
+  }
+  for (; i < size; ++i) {
+    const float error = snap(x[i], g) - x[i];
+    sums[0] += weight(i) * error * error;
+  }
+  float sum = 0;
+  for (std::size_t j = 0; j < kLanes; ++j) sum += sums[j];
+  return sum;
+}
+
+DSC_VECTORISED float plain_grid_error(const float* x, std::size_t size, const Grid& grid) {
+  return grid_error_of(x, size, grid, [](std::size_t) __attribute__((always_inline)) { return 1.0F; });
+}
+DSC_VECTORISED float weighted_grid_error(const float* x, const float* weights, std::size_t size, const Grid& grid) {
+  return grid_error_of(x, size, grid, [weights](std::size_t i) __attribute__((always_inline)) { return weights[i]; });
+}
+
 }  // namespace
+
+float grid_error(const float* x, const float* weights, std::size_t size, const Grid& grid) {
+  return weights ? weighted_grid_error(x, weights, size, grid) : plain_grid_error(x, size, grid);
+}
 
 DSC_VECTORISED void min_max(const float* x, std::size_t size, float& minimum, float& maximum) { min_max_of(x, size, minimum, maximum); }
 DSC_VECTORISED void min_max(const std::uint16_t* x, std::size_t size, float& minimum, float& maximum) { min_max_of(x, size, minimum, maximum); }

@@ -18,7 +18,8 @@ void round_to_grid(const std::uint16_t* x, std::uint16_t* y, std::size_t size, c
 // dx = dy where x lies on the grid, else 0.
 void pass_inside(const float* x, const float* dy, float* dx, std::size_t size, const Grid& grid);
 void pass_inside(const std::uint16_t* x, const std::uint16_t* dy, std::uint16_t* dx, std::size_t size, const Grid& grid);
-
+// The sum of weights * (x on the grid - x)^2; weights: null, or one for each x.
+float grid_error(const float* x, const float* weights, std::size_t size, const Grid& grid);
 
 // y = x + share * (on_grid - x), the middle of a progressive quantisation. on_grid, y: may be the same memory.
 void blend(const float* x, const float* on_grid, float* y, std::size_t size, float share);

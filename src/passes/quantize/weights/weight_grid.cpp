@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "exec/kernels/fake_quant_kernels.h"
 #include "ops/pair_sums.h"
 
 namespace dsc::quantize {
@@ -59,8 +60,26 @@ void set_grids(WeightGrid& grid, const at::Tensor& extremes, double share, bool 
   grid.zero_point = at::full({}, params.zero_point, at::kInt);
 }
 
-// The squared error of each slice, each element's times its weight, where there are any.
+// The squared error of each slice, where slices are rows, in one pass over memory.
+at::Tensor error_of_rows(const at::Tensor& rows, const WeightGrid& grid, const at::Tensor& weights) {
+  const at::Tensor values = rows.contiguous(), counts = weights.defined() ? weights.contiguous() : weights;
+  const std::int64_t slices = values.size(0), length = values.numel() / slices;
+  at::Tensor errors = at::empty({slices}, at::kFloat);
+  for (std::int64_t i = 0; i < slices; ++i) {
+    const float scale = grid.scale.const_data_ptr<float>()[i];
+    const std::int64_t zero_point = grid.zero_point.const_data_ptr<std::int32_t>()[i];
+    errors.mutable_data_ptr<float>()[i] =
+        kernels::grid_error(values.const_data_ptr<float>() + i * length, counts.defined() ? counts.const_data_ptr<float>() + i * length : nullptr,
+                            static_cast<std::size_t>(length),
+                            {.scale = scale, .inverse = 1 / scale, .low = static_cast<float>(grid.range.minimum - zero_point),
+                             .high = static_cast<float>(grid.range.maximum - zero_point)});
+  }
+  return errors;
+}
+
+// The same, of any slices. Each element's error is times its weight, where there are any.
 at::Tensor error_of(const at::Tensor& rows, const WeightGrid& grid, const at::Tensor& weights) {
+  if (grid.axis == 0) return error_of_rows(rows, grid, weights);
   WeightGrid flat = grid;
   flat.group = 0;  // rows are slices already
   at::Tensor squares = (snap_to_grid(rows, flat) - rows).square();
