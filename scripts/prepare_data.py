@@ -12,7 +12,8 @@ From a folder of yours (--from, or $DSCOMPRESS_DATA), which holds the files or a
   cifar10         cifar10/data_batch_1.bin ... test_batch.bin, the official binary layout; from that, or from the Python batches
   resnet-cifar10  ResNet-20 and -56 for CIFAR-10: resnet-cifar10/resnet20-cifar10.pt2, resnet56-cifar10.pt2
   resnet20        ResNet-20 with random weights (seed 0), to train from the start: resnet20-random.pt2; from resnet-cifar10
-  sst2            GLUE's SST-2: sst2/train.tsv, dev.tsv
+  sst2            GLUE's SST-2: sst2/train.tsv, dev.tsv; and of the training data a seventh of its whole sentences, sst2/sentences.tsv, and what is no
+                  part of those, sst2/fit.tsv
   stsb            the STS benchmark: stsb/stsb-en-train.csv, -dev.csv, -test.csv, and minilm-stsb.pt2, a head of one score (scripts/setup zoo)
   squad           SQuAD 1.1: squad/train.json, eval.json, from train-v1.1.json and dev-v1.1.json, or from tokenised pieces (val.*, small.*);
                   and minilm-squad.pt2, a head for the first and last token of an answer (scripts/setup zoo)
@@ -32,6 +33,7 @@ import io
 import json
 import os
 import pickle
+import random
 import struct
 import subprocess
 import sys
@@ -140,6 +142,10 @@ class Preparation:
 
     def sst2(self):
         self.copy("sst2", "GLUE's SST-2", ["train.tsv", "dev.tsv"], ["SST-2"])
+        folder = self.target / "sst2"
+        header, *lines = (folder / "train.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        for name, kept in zip(("sentences", "fit"), hold_out(lines), strict=True):
+            write_whole(folder / f"{name}.tsv", "".join(line + "\n" for line in [header, *kept]).encode())
 
     def stsb(self):
         self.copy("stsb", "the STS benchmark as csv", [f"stsb-en-{part}.csv" for part in ("train", "dev", "test")])
@@ -233,11 +239,32 @@ class Preparation:
         self.copy("words", "synonyms and neighbours of words", ["ppdb_synonyms.txt", "glove-50d-5k.json"])
 
 
+HELD_OUT = 7  # one in so many whole sentences of SST-2
 PCB_RECORD = 1 + 2 * 64 * 64 // 8
 PAIRS = ("--arguments", "input_ids,attention_mask,token_type_ids")  # two texts in one sequence, told apart
 DATA_SETS = {name.replace("_", "-"): getattr(Preparation, name) for name in
              ("fashion", "minilm", "cifar10", "resnet_cifar10", "resnet20", "sst2", "stsb", "squad", "stories", "deeppcb", "ucr", "wikitext2", "words",
               "smollm2", "texts")}
+
+
+def hold_out(lines):
+    """Of SST-2's lines, which are phrases of sentences: those of some whole sentences, and those that are no part of them."""
+    phrases = [" ".join(line.split("\t")[0].split()) for line in lines]
+    known, parts, whole = set(phrases), set(), []
+    for phrase in sorted(dict.fromkeys(phrases), key=lambda phrase: -phrase.count(" ")):
+        if phrase not in parts:
+            whole.append(phrase)
+            parts |= known & runs_of_words(phrase)
+    held = set(random.Random(0).sample(whole, len(whole) // HELD_OUT))
+    shared = held.union(*map(runs_of_words, held))
+    return ([line for line, phrase in zip(lines, phrases, strict=True) if phrase in held],
+            [line for line, phrase in zip(lines, phrases, strict=True) if phrase not in shared])
+
+
+def runs_of_words(phrase):
+    spaces = [i for i, letter in enumerate(phrase) if letter == " "]
+    starts, ends = [0, *(i + 1 for i in spaces)], [*spaces, len(phrase)]
+    return {phrase[start:end] for i, start in enumerate(starts) for end in ends[i:]}
 
 
 def unpack_medxz(path):

@@ -1,9 +1,12 @@
 // scripts/prepare_data.py and scripts/export_model.py as users call them, on small files and libraries of the tests' own.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "support/program.h"
 #include "support/python.h"
@@ -43,6 +46,55 @@ TEST(PrepareData, FindsFilesInAFolderOrBelowIt) {
     const auto result = prepare("sst2 --from " + folder.path() + " --to " + folder.file("data"));
     ASSERT_EQ(result.status, 0) << result.err;
     EXPECT_EQ(slurp(folder.file("data/sst2/dev.tsv")), "sentence\tlabel\ndev.tsv\t1\n");
+  }
+}
+
+// SST-2 has sentences and phrases of them, sets of words apart here; what is held out is compared by searching every line in every other.
+TEST(PrepareData, HoldsSentencesOutWithAllTheirPhrases) {
+  const TempFolder folder;
+  std::vector<std::string> lines;
+  for (int i = 0; i < 21; ++i) {
+    const auto word = [&](int k) { return "w" + std::to_string(i) + "x" + std::to_string(k); };
+    const std::string head = word(0) + " " + word(1), tail = word(2) + " good " + word(3);
+    for (const std::string& phrase : {tail, head + " " + tail + " .", head, std::string("good"), word(0) + "s"}) lines.push_back(phrase + " \t1");
+  }
+  std::string content = "sentence\tlabel\n";
+  for (const auto& line : lines) content += line + "\n";
+  spit(folder.file("train.tsv"), content);
+  spit(folder.file("dev.tsv"), "sentence\tlabel\n");
+  const auto read = [&](const std::string& name) {
+    std::istringstream text(slurp(folder.file("data/sst2/" + name + ".tsv")));
+    std::vector<std::string> found;
+    for (std::string line; std::getline(text, line);) found.push_back(line);
+    EXPECT_EQ(found.at(0), "sentence\tlabel") << name;
+    found.erase(found.begin());
+    return found;
+  };
+  // Words end at spaces: `w1x0` is no part of `w1x0s`.
+  const auto is_part = [](const std::string& part, const std::string& whole) {
+    const auto words = [](const std::string& line) { return " " + line.substr(0, line.find('\t')); };
+    return contains(words(whole), words(part));
+  };
+  std::vector<std::string> sentences, fit;
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    const auto result = prepare("sst2 --from " + folder.path() + " --to " + folder.file("data"));
+    ASSERT_EQ(result.status, 0) << result.err;
+    if (repeat > 0) {
+      EXPECT_EQ(read("sentences"), sentences);
+      EXPECT_EQ(read("fit"), fit);
+    }
+    sentences = read("sentences");
+    fit = read("fit");
+  }
+  EXPECT_EQ(sentences.size(), 6U);  // a seventh of the 42 that are part of nothing else
+  std::vector<std::string> wanted;
+  for (const auto& line : lines) {
+    if (std::ranges::none_of(sentences, [&](const auto& sentence) { return is_part(line, sentence); })) wanted.push_back(line);
+  }
+  EXPECT_EQ(fit, wanted);
+  EXPECT_LT(fit.size(), lines.size() - sentences.size()) << "no sentence with phrases was held out";
+  for (const auto& sentence : sentences) {
+    EXPECT_TRUE(std::ranges::none_of(lines, [&](const auto& line) { return line != sentence && is_part(sentence, line); })) << sentence;
   }
 }
 
