@@ -39,13 +39,13 @@ double milliseconds_of(Engine& engine, const std::vector<at::Tensor>& inputs) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-// One example at a time, both in turn.
+// One example at a time, all in turn.
 struct ExampleTimes {
-  std::vector<double> whole, chain;  // milliseconds
-  std::vector<std::int64_t> taken;   // the stage that each left at
+  std::vector<double> base, whole, chain;  // milliseconds; whole: the chain's network, which nobody leaves early
+  std::vector<std::int64_t> taken;         // the stage that each left at
 };
 
-ExampleTimes time_examples(Engine& whole, ExitChain& chain, const Dataset& data) {
+ExampleTimes time_examples(Engine& base, Engine& whole, ExitChain& chain, const Dataset& data) {
   const at::NoGradGuard no_grad;
   BatchLoader loader(data, {.batch = 1, .limit = kTimedExamples, .workers = 0});
   ExampleTimes times;
@@ -53,7 +53,8 @@ ExampleTimes time_examples(Engine& whole, ExitChain& chain, const Dataset& data)
   for (std::int64_t done = 0; const auto batch = loader.next(); ++done) {
     throw_if_interrupted();
     progress.update("examples", done, loader.batch_count());
-    for (Engine* engine : {&whole, static_cast<Engine*>(&chain)}) engine->run(batch->inputs);  // a length that is new costs kernels once
+    for (Engine* engine : {&base, &whole, static_cast<Engine*>(&chain)}) engine->run(batch->inputs);  // a length that is new costs kernels once
+    times.base.push_back(milliseconds_of(base, batch->inputs));
     times.whole.push_back(milliseconds_of(whole, batch->inputs));
     times.chain.push_back(milliseconds_of(chain, batch->inputs));
     times.taken.push_back(chain.taken().item<std::int64_t>());
@@ -67,17 +68,21 @@ double mean_of(const std::vector<double>& values) {
 
 // A line for each exit, and one for all.
 TableRecord latency_table(const ExitChain& chain, const std::string& how, const ExampleTimes& times) {
-  TableRecord table{"latency " + how + ", one example of data.eval at a time", {"leave at", "examples", "mean ms", "mean ms of the base"}, {}};
+  TableRecord table{"latency " + how + ", one example of data.eval at a time",
+                    {"leave at", "examples", "mean ms", "mean ms of the whole network", "mean ms of the base"},
+                    {}};
   const auto& stages = chain.plan().stages;
   const auto add = [&](const std::string& name, auto is_meant) {
-    std::vector<double> whole, own;
-    for (std::size_t i = 0; i < times.taken.size(); ++i) {
-      if (!is_meant(times.taken[i])) continue;
-      whole.push_back(times.whole[i]);
-      own.push_back(times.chain[i]);
+    std::vector<std::string> row{name};
+    for (const auto* all : {&times.chain, &times.whole, &times.base}) {
+      std::vector<double> meant;
+      for (std::size_t i = 0; i < times.taken.size(); ++i) {
+        if (is_meant(times.taken[i])) meant.push_back((*all)[i]);
+      }
+      if (row.size() == 1) row.push_back(std::to_string(meant.size()));
+      row.push_back(meant.empty() ? "" : printed("%.3f", mean_of(meant)));
     }
-    table.rows.push_back(
-        {name, std::to_string(own.size()), own.empty() ? "" : printed("%.3f", mean_of(own)), own.empty() ? "" : printed("%.3f", mean_of(whole))});
+    table.rows.push_back(std::move(row));
   };
   for (std::size_t s = 0; s < stages.size(); ++s)
     add(stages[s].block.empty() ? "the end" : stages[s].block, [&](std::int64_t stage) { return stage == static_cast<std::int64_t>(s); });
@@ -85,14 +90,17 @@ TableRecord latency_table(const ExitChain& chain, const std::string& how, const 
   return table;
 }
 
-void record_latency(const Recipe& recipe, const Model& base, ExitChain& chain, const std::string& how, const Dataset& data, StepRecord& step) {
-  const auto whole = make_engine(base, deployment_engine(recipe), latency_threads(recipe));
-  const ExampleTimes times = time_examples(*whole, chain, data);
+void record_latency(const Recipe& recipe, const PreparedRun& run, const Model& base, ExitChain& chain, const std::string& how, StepRecord& step) {
+  const auto engine_of = [&](const Model& model) { return make_engine(model, deployment_engine(recipe), latency_threads(recipe)); };
+  const ExampleTimes times = time_examples(*engine_of(base), *engine_of(run.model), chain, *run.resources.data.at(Split::eval));
   step.tables.push_back(latency_table(chain, how, times));
-  step.statistics.push_back(
-      {"mean_latency_" + std::string(how == "with early exits" ? "with_exits" : "over_resolutions"), mean_of(times.chain), "ms"});
-  step.statistics.push_back({"mean_latency_of_the_base", mean_of(times.whole), "ms"});
-  step.statistics.push_back({"share_of_the_base's_mean_latency", mean_of(times.chain) / mean_of(times.whole), "fraction"});
+  const double mean = mean_of(times.chain);
+  step.statistics.insert(step.statistics.end(),
+                         {{"mean_latency_" + std::string(how == "with early exits" ? "with_exits" : "over_resolutions"), mean, "ms"},
+                          {"mean_latency_of_the_whole_network", mean_of(times.whole), "ms"},
+                          {"mean_latency_of_the_base", mean_of(times.base), "ms"},
+                          {"share_of_the_whole_network's_mean_latency", mean / mean_of(times.whole), "fraction"},
+                          {"share_of_the_base's_mean_latency", mean / mean_of(times.base), "fraction"}});
 }
 
 // Each alone, whatever its scores.
@@ -117,15 +125,14 @@ void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& bas
   const Artifact artifact = write_exit_folder(made->stages, folder.file(made->folder), recipe.deploy.openvino.has_value());
   report.files.push_back({made->folder + "/" + kChainFile, artifact.format, artifact.size_bytes, 0, artifact.check});
   if (resolutions_of(run.model)) record_resolutions(recipe, run, base, made->stages, report.steps.back());
-  const auto found = run.resources.data.find(Split::eval);
-  if (found == run.resources.data.end()) return;
+  if (!run.resources.data.contains(Split::eval)) return;
   const auto chain = open_exit_chain(artifact.path, deployment_engine(recipe), static_cast<int>(recipe.threads));
   auto evaluation = evaluate_deployed_form(*chain, base, recipe, run, "chain " + made->how);
   report.deployed.insert(report.deployed.begin(), DeployedRecord{.engine = chain->name(), .metrics = evaluation.metrics});  // what counts
   predictions.keep(kCompressedDeployed, std::move(evaluation));
   if (!recipe.evaluate.latency) return;
   const auto timed = open_exit_chain(artifact.path, deployment_engine(recipe), latency_threads(recipe));
-  record_latency(recipe, base, *timed, made->how, *found->second, report.steps.back());
+  record_latency(recipe, run, base, *timed, made->how, report.steps.back());
 }
 
 void rehearse_exits(const Recipe& recipe, const Model& model) {

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "support/tiny_run.h"
 
@@ -34,6 +36,11 @@ TEST(EarlyExitRun, LeavesAChainThatIsJudgedAndTimed) {
   bool is_timed = false;
   for (const auto& table : step.at("tables")) is_timed = is_timed || contains(table.at("name"), "latency with early exits");
   EXPECT_TRUE(is_timed);
+  std::map<std::string, double> figures;
+  for (const auto& figure : step.at("statistics")) figures[figure.at("name")] = figure.at("value");
+  for (const std::string whole : {"the_base", "the_whole_network"})
+    EXPECT_NEAR(figures.at("share_of_" + whole + "'s_mean_latency"), figures.at("mean_latency_with_exits") / figures.at("mean_latency_of_" + whole),
+                1e-9);
 
   const auto evaluated = run_program("-q eval " + run.file("recipe.yaml") + " --model " + run.file("out/exits/chain.json") + " --threads 1 --json");
   ASSERT_EQ(evaluated.status, 0) << evaluated.err;
