@@ -49,7 +49,8 @@ Heads add_heads(Model& model, const ExitOptions& options, std::uint64_t seed) {
   Heads heads;
   for (const std::size_t i : choose_blocks(blocks, options, none)) {
     const std::string prefix = std::string(kHeads) + "." + std::to_string(heads.forms.size());
-    const HeadForm form = add_exit_head(model, blocks[i], blocks.back(), prefix, derive_seed(seed, prefix));
+    const HeadForm form = add_exit_head(model, blocks[i], blocks.back(),
+                                        {.form = options.head, .mask = options.mask, .prefix = prefix, .seed = derive_seed(seed, prefix)});
     heads.exits.blocks.push_back(blocks[i].name);
     heads.forms.emplace_back(form == HeadForm::copied ? "a copy of the network's own" : "mean and linear layer");
   }

@@ -5,12 +5,14 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "data/model_inputs.h"
 #include "dscompress/error.h"
 #include "exec/convert.h"
 #include "ops/arguments.h"
@@ -146,7 +148,28 @@ std::int64_t feature_dim(const Value* value) {
   return value->tensor().rank() >= 4 ? 1 : value->tensor().rank() - 1;
 }
 
-Value* add_pooled_head(Model& model, Value* from, std::int64_t classes, const std::string& prefix, std::uint64_t seed) {
+// null: that input, or none of its name, says nothing of the positions of sequences of features.
+Value* find_mask(const Graph& graph, const std::string& name, const TensorType& type) {
+  for (const GraphInput* input : model_inputs(graph)) {
+    if (input->target == name && input->value->tensor().rank() == 2 && type.rank() == 3) return input->value;
+  }
+  return nullptr;
+}
+
+// Over positions, dimension 1, of which the mask counts those with 1.
+Value* masked_mean(Graph& graph, Node* before, Value* from, Value* mask) {
+  Inserter insert(graph, before);
+  const ScalarType dtype = from->tensor().dtype, counts = mask->tensor().dtype;
+  const IntList positions{std::int64_t{1}};
+  Value* shares = insert.tensor("aten.unsqueeze.default", {{"self", mask}, {"dim", std::int64_t{2}}}, counts);
+  Value* kept = insert.tensor("aten.mul.Tensor", {{"self", from}, {"other", shares}}, dtype);
+  Value* sum = insert.tensor("aten.sum.dim_IntList", {{"self", kept}, {"dim", positions}}, dtype);
+  Value* count = insert.tensor("aten.sum.dim_IntList", {{"self", mask}, {"dim", positions}, {"keepdim", true}}, counts);
+  return insert.tensor("aten.div.Tensor", {{"self", sum}, {"other", count}}, dtype);
+}
+
+Value* add_pooled_head(Model& model, Value* from, std::int64_t classes, const HeadRequest& request) {
+  const auto& [form, mask_name, prefix, seed] = request;
   Graph& graph = model.graph;
   const TensorType& type = from->tensor();
   const std::int64_t dim = feature_dim(from), features = type.rank() < 2 ? 0 : type.sizes[static_cast<std::size_t>(dim)].size;
@@ -172,24 +195,34 @@ Value* add_pooled_head(Model& model, Value* from, std::int64_t classes, const st
     trained.requires_grad = true;
     graph.set_type(parameter, trained);
   }
-  Value* mean =
-      pooled.empty() ? from : insert("aten.mean.dim", {{"self", from}, {"dim", pooled}}, "pooled", "torch.nn.modules.pooling.AdaptiveAvgPool2d");
+  Value* mask = mask_name.empty() ? nullptr : find_mask(graph, mask_name, type);
+  if (!mask_name.empty() && !mask) return nullptr;
+  Value* mean = mask             ? masked_mean(graph, before, from, mask)
+                : pooled.empty() ? from
+                                 : insert("aten.mean.dim", {{"self", from}, {"dim", pooled}}, "pooled", "torch.nn.modules.pooling.AdaptiveAvgPool2d");
   return insert("aten.linear.default", {{"input", mean}, {"weight", w}, {"bias", b}}, "scores", "torch.nn.modules.linear.Linear");
 }
 
 }  // namespace
 
-HeadForm add_exit_head(Model& model, const Block& block, const Block& last, const std::string& prefix, std::uint64_t seed) {
+std::span<const std::string_view> enum_names(HeadForm) {
+  static constexpr std::array<std::string_view, 2> kNames{"own", "mean"};
+  return kNames;
+}
+
+HeadForm add_exit_head(Model& model, const Block& block, const Block& last, const HeadRequest& request) {
   Value* scores = shown_outputs(model.graph).front();
-  HeadForm form = HeadForm::copied;
-  Value* made = HeadCopy(model, block, last, prefix).make(scores);
+  HeadForm form = request.form;
+  Value* made = form == HeadForm::copied ? HeadCopy(model, block, last, request.prefix).make(scores) : nullptr;
   if (!made) {
     form = HeadForm::pooled;
-    made = add_pooled_head(model, block.output, scores->tensor().sizes.back().size, prefix, seed);
+    made = add_pooled_head(model, block.output, scores->tensor().sizes.back().size, request);
   }
   if (!made) {
-    throw Error(ErrorCode::unsupported, "no head fits what `" + block.name + "` gives: it has no features in a dimension of fixed size", {},
-                "choose another block for the exit");
+    throw Error(ErrorCode::unsupported,
+                "no head fits what `" + block.name + "` gives: it has no features in a dimension of fixed size" +
+                    (request.mask.empty() ? "" : ", or no positions that `" + request.mask + "` counts"),
+                {}, "choose another block for the exit" + std::string(request.mask.empty() ? "" : ", or remove `mask`"));
   }
   model.graph.add_output(OutputKind::user, made);
   return form;

@@ -6,6 +6,7 @@
 
 #include "core/names.h"
 #include "core/printed.h"
+#include "data/model_inputs.h"
 #include "exec/resolutions.h"
 #include "passes/dynamic/classifier.h"
 
@@ -29,6 +30,12 @@ void choose_by_name(const std::vector<Block>& blocks, const std::vector<std::str
     else if (chosen.contains(names.size() - 1))
       problems.push_back({"behind `" + names.back() + "`, the last block, is the network's own end", {.pointer = pointer}, "name earlier blocks"});
   }
+}
+
+std::optional<Problem> problem_with_mask(const Graph& graph, const std::string& mask) {
+  const auto names = names_of(model_inputs(graph));
+  if (mask.empty() || std::ranges::find(names, mask) != names.end()) return std::nullopt;
+  return Problem{"the model has no input `" + mask + "`", {.pointer = "/mask"}, suggest(mask, names)};
 }
 
 }  // namespace
@@ -72,6 +79,9 @@ void ExitOptions::fields(FieldVisitor& visit) {
   visit("count", count, {.text = "How many exits, evenly spread.", .minimum = 1});
   policy.fields(visit, "early_exit");
   visit("trunk", trunk, {.text = "frozen: heads alone train, and the network's own scores stay as they are; trained: all of it does."});
+  visit("head", head,
+        {.text = "Of each exit. own: a copy of the network's, where it fits what earlier blocks give; mean: over positions, and a linear layer."});
+  visit("mask", mask, {.text = "Input of 1 for positions that count and 0 for padding, for means; empty: all count."});
   visit("labels", labels, {.text = "Weight of the loss of each exit's scores on labels."});
   visit("kd", kd, {.text = "Weight and temperature of each exit's distance from the network's own scores."});
   train.fields(visit);
@@ -122,6 +132,7 @@ std::vector<Problem> check_exits(const Model& model, const ExitOptions& options)
   if (problems.empty()) {
     if (auto problem = options.policy.problem(exits)) problems.push_back(std::move(*problem));
   }
+  if (auto problem = problem_with_mask(model.graph, options.mask)) problems.push_back(std::move(*problem));
   for (auto& problem : check_frozen(model, options.train)) problems.push_back(std::move(problem));
   return problems;
 }

@@ -13,6 +13,7 @@
 #include "dscompress/fields.h"
 #include "ops/blocks.h"
 #include "ops/exits.h"
+#include "passes/dynamic/exit_heads.h"
 #include "train/distill/options.h"
 #include "train/train.h"
 
@@ -43,6 +44,8 @@ struct ExitOptions {
   std::optional<std::int64_t> count;
   ExitPolicy policy;
   Trunk trunk = Trunk::frozen;
+  HeadForm head = HeadForm::copied;
+  std::string mask;
   Labels labels{.weight = {0.5}};
   Kd kd{.weight = {0.5}};
   TrainOptions train;

@@ -92,6 +92,33 @@ TEST_F(EarlyExit, APooledHeadIsMeanAndLinearLayer) {
   }
 }
 
+// Every second sentence ends in padding; what it holds is not asked for.
+TEST_F(EarlyExit, AMeanIsOfThePositionsThatTheMaskCounts) {
+  const Model model = with_exits(encoder, "{blocks: [encoder.layer.1], head: mean, mask: mask, threshold: 0.9, epochs: 0}");
+  const auto inputs = inputs_of(valid);
+  at::Tensor features, scores;
+  c10::NoGradGuard no_grad;
+  const Value* block = find_blocks(model.graph)[1].output;
+  scores = Executor(model, {}).run(inputs, {block}, [&](const Value&, const at::Tensor& tensor) { features = tensor; }).at(1);
+  const auto &w = model.weights.get("exits.0.classifier.weight"), &b = model.weights.get("exits.0.classifier.bias");
+  const std::int64_t length = inputs[1].size(1);
+  for (std::int64_t n = 0; n < valid.size(); ++n) {
+    const std::int64_t counted = length - n % 2;
+    for (std::int64_t k = 0; k < 3; ++k) {
+      double sum = b[k].item<double>();
+      for (std::int64_t c = 0; c < 8; ++c) {
+        double mean = 0;
+        for (std::int64_t t = 0; t < counted; ++t) mean += features[n][t][c].item<double>() / static_cast<double>(counted);
+        sum += w[k][c].item<double>() * mean;
+      }
+      ASSERT_NEAR(scores[n][k].item<double>(), sum, 1e-5) << n;
+    }
+  }
+  Chain made(model);
+  made.chain->leave_at(0);
+  EXPECT_TRUE(made.chain->run(inputs).front().equal(scores));
+}
+
 TEST_F(EarlyExit, AFrozenNetworkKeepsItsScoresWhileItsHeadsLearn) {
   Model model = encoder.clone();
   FakeContext context(encoder, {.train = &train, .valid = &valid});
@@ -328,7 +355,8 @@ INSTANTIATE_TEST_SUITE_P(
                     ExitMistake{"{at: [0.5, 0.95], threshold: 0.9}", "at 0.95 of 4 blocks", "/at/1"},
                     ExitMistake{"{count: 4, threshold: 0.9}", "`count` 4 is too many", "/count"},
                     ExitMistake{"{count: 2, threshold: 1.5}", "threshold 1.5 is out of range: confidence takes numbers from 0 to 1", "/threshold"},
-                    ExitMistake{"{count: 2, criterion: patience, threshold: 0.5}", "patience takes whole numbers from 1 to 2", "/threshold"}));
+                    ExitMistake{"{count: 2, criterion: patience, threshold: 0.5}", "patience takes whole numbers from 1 to 2", "/threshold"},
+                    ExitMistake{"{count: 2, threshold: 0.9, head: mean, mask: masks}", "no input `masks`", "/mask"}));
 
 TEST_F(EarlyExit, NeedsAClassifierWithBlocksAndNoExits) {
   const auto only_problem = [](const Model& model) {
