@@ -38,6 +38,7 @@ struct Doc {
   std::optional<double> minimum = {};    // inclusive
   std::optional<double> maximum = {};    // inclusive
   bool required = false;                 // absent is an error
+  bool only_if_given = false;            // resolved recipes leave it out while it is empty
   std::vector<std::string> units = {};   // units that a Quantity accepts, the first is the default
 };
 

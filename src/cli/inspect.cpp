@@ -13,6 +13,7 @@
 #include "core/names.h"
 #include "deploy/openvino_engine.h"
 #include "exec/unknown_operators.h"
+#include "io/output_names.h"
 #include "ir/describe.h"
 #include "ir/shared_copy.h"
 #include "ir/text.h"
@@ -74,6 +75,20 @@ std::map<std::string, int> count_operators(const Model& model) {
   return counts;
 }
 
+// All outputs that are values, by what users call them.
+std::vector<std::pair<std::string, const Value*>> outputs_of(const Model& model) {
+  std::vector<std::pair<std::string, const Value*>> outputs;
+  const auto names = output_names(model);
+  auto next = names.begin();
+  for (const auto& output : model.graph.outputs()) {
+    const auto* const value = std::get_if<Value*>(&output.value);
+    if (!value) continue;
+    const bool is_named = (output.kind == OutputKind::user || output.kind == OutputKind::loss) && (*value)->is_tensor();
+    outputs.emplace_back(is_named ? *next++ : (*value)->name(), *value);
+  }
+  return outputs;
+}
+
 nlohmann::ordered_json to_json(const Model& model, const InspectOptions& options) {
   nlohmann::ordered_json json;
   json["file"] = options.model;
@@ -82,11 +97,7 @@ nlohmann::ordered_json to_json(const Model& model, const InspectOptions& options
   for (const auto& input : model.graph.inputs()) {
     if (input.kind == InputKind::user) json["inputs"].push_back({{"name", input.target}, {"type", describe_type(input.value->type())}});
   }
-  for (const auto& output : model.graph.outputs()) {
-    if (const auto* value = std::get_if<Value*>(&output.value)) {
-      json["outputs"].push_back({{"name", (*value)->name()}, {"type", describe_type((*value)->type())}});
-    }
-  }
+  for (const auto& [name, value] : outputs_of(model)) json["outputs"].push_back({{"name", name}, {"type", describe_type(value->type())}});
   json["nodes"] = model.graph.node_count();
   json["parameters"] = parameter_count(model);
   json["weight_bytes"] = weight_bytes(model);
@@ -106,11 +117,7 @@ void print_overview(const Model& model, const InspectOptions& options) {
   for (const auto& input : model.graph.inputs()) {
     if (input.kind == InputKind::user) std::cout << "  input   " << input.target << ": " << describe_type(input.value->type()) << '\n';
   }
-  for (const auto& output : model.graph.outputs()) {
-    if (const auto* value = std::get_if<Value*>(&output.value)) {
-      std::cout << "  output  " << (*value)->name() << ": " << describe_type((*value)->type()) << '\n';
-    }
-  }
+  for (const auto& [name, value] : outputs_of(model)) std::cout << "  output  " << name << ": " << describe_type(value->type()) << '\n';
   std::cout << "  " << model.graph.node_count() << " nodes, " << format_count(static_cast<double>(parameter_count(model))) << " parameters, "
             << format_bytes(static_cast<double>(weight_bytes(model))) << " of weights, " << format_count(model_cost(model).macs) << " MACs an example\n";
 }

@@ -64,6 +64,7 @@ Json example_json(const Dataset& dataset, std::int64_t index) {
   Json json{{"index", index}};
   if (const auto text = dataset.show(index); !text.empty()) json["text"] = text;
   if (batch.target.defined()) json["label"] = target_json(batch.target, info);
+  for (const LabelColumn& label : batch.labels) json["label " + label.name] = target_json(label.target, {});
   if (const auto* answers = dataset.answers()) {
     const auto span = row_of(batch.target);
     const auto& window = answers->windows[static_cast<std::size_t>(index)];

@@ -45,8 +45,10 @@ class FieldWriter final : public FieldVisitor {
  public:
   Tree tree = map_tree();
 
-  void field(std::string_view name, const Doc&, const std::function<void(ValueVisitor&)>& value) override {
-    tree.add(std::string(name), write_value(value));
+  void field(std::string_view name, const Doc& doc, const std::function<void(ValueVisitor&)>& value) override {
+    Tree written = write_value(value);
+    const bool is_empty = written.kind == Tree::Kind::scalar && written.text.empty();
+    if (!doc.only_if_given || !is_empty) tree.add(std::string(name), std::move(written));
   }
   void check(std::string) override {}
 };

@@ -69,36 +69,55 @@ constexpr std::array kMetrics{
     MetricFacts{.name = "r2"},
     MetricFacts{.name = "dtw", .smaller_is_better = true, .settings = kWarpingSettings},  // dynamic time warping of series
     MetricFacts{.name = "soft_dtw", .smaller_is_better = true, .settings = kSoftWarpingSettings},
-    MetricFacts{.name = "dtw_1nn", .is_share = true, .settings = kWarpingSettings},  // the class of the nearest series of data.train
+    MetricFacts{
+        .name = "dtw_1nn", .is_share = true, .of_label = false, .settings = kWarpingSettings},  // the class of the nearest series of data.train
     MetricFacts{.name = "pearson"},
     MetricFacts{.name = "spearman"},
-    MetricFacts{.name = "map", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "map_50", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "map_75", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "map_small", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "map_medium", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "map_large", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "mar_100", .is_share = true, .settings = kDetectionSettings},
-    MetricFacts{.name = "exact_match", .is_share = true},  // of answers (SQuAD), as the next
-    MetricFacts{.name = "answer_f1", .is_share = true},
-    MetricFacts{.name = "choice_acc", .is_share = true},       // of questions with choices
-    MetricFacts{.name = "choice_acc_norm", .is_share = true},  // the same for each character
-    MetricFacts{.name = "bleu", .is_share = true, .settings = kGenerationSettings},
-    MetricFacts{.name = "chrf", .is_share = true, .settings = kGenerationSettings},
-    MetricFacts{.name = "rouge1", .is_share = true, .settings = kGenerationSettings},
-    MetricFacts{.name = "rouge2", .is_share = true, .settings = kGenerationSettings},
-    MetricFacts{.name = "rougel", .is_share = true, .settings = kGenerationSettings},
-    MetricFacts{.name = "bertscore_precision", .is_share = true, .settings = kBertScoreSettings},
-    MetricFacts{.name = "bertscore_recall", .is_share = true, .settings = kBertScoreSettings},
-    MetricFacts{.name = "bertscore_f1", .is_share = true, .settings = kBertScoreSettings},
-    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true},               // the same best class
-    MetricFacts{.name = "continuation_agreement", .is_share = true, .compares_with_base = true},  // the same tokens in greedy continuations of texts
-    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true},             // from the base model, in nats
-    MetricFacts{.name = "output_error", .smaller_is_better = true, .in_recipes = false},
+    MetricFacts{.name = "map", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "map_50", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "map_75", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "map_small", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "map_medium", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "map_large", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "mar_100", .is_share = true, .of_label = false, .settings = kDetectionSettings},
+    MetricFacts{.name = "exact_match", .is_share = true, .of_label = false},  // of answers (SQuAD), as the next
+    MetricFacts{.name = "answer_f1", .is_share = true, .of_label = false},
+    MetricFacts{.name = "choice_acc", .is_share = true, .of_label = false},       // of questions with choices
+    MetricFacts{.name = "choice_acc_norm", .is_share = true, .of_label = false},  // the same for each character
+    MetricFacts{.name = "bleu", .is_share = true, .of_label = false, .settings = kGenerationSettings},
+    MetricFacts{.name = "chrf", .is_share = true, .of_label = false, .settings = kGenerationSettings},
+    MetricFacts{.name = "rouge1", .is_share = true, .of_label = false, .settings = kGenerationSettings},
+    MetricFacts{.name = "rouge2", .is_share = true, .of_label = false, .settings = kGenerationSettings},
+    MetricFacts{.name = "rougel", .is_share = true, .of_label = false, .settings = kGenerationSettings},
+    MetricFacts{.name = "bertscore_precision", .is_share = true, .of_label = false, .settings = kBertScoreSettings},
+    MetricFacts{.name = "bertscore_recall", .is_share = true, .of_label = false, .settings = kBertScoreSettings},
+    MetricFacts{.name = "bertscore_f1", .is_share = true, .of_label = false, .settings = kBertScoreSettings},
+    MetricFacts{.name = "agreement", .is_share = true, .compares_with_base = true, .of_label = false},  // the same best class
+    MetricFacts{.name = "continuation_agreement",
+                .is_share = true,
+                .compares_with_base = true,
+                .of_label = false},  // the same tokens in greedy continuations of texts
+    MetricFacts{.name = "kl", .smaller_is_better = true, .compares_with_base = true, .of_label = false},  // from the base model, in nats
+    MetricFacts{.name = "output_error", .smaller_is_better = true, .of_label = false, .in_recipes = false},
 };
 
 // "dtw" of "dtw(band=10)".
 std::string_view name_in(std::string_view metric) { return metric.substr(0, metric.find('(')); }
+
+constexpr std::string_view kLabel = "label";
+
+// "label=price" and "band=10" of "dtw(label=price band=10)".
+std::vector<std::string_view> parts_in(std::string_view metric) {
+  std::string_view inside = metric.substr(name_in(metric).size());
+  std::vector<std::string_view> parts;
+  if (inside.starts_with('(')) inside.remove_prefix(1);
+  if (inside.ends_with(')')) inside.remove_suffix(1);
+  while (!inside.empty()) {
+    parts.push_back(inside.substr(0, inside.find(' ')));
+    inside.remove_prefix(std::min(inside.size(), parts.back().size() + 1));
+  }
+  return parts;
+}
 
 const MetricFacts* find(const std::string& metric) {
   const std::string_view name = name_in(metric);
@@ -115,8 +134,8 @@ const MetricFacts& metric_facts(const std::string& metric) {
   throw Error(ErrorCode::recipe, "unknown metric `" + metric + "`", {}, suggest(metric, names));
 }
 
-std::string metric_text(std::string_view name, const MetricSettings& settings) {
-  std::string inside;
+std::string metric_text(std::string_view name, const MetricSettings& settings, const std::string& label) {
+  std::string inside = label.empty() ? "" : std::string(kLabel) + "=" + label;
   for (const MetricSetting& setting : metric_facts(std::string(name)).settings) {
     const auto found = settings.find(setting.name);
     if (found != settings.end() && found->second != setting.usual)
@@ -125,18 +144,20 @@ std::string metric_text(std::string_view name, const MetricSettings& settings) {
   return inside.empty() ? std::string(name) : std::string(name) + "(" + inside + ")";
 }
 
+std::string metric_label(const std::string& metric) {
+  for (const std::string_view part : parts_in(metric)) {
+    if (part.starts_with(kLabel) && part.substr(kLabel.size()).starts_with('=')) return std::string(part.substr(kLabel.size() + 1));
+  }
+  return {};
+}
+
 MetricSettings metric_settings(const std::string& metric) {
   MetricSettings settings;
   for (const MetricSetting& setting : metric_facts(metric).settings) settings.emplace(setting.name, setting.usual);
   const std::string name(name_in(metric));
-  std::string_view inside = std::string_view(metric).substr(name.size());
-  if (inside.empty()) return settings;
-  inside.remove_prefix(1);
-  if (inside.ends_with(')')) inside.remove_suffix(1);
-  while (!inside.empty()) {
-    const std::string_view part = inside.substr(0, inside.find(' '));
-    inside.remove_prefix(std::min(inside.size(), part.size() + 1));
+  for (const std::string_view part : parts_in(metric)) {
     const auto equals = part.find('=');
+    if (part.substr(0, equals) == kLabel && metric_facts(metric).of_label) continue;
     const auto found = settings.find(part.substr(0, equals));
     const char* const end = part.data() + part.size();
     if (found != settings.end() && equals != std::string_view::npos && std::from_chars(part.data() + equals + 1, end, found->second).ptr == end)

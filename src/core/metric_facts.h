@@ -23,6 +23,7 @@ struct MetricFacts {
   bool smaller_is_better = false;   // losses, errors, divergences
   bool is_share = false;            // of examples, in [0, 1]: people read it in percent and state its losses in percentage points
   bool compares_with_base = false;  // needs the base model's outputs beside the model's own
+  bool of_label = true;             // it compares an output with its labels, and can be of another label than the first
   bool in_recipes = true;           // `evaluate.metrics` accepts it; otherwise only a pass measures it, for its own tables
   std::span<const MetricSetting> settings = {};
 };
@@ -31,9 +32,10 @@ struct MetricFacts {
 using MetricSettings = std::map<std::string, double, std::less<>>;
 
 // A metric is known everywhere by one text, its name and the settings that are not the usual ones: "dtw", "dtw(band=10)". All
-// functions below take such texts.
-std::string metric_text(std::string_view name, const MetricSettings& settings);
+// functions below take such texts. One of a further label says which: "mse(label=price)".
+std::string metric_text(std::string_view name, const MetricSettings& settings, const std::string& label = {});
 MetricSettings metric_settings(const std::string& metric);  // errors: recipe, for settings that it has not
+std::string metric_label(const std::string& metric);        // empty: the label itself
 
 // errors: recipe, for a name that no metric has, as in a report of another version.
 const MetricFacts& metric_facts(const std::string& metric);

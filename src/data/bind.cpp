@@ -4,6 +4,7 @@
 #include "data/match_columns.h"
 #include "data/model_inputs.h"
 #include "data/open.h"
+#include "io/output_names.h"
 
 namespace dsc {
 namespace {
@@ -50,6 +51,7 @@ class BoundDataset final : public Dataset {
 }  // namespace
 
 std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Model& model) {
+  if (!dataset->info().label_names.empty()) dataset->set_label_outputs(output_names(model));
   const auto inputs = model_inputs(model.graph);
   const ColumnMatch match = match_columns(dataset->info(), inputs);
   if (!match.problems.empty() || inputs.empty()) return dataset;

@@ -16,12 +16,20 @@
 
 namespace dsc {
 
+// A further label column: of an output of its own, where the model has several.
+struct LabelColumn {
+  std::string name;         // in the data
+  std::int64_t output = 0;  // of the model's, from 0
+  at::Tensor target;        // as Batch::target
+};
+
 struct Batch {
   std::vector<at::Tensor> inputs;     // in the order of the model's user inputs, dim 0 = examples
   std::vector<at::Tensor> others;     // what the data holds besides, for a teacher: DatasetInfo::other_names
   at::Tensor target;                  // [N] i64 class numbers, or [N, ...] f32; undefined for unlabelled data
   bool soft_target = false;           // target is [N, classes] f32, shares that sum to 1 (mixed pictures)
   bool multi_label = false;           // target is [N, classes] f32, 1 for each class that an example has and 0 for others
+  std::vector<LabelColumn> labels;    // besides the target: SplitConfig::labels
   std::vector<std::int64_t> indices;  // which examples
   std::int64_t filler = 0;            // rows of `inputs` and `others` beyond those examples, which fill up a fixed batch
 };
@@ -38,6 +46,7 @@ struct DatasetInfo {
   std::vector<std::string> input_names;           // empty: by position
   bool listed = false;                            // the recipe lists input_names, in the model's order
   std::vector<std::string> other_names;           // of Batch::others
+  std::vector<std::string> label_names;           // of Batch::labels
   std::int64_t fixed_batch = 0;                   // the only batch size that the model takes; 0: any
   bool named = false;                             // input_names are the model's own: a model takes any of them, in any order
   std::optional<std::int64_t> classes;            // largest label + 1, or as the format says
@@ -67,6 +76,8 @@ class Dataset {
   // pictures as pixels from 0 to 255 where the type is an integer. returns: false where there is no such form.
   // errors: data, when a value does not fit, naming the example, or when the type alone does not say what is meant.
   virtual bool set_input_type(std::size_t, ScalarType) { return false; }
+  // Finds the outputs that the further labels belong to among the model's. errors: data, for one that the model has not.
+  virtual void set_label_outputs(const std::vector<std::string>& /*output_names*/) {}
 
   // Tokens of each example, where they differ: batches are then made of examples of similar length.
   virtual std::span<const std::int64_t> lengths() const { return {}; }

@@ -63,6 +63,22 @@ void RandomCorruption::fields(FieldVisitor& visit) {
   }
 }
 
+namespace {
+
+// Reports call a metric of a label top1(label=NAME).
+std::string problem_with_label(const SplitConfig& split, const std::string& name) {
+  if (name.empty() || name.find_first_of(" ()=") != std::string::npos)
+    return "labels: `" + name + "` cannot be a label's name in reports; rename the column, without blanks, ( ) and =";
+  if (name == (split.format == DataFormat::text ? split.text.columns.label : split.label)) return "labels: `" + name + "` is the label already";
+  for (const Augmentation& augmentation : split.augment) {
+    const bool mixes = std::holds_alternative<Mixup>(augmentation) || std::holds_alternative<CutMix>(augmentation);
+    if (mixes) return "labels: mixup and cutmix mix one label, and this data has several";
+  }
+  return {};
+}
+
+}  // namespace
+
 void SplitConfig::fields(FieldVisitor& visit) {
   visit("format", format, {.text = "How the files are laid out.", .required = true});
   visit("path", path, {.text = "The folder (or file) that holds the data.", .required = true});
@@ -86,12 +102,19 @@ void SplitConfig::fields(FieldVisitor& visit) {
         {.text = "tensors: the input columns in the model's order; empty: all but the label, found by the model's names. Text: input_ids, attention_mask, token_type_ids in the "
                  "model's order, where it calls them otherwise."});
   visit("label", label, {.text = "tensors: the label column, used where there is one; empty: unlabelled."});
+  visit("labels", labels,
+        {.text = "tensors, text: further label columns, each with the output that it belongs to, by name or number from 0; \"\": the output of the "
+                 "column's name. "
+                 "Whole numbers are classes, others real numbers."});
   visit(
       "multi_label", multi_label,
       {.text = "tensors: examples may have several classes; the label column is [N, classes], 1 for each that an example has and 0 for the others."});
   visit("detection", detection, {.text = "coco: how the model gives what it finds."});
   series.fields(visit);
   text.fields(visit);
+  const bool has_columns = format == DataFormat::tensors || format == DataFormat::text;
+  visit.check(labels.empty() || has_columns ? "" : "labels: only tensors and text have further label columns");
+  for (const auto& [name, output] : labels) visit.check(problem_with_label(*this, name));
   visit.check(channels == 2 ? "channels must be 3 or 1" : "");
   visit.check(resize != 0 && resize < image_size ? "resize is smaller than image_size: the crop would not fit" : "");
   std::string problem;

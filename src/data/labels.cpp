@@ -72,4 +72,13 @@ TableLabels read_labels(const TextTable& table, const TextConfig& config) {
   return labels;
 }
 
+at::Tensor read_labels_as_written(const TextTable& table, const std::string& column) {
+  FileProblems problems(table.path());
+  const auto& cells = table.column(column);
+  const bool are_classes = std::ranges::all_of(cells, [](const std::string& cell) { return class_of(cell, {}).has_value(); });
+  auto labels = are_classes ? read_classes(table, cells, {}, problems) : read_numbers(table, cells, problems);
+  problems.throw_if_any();
+  return labels.values;
+}
+
 }  // namespace dsc

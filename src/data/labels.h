@@ -19,4 +19,7 @@ struct TableLabels {
 // errors: data, each with file and line.
 TableLabels read_labels(const TextTable& table, const TextConfig& config);
 
+// A further column of labels: i64 class numbers where all cells are whole numbers from 0, else f32. errors: data, as above.
+at::Tensor read_labels_as_written(const TextTable& table, const std::string& column);
+
 }  // namespace dsc

@@ -92,7 +92,9 @@ struct BatchLoader::State {
     Batch batch = dataset.batch(repeated, augment_seed);
     batch.indices.resize(examples.size());
     batch.filler = static_cast<std::int64_t>(whole - examples.size());
-    if (batch.target.defined()) batch.target = batch.target.narrow(0, 0, static_cast<std::int64_t>(examples.size()));
+    const auto own = static_cast<std::int64_t>(examples.size());
+    if (batch.target.defined()) batch.target = batch.target.narrow(0, 0, own);
+    for (LabelColumn& label : batch.labels) label.target = label.target.narrow(0, 0, own);
     return batch;
   }
 

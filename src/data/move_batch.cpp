@@ -11,6 +11,7 @@ Batch move_batch(Batch batch, const std::string& name) {
   for (auto& input : batch.inputs) input = input.to(device, /*non_blocking=*/true);
   for (auto& other : batch.others) other = other.to(device, /*non_blocking=*/true);
   if (batch.target.defined()) batch.target = batch.target.to(device, /*non_blocking=*/true);
+  for (LabelColumn& label : batch.labels) label.target = label.target.to(device, /*non_blocking=*/true);
   return batch;
 }
 

@@ -117,6 +117,8 @@ struct SplitConfig {
   // attention_mask and token_type_ids, for models that call them otherwise; empty: by the model's names.
   std::vector<std::string> inputs;
   std::string label = "label";      // tensors: name of the label column, used where there is one; empty: unlabelled
+  // tensors, text: further label columns, each with the output that it belongs to: a name or a number from 0; empty: the one of its own name.
+  std::map<std::string, std::string> labels;
   bool multi_label = false;         // tensors: the label column is [N, classes], 1 for each class that an example has
   DetectionConfig detection;        // coco
   SeriesConfig series;              // series; `classes` and `regression` below are its own, too
@@ -151,7 +153,8 @@ std::unique_ptr<Dataset> open_dataset(const SplitConfig& split, const std::optio
 std::vector<std::string> class_names_of(const SplitConfig& split);
 
 // The data set with the inputs that the model's graph takes, in its order, its types and its batch size, the rest as `others`;
-// unchanged where columns and inputs do not match (match_columns). errors: data, for values that a type cannot hold.
+// unchanged where columns and inputs do not match (match_columns). Further labels know their outputs from then on.
+// errors: data, for values that a type cannot hold, and for a label's output that the model has not.
 std::unique_ptr<Dataset> bind_inputs(std::unique_ptr<Dataset> dataset, const Model& model);
 
 // Problems that would stop a run: inputs without a column, shapes, dtypes against the model's user inputs and classes against

@@ -7,6 +7,7 @@
 #include "core/printed.h"
 #include "data/column.h"
 #include "data/images.h"
+#include "data/more_labels.h"
 #include "data/split.h"
 #include "dscompress/error.h"
 #include "io/pt2_schema.h"
@@ -145,6 +146,18 @@ std::int64_t count_multi_label(const at::Tensor& label, std::span<const std::int
   return values.size(1);
 }
 
+std::vector<MoreLabel> read_more_labels(const SplitConfig& split, const Columns& columns, std::span<const std::int64_t> rows, const fs::path& path) {
+  std::vector<MoreLabel> more;
+  for (const auto& [name, output] : split.labels) {
+    const at::Tensor column = get_column(columns, name, path);
+    check_readable(name, column);
+    count_classes(column, rows, path);
+    const bool is_boolean = column.scalar_type() == at::kBool;
+    more.push_back({name, output, gather_rows(column, rows, is_boolean ? at::kLong : plain_type(column.scalar_type()))});
+  }
+  return more;
+}
+
 class TensorDataset : public Dataset {
  public:
   TensorDataset(DatasetInfo info, std::vector<at::Tensor> inputs, at::Tensor label, bool multi_label, std::vector<std::int64_t> rows)
@@ -270,7 +283,7 @@ std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optio
   info.listed = !split.inputs.empty();
   if (info.input_names.empty()) {
     std::copy_if(names.begin(), names.end(), std::back_inserter(info.input_names),
-                 [&](const std::string& name) { return !has_label || name != split.label; });
+                 [&](const std::string& name) { return (!has_label || name != split.label) && !split.labels.contains(name); });
   }
   if (info.input_names.empty()) {
     throw Error(ErrorCode::data, path.string() + " holds labels only", {.file = path.string()}, "add a column of inputs");
@@ -278,15 +291,18 @@ std::unique_ptr<Dataset> open_tensors(const SplitConfig& split, const std::optio
   std::vector<at::Tensor> inputs;
   for (const std::string& name : info.input_names) inputs.push_back(get_column(columns, name, path));
   std::vector<std::int64_t> rows = select_examples(split, inputs[0].size(0));
+  std::vector<MoreLabel> more = read_more_labels(split, columns, rows, path);
   info.classes = split.multi_label ? count_multi_label(label, rows, split, path) : count_classes(label, rows, path);
   const bool labels_fit = !label.defined() || info.classes;
   if (inputs.size() == 1 && inputs[0].scalar_type() == at::kByte && inputs[0].dim() == 4 && labels_fit) {
-    return make_image_dataset(std::make_unique<TensorImages>(inputs[0], label, std::move(rows), info.classes), split, normalize);
+    return with_more_labels(make_image_dataset(std::make_unique<TensorImages>(inputs[0], label, std::move(rows), info.classes), split, normalize),
+                            std::move(more));
   }
   refuse_image_settings(split, normalize);
   info.description = "tensors " + split.split + ", " + std::to_string(rows.size()) + " examples";
   for (const at::Tensor& input : inputs) info.inputs.push_back(example_type(input));
-  return std::make_unique<TensorDataset>(std::move(info), std::move(inputs), std::move(label), split.multi_label, std::move(rows));
+  return with_more_labels(std::make_unique<TensorDataset>(std::move(info), std::move(inputs), std::move(label), split.multi_label, std::move(rows)),
+                          std::move(more));
 }
 
 }  // namespace dsc

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "data/labels.h"
+#include "data/more_labels.h"
 #include "data/split.h"
 #include "data/text_variants.h"
 #include "data/tokens.h"
@@ -89,7 +90,9 @@ std::unique_ptr<Dataset> open_text(const SplitConfig& split) {
     examples.class_names = config.classes;
   }
   examples.description = describe_text(split, table.path()) + ", " + std::to_string(variants.size()) + " examples";
-  return make_token_dataset(std::move(examples), split, tokenizer.facts());
+  std::vector<MoreLabel> more;
+  for (const auto& [name, output] : split.labels) more.push_back({name, output, gather(read_labels_as_written(table, name), variants)});
+  return with_more_labels(make_token_dataset(std::move(examples), split, tokenizer.facts()), std::move(more));
 }
 
 }  // namespace dsc

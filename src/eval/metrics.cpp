@@ -11,6 +11,7 @@
 #include "core/metric_facts.h"
 #include "data/bad_values.h"
 #include "data/matching_output.h"
+#include "data/more_labels.h"
 #include "dscompress/error.h"
 #include "eval/bert_score.h"
 #include "eval/class_choices.h"
@@ -46,14 +47,25 @@ at::Tensor without_filler(const at::Tensor& output, const Batch& batch) {
 }
 
 // Scores of -inf are those of masked classes.
-at::Tensor run(Engine& engine, const Batch& batch, const Dataset& dataset) {
-  const std::vector<at::Tensor> outputs = engine.run(batch.inputs);
-  if (outputs.empty()) throw Error(ErrorCode::data, "the model has no tensor output to evaluate");
-  const at::Tensor whole = dataset.detections() ? found_boxes(outputs, dataset.detections()->form) : matching_output(outputs, batch.target);
+at::Tensor checked(const Engine& engine, const at::Tensor& whole, const Batch& batch, const DatasetInfo& info) {
   const at::Tensor output = without_filler(whole.to(at::kCPU, at::kFloat), batch);
   const at::Tensor bad = at::isnan(output).logical_or(output.isposinf());
-  if (bad.any().item<bool>()) fail_not_finite(engine, bad, batch, dataset.info());
+  if (bad.any().item<bool>()) fail_not_finite(engine, bad, batch, info);
   return output;
+}
+
+// The outputs that these labels belong to; "": the label itself.
+std::vector<at::Tensor> run(Engine& engine, const Batch& batch, const Dataset& dataset, const std::vector<std::string>& labels) {
+  const std::vector<at::Tensor> outputs = engine.run(batch.inputs);
+  if (outputs.empty()) throw Error(ErrorCode::data, "the model has no tensor output to evaluate");
+  std::vector<at::Tensor> chosen;
+  for (const std::string& label : labels) {
+    const at::Tensor whole = !label.empty()         ? output_of_label(outputs, batch, label)
+                             : dataset.detections() ? found_boxes(outputs, dataset.detections()->form)
+                                                    : matching_output(outputs, batch.target);
+    chosen.push_back(checked(engine, whole, batch, dataset.info()));
+  }
+  return chosen;
 }
 
 }  // namespace
@@ -101,16 +113,37 @@ std::vector<Batch> next_round(BatchLoader& loader, const Ranks& ranks) {
   return round;
 }
 
-// The outputs of all batches of a round, of which each rank runs one.
-std::vector<at::Tensor> run_round(Engine& engine, const std::vector<Batch>& round, const Dataset& dataset, Ranks& ranks) {
-  std::vector<at::Tensor> outputs(round.size());
+// The outputs of all batches of a round, of which each rank runs one: one list a batch, one output a label.
+using RoundOutputs = std::vector<std::vector<at::Tensor>>;
+RoundOutputs run_round(Engine& engine, const std::vector<Batch>& round, const Dataset& dataset, const std::vector<std::string>& labels,
+                       Ranks& ranks) {
+  RoundOutputs outputs(round.size(), std::vector<at::Tensor>(labels.size()));
   const auto own = static_cast<std::size_t>(ranks.rank());
-  if (own < round.size()) outputs[own] = run(engine, round[own], dataset);
-  for (std::size_t i = 0; i < round.size(); ++i) outputs[i] = ranks.from(static_cast<std::int64_t>(i), outputs[i]);
+  if (own < round.size()) outputs[own] = run(engine, round[own], dataset, labels);
+  for (std::size_t i = 0; i < round.size(); ++i) {
+    for (at::Tensor& output : outputs[i]) output = ranks.from(static_cast<std::int64_t>(i), output);
+  }
   return outputs;
 }
 
 using NamedMetrics = std::vector<std::pair<std::string, std::unique_ptr<Metric>>>;
+
+// The labels that metrics are of, the label itself first, whether a metric is of it or not: examples that went wrong are shown by it.
+std::vector<std::string> labels_of(const std::vector<std::string>& metrics) {
+  std::vector<std::string> labels{""};
+  for (const std::string& metric : metrics) {
+    const std::string label = metric_label(metric);
+    if (std::ranges::find(labels, label) == labels.end()) labels.push_back(label);
+  }
+  return labels;
+}
+
+// A batch as each label sees it.
+std::vector<Batch> seen_by(const std::vector<std::string>& labels, const Batch& batch) {
+  std::vector<Batch> seen;
+  for (const std::string& label : labels) seen.push_back(label.empty() ? batch : with_label(batch, label));
+  return seen;
+}
 
 // What is kept of single examples, whatever the metrics.
 struct KeptExamples {
@@ -122,6 +155,7 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   const at::NoGradGuard no_grad;
   NamedMetrics metrics;
   for (const auto& name : options.metrics) metrics.emplace_back(name, metric_kind(name).make(dataset, metric_settings(name)));
+  const std::vector<std::string> labels = labels_of(options.metrics);
   const bool comparing = compares_with_base(options.metrics);
   if (comparing && !options.reference) throw Error(ErrorCode::internal, "metrics that compare need a reference engine");
   LoaderOptions loading;
@@ -137,15 +171,19 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   Ranks& ranks = options.ranks ? *options.ranks : alone();
   for (auto round = next_round(loader, ranks); !round.empty(); round = next_round(loader, ranks)) {
     if (const auto own = static_cast<std::size_t>(ranks.rank()); options.disturb && own < round.size()) round[own].inputs = options.disturb(round[own]);
-    const auto outputs = run_round(asked.engine(), round, dataset, ranks);
-    const auto references = comparing ? run_round(reference.engine(), round, dataset, ranks) : std::vector<at::Tensor>(round.size());
+    const auto outputs = run_round(asked.engine(), round, dataset, labels, ranks);
+    const auto references = comparing ? run_round(reference.engine(), round, dataset, {""}, ranks) : RoundOutputs(round.size(), {at::Tensor()});
     for (std::size_t i = 0; i < round.size(); ++i) {
       texts.look_at(round[i]);
       meanings.look_at(round[i]);
-      for (auto& [name, metric] : metrics) metric->add({outputs[i], round[i], references[i], &engine, options.reference, &texts, &meanings});
+      const std::vector<Batch> seen = seen_by(labels, round[i]);
+      for (auto& [name, metric] : metrics) {
+        const auto label = static_cast<std::size_t>(std::ranges::find(labels, metric_label(name)) - labels.begin());
+        metric->add({outputs[i][label], seen[label], references[i].front(), &engine, options.reference, &texts, &meanings});
+      }
       if (kept) {
         kept->ids.add(round[i]);
-        kept->choices.add(outputs[i], round[i]);
+        kept->choices.add(outputs[i].front(), round[i]);
       }
       done += round[i].inputs.empty() ? 0 : round[i].inputs.front().size(0) - round[i].filler;
     }

@@ -31,15 +31,33 @@ std::vector<std::string> keys_of(const OrderedJson& node) {
   return keys;
 }
 
-void collect_names(const OrderedJson& node, const std::string& path, std::vector<std::string>& names) {
+using KeysOf = std::vector<std::string> (*)(const OrderedJson& node, const OrderedJson& named_tuples);
+
+std::vector<std::string> keys_of_mapping(const OrderedJson& node, const OrderedJson&) { return keys_of(node); }
+
+// Also of named tuples and of classes that registered their fields: `["logits"]`, data classes `[["boxes", "scores"], []]`.
+std::vector<std::string> keys_of_fields(const OrderedJson& node, const OrderedJson& named_tuples) {
+  if (is_sequence(node) || is_dictionary(node) || !node.at("context").is_string()) return keys_of(node);
+  const auto context = node.at("context").get<std::string>();
+  auto fields = OrderedJson::parse(context, nullptr, false);
+  if (named_tuples.is_object() && named_tuples.contains(context)) fields = named_tuples.at(context).value("field_names", OrderedJson());
+  if (fields.is_array() && !fields.empty() && fields[0].is_array()) fields = OrderedJson(fields[0]);
+  std::vector<std::string> keys;
+  if (!fields.is_array() || fields.size() != children(node).size()) return keys;
+  for (const auto& field : fields) keys.push_back(field.is_string() ? field.get<std::string>() : field.dump());
+  return keys;
+}
+
+void collect_names(const OrderedJson& node, const std::string& path, std::vector<std::string>& names, KeysOf keys_in = keys_of_mapping,
+                   const OrderedJson& named_tuples = {}) {
   if (is_leaf(node)) {
     names.push_back(path);
     return;
   }
-  const auto keys = keys_of(node);
+  const auto keys = keys_in(node, named_tuples);
   for (std::size_t i = 0; i < children(node).size(); ++i) {
     const auto part = i < keys.size() ? keys[i] : std::to_string(i);
-    collect_names(children(node)[i], path.empty() ? part : path + "." + part, names);
+    collect_names(children(node)[i], path.empty() ? part : path + "." + part, names, keys_in, named_tuples);
   }
 }
 
@@ -99,6 +117,17 @@ std::optional<std::vector<std::string>> leaf_names(const std::string& in_spec, c
     collect_names(arguments[i], i < forward_names.size() ? forward_names[i] : "argument" + std::to_string(i), names);
   }
   collect_names(children((*root)[1])[1], "", names);
+  return names;
+}
+
+std::optional<std::vector<std::string>> output_leaf_names(const std::string& out_spec, const std::string& named_tuples) {
+  const auto root = parse_root(out_spec);
+  if (!root) return std::nullopt;
+  const OrderedJson& node = (*root)[1];
+  const auto tuples = OrderedJson::parse(named_tuples, nullptr, false);
+  if (is_leaf(node) || keys_of_fields(node, tuples).empty()) return std::vector<std::string>(count_leaves(node));
+  std::vector<std::string> names;
+  collect_names(node, "", names, keys_of_fields, tuples);
   return names;
 }
 

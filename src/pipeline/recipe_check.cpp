@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/metric_facts.h"
 #include "core/names.h"
 #include "data/corruption.h"
 #include "deploy/artifact.h"
@@ -17,11 +18,21 @@ namespace {
 
 using Problems = std::vector<Problem>;
 
+void check_metric_label(const std::string& metric, const SplitConfig& data, const Place& place, Problems& problems) {
+  const std::string label = metric_label(metric);
+  if (label.empty() || data.labels.contains(label)) return;
+  std::vector<std::string> names;
+  for (const auto& [name, output] : data.labels) names.push_back(name);
+  problems.push_back({"`" + metric + "`: data.eval has no further label `" + label + "`", place,
+                      names.empty() ? "add it to data.eval.labels" : suggest(label, names)});
+}
+
 void check_metrics(const Recipe& recipe, Problems& problems) {
   const auto& metrics = recipe.evaluate.metrics;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     const Place place{.pointer = "/evaluate/metrics/" + std::to_string(i)};
+    if (recipe.data.eval) check_metric_label(metrics[i], *recipe.data.eval, place, problems);
     if (!seen.insert(metrics[i]).second) problems.push_back({"the metric `" + metrics[i] + "` is named twice", place, "remove one"});
   }
   if (!metrics.empty() && !recipe.data.eval) {

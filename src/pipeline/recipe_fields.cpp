@@ -45,7 +45,12 @@ void visit_settings(FieldVisitor& visit, std::string& metric) {
     visit(setting.name, settings.find(setting.name)->second,
           {.text = std::string(setting.text), .unit = std::string(setting.unit), .minimum = setting.least, .maximum = setting.most});
   }
-  metric = metric_text(facts.name, settings);
+  std::string label = metric_label(metric);
+  if (facts.of_label) {
+    visit("label", label, {.text = "One of the data's `labels`, and the output that it belongs to; empty: the label itself.", .only_if_given = true});
+    visit.check(label.find_first_of(" ()=") == std::string::npos ? "" : "label: `" + label + "` cannot be one of the data's labels");
+  }
+  metric = metric_text(facts.name, settings, label);
 }
 
 // A metric by its name, or with settings: `dtw`, `dtw: {band: 10}`.

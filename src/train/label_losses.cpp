@@ -17,6 +17,7 @@
 
 #include "data/class_dimension.h"
 #include "data/matching_output.h"
+#include "data/more_labels.h"
 #include "dscompress/error.h"
 #include "ir/describe.h"
 
@@ -149,8 +150,9 @@ at::Tensor loss_of(const LogCosh&, const at::Tensor& output, const Batch& batch,
   return (apart + (-2 * apart).exp().log1p() - std::numbers::ln2).mean();
 }
 
-at::Tensor output_of(const std::vector<at::Tensor>& outputs, std::int64_t number, const Batch& batch) {
-  if (number < 0) return matching_output(outputs, batch.target);
+at::Tensor output_of(const std::vector<at::Tensor>& outputs, const LossPart& part, const Batch& batch) {
+  const std::int64_t number = part.output;
+  if (number < 0) return part.label.empty() ? matching_output(outputs, batch.target) : output_of_label(outputs, batch, part.label);
   if (static_cast<std::size_t>(number) < outputs.size()) return at_size_of(outputs[static_cast<std::size_t>(number)], batch.target);
   throw Error(ErrorCode::data,
               "a loss is of output " + std::to_string(number) + ", and the model has " + std::to_string(outputs.size()) + ", counted from 0", {},
@@ -162,20 +164,39 @@ LabelLoss usual_loss(const Batch& batch) {
   return batch.target.is_floating_point() && !batch.soft_target ? LabelLoss(Mse{}) : LabelLoss(CrossEntropy{});
 }
 
-at::Tensor part_of(const LabelLoss& loss, const std::vector<at::Tensor>& outputs, const Batch& batch, double label_smoothing) {
+[[noreturn]] void throw_unlabelled() {
+  throw Error(ErrorCode::data, "supervised training needs labels, and the training data has none", {},
+              "name the label column in data.train, or train without labels (distill without the loss `labels`)");
+}
+
+at::Tensor part_of(const LabelLoss& loss, const std::vector<at::Tensor>& outputs, const Batch& whole, double label_smoothing) {
   return std::visit(
       [&](const auto& own) {
-        const at::Tensor part = loss_of(own, output_of(outputs, own.output, batch).to(at::kFloat), batch, label_smoothing);
+        const Batch batch = own.label.empty() ? whole : with_label(whole, own.label);
+        if (!batch.target.defined()) throw_unlabelled();
+        const at::Tensor part = loss_of(own, output_of(outputs, own, batch).to(at::kFloat), batch, label_smoothing);
         return own.weight == 1 ? part : part * own.weight;
       },
       loss);
+}
+
+// What labels of these kinds are trained with.
+std::vector<LabelLoss> usual_losses(const Batch& batch) {
+  std::vector<LabelLoss> losses;
+  if (batch.target.defined()) losses.push_back(usual_loss(batch));
+  for (const LabelColumn& label : batch.labels) {
+    losses.push_back(usual_loss(with_label(batch, label.name)));
+    std::visit([&](LossPart& part) { part.label = label.name; }, losses.back());
+  }
+  return losses;
 }
 
 }  // namespace
 
 void LossPart::fields(FieldVisitor& visit) {
   visit("weight", weight, {.text = "Its share of the sum.", .minimum = 0});
-  visit("output", output, {.text = "The model's output that it is of, counted from 0; -1: the one that the labels belong to.", .minimum = -1});
+  visit("label", label, {.text = "One of the data's `labels`; empty: the label itself."});
+  visit("output", output, {.text = "The model's output that it is of, counted from 0; -1: the one that the label belongs to.", .minimum = -1});
 }
 void Dice::fields(FieldVisitor& visit) {
   LossPart::fields(visit);
@@ -192,16 +213,12 @@ void SmoothL1::fields(FieldVisitor& visit) {
 
 Objective supervised_objective(double label_smoothing, std::vector<LabelLoss> losses) {
   return [label_smoothing, losses = std::move(losses)](const std::vector<at::Tensor>& outputs, const Batch& batch) {
-    if (!batch.target.defined()) {
-      throw Error(ErrorCode::data, "supervised training needs labels, and the training data has none", {},
-                  "name the label column in data.train, or train without labels (distill without the loss `labels`)");
-    }
-    if (losses.empty()) return part_of(usual_loss(batch), outputs, batch, label_smoothing);
     at::Tensor sum;
-    for (const LabelLoss& loss : losses) {
+    for (const LabelLoss& loss : losses.empty() ? usual_losses(batch) : losses) {
       const at::Tensor part = part_of(loss, outputs, batch, label_smoothing);
       sum = sum.defined() ? sum + part : part;
     }
+    if (!sum.defined()) throw_unlabelled();
     return sum;
   };
 }

@@ -1,10 +1,12 @@
 // Losses between a model's outputs and labels, and the objective that is a weighted sum of them:
 //
 //   label_losses: [cross_entropy, {dice: {weight: 0.5}}, {cross_entropy: {output: 1, weight: 0.4}}]
+//   label_losses: [cross_entropy, {smooth_l1: {label: price, weight: 0.1}}]
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -16,10 +18,11 @@ namespace dsc {
 // Computes the loss of one batch from the model's outputs (a scalar tensor with gradient).
 using Objective = std::function<at::Tensor(const std::vector<at::Tensor>& outputs, const Batch& batch)>;
 
-// Which part of the sum a loss is, and of which output.
+// Which part of the sum a loss is, of which label and of which output.
 struct LossPart {
   double weight = 1;
-  std::int64_t output = -1;  // counted from 0; -1: the one that the labels belong to (matching_output)
+  std::string label;         // one of the data's further labels; empty: the label itself
+  std::int64_t output = -1;  // counted from 0; -1: the one that the label belongs to (matching_output, SplitConfig::labels)
   void fields(FieldVisitor& visit);
 };
 
@@ -61,9 +64,10 @@ struct LogCosh : LossPart {
 };
 using LabelLoss = std::variant<CrossEntropy, Dice, Focal, Bce, Mse, SmoothL1, LogCosh>;
 
-// Without losses the labels decide: cross-entropy for i64 targets (classes where class_dimension says) and mixed ones, binary
-// cross-entropy for several labels an example, mean squared error for other floating-point targets. -100 marks a position without a label.
-// errors: data for batches without labels, labels out of range or of another kind than the loss takes, and shapes that do not fit.
+// Without losses the labels decide, each with the same weight where there are several: cross-entropy for i64 targets (classes where class_dimension
+// says) and mixed ones, binary cross-entropy for several labels an example, mean squared error for other floating-point targets. -100 marks a
+// position without a label. errors: data for batches without labels, labels out of range or of another kind than the loss takes, and shapes that do
+// not fit.
 Objective supervised_objective(double label_smoothing, std::vector<LabelLoss> losses = {});
 
 }  // namespace dsc

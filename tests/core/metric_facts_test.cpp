@@ -11,6 +11,11 @@ TEST(MetricTexts, HoldTheSettingsThatAreNotTheUsualOnes) {
   EXPECT_EQ(metric_text("dtw", {{"band", 0}}), "dtw");
   EXPECT_EQ(metric_text("dtw", {{"band", 10}}), "dtw(band=10)");
   EXPECT_EQ(metric_settings("dtw(band=10)"), (MetricSettings{{"band", 10}}));
+  EXPECT_EQ(metric_text("dtw", {{"band", 10}}, "steps"), "dtw(label=steps band=10)");
+  EXPECT_EQ(metric_settings("dtw(label=steps band=10)"), (MetricSettings{{"band", 10}}));
+  EXPECT_EQ(metric_label("dtw(label=steps band=10)"), "steps");
+  EXPECT_EQ(metric_label("dtw(band=10)"), "");
+  EXPECT_THROW(metric_settings("agreement(label=steps)"), Error);
   EXPECT_EQ(metric_settings("soft_dtw"), (MetricSettings{{"gamma", 1}}));
   EXPECT_TRUE(metric_settings("top1").empty());
 }

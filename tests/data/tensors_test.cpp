@@ -39,6 +39,60 @@ TEST(Tensors, SafetensorsColumnsKeepIntegersAndWidenThem) {
   EXPECT_EQ(open_all(folder / "train.safetensors")->info().inputs.size(), 3u);
 }
 
+// Columns of labels are no inputs, and belong to outputs by the column's name, another name or a number.
+TEST(Tensors, FurtherLabelsKnowTheirOutputs) {
+  const Folder folder;
+  const at::Tensor x = counting({4, 2}, at::kFloat), price = at::tensor({0.5, 1.5, 2.5, 3.5}, at::kDouble), kind = at::tensor({2, 0, 1, 2}, at::kInt);
+  write_safetensors((folder / "train.safetensors").string(), {.tensors = {{"x", x},
+                                                                          {"price", price},
+                                                                          {"kind", kind},
+                                                                          {"is_new", at::tensor({1, 0, 0, 1}).to(at::kBool)},
+                                                                          {"label", at::tensor({1, 0, 2, 1})}},
+                                                              .metadata = {}});
+  SplitConfig config = split_of(DataFormat::tensors, folder.string(), "train[1:]");
+  config.labels = {{"price", ""}, {"kind", "kinds"}, {"is_new", "0"}};
+  const auto dataset = open_dataset(config, std::nullopt);
+  EXPECT_EQ(dataset->info().input_names, std::vector<std::string>{"x"});
+  EXPECT_EQ(dataset->info().label_names, (std::vector<std::string>{"is_new", "kind", "price"}));
+  dataset->set_label_outputs({"logits", "kinds", "price"});
+  const Batch batch = dataset->batch(std::vector<std::int64_t>{2, 0}, std::nullopt);
+  EXPECT_EQ(labels_of(batch), (std::vector<std::int64_t>{1, 0}));
+  ASSERT_EQ(batch.labels.size(), 3u);
+  EXPECT_TRUE(batch.labels[0].target.equal(at::tensor({1, 0}, at::kLong)));
+  EXPECT_TRUE(batch.labels[1].target.equal(at::tensor({2, 0}, at::kLong)));
+  EXPECT_TRUE(batch.labels[2].target.equal(at::tensor({3.5f, 1.5f})));
+  EXPECT_EQ(batch.labels[0].output, 0);
+  EXPECT_EQ(batch.labels[1].output, 1);
+  EXPECT_EQ(batch.labels[2].output, 2);
+}
+
+TEST(Tensors, PicturesHaveFurtherLabelsToo) {
+  const Folder folder;
+  write_safetensors(
+      (folder / "train.safetensors").string(),
+      {.tensors = {{"x", counting({3, 1, 2, 2}, at::kByte)}, {"label", at::tensor({1, 0, 2})}, {"angle", at::tensor({0.25f, 0.5f, 0.75f})}},
+       .metadata = {}});
+  SplitConfig config = split_of(DataFormat::tensors, folder.string(), "train");
+  config.labels = {{"angle", "1"}};
+  const Batch batch = open_dataset(config, std::nullopt)->batch(std::vector<std::int64_t>{2, 1}, std::nullopt);
+  EXPECT_EQ(batch.inputs.at(0).sizes(), (std::vector<std::int64_t>{2, 1, 2, 2}));
+  EXPECT_TRUE(batch.labels.at(0).target.equal(at::tensor({0.75f, 0.5f})));
+}
+
+TEST(Tensors, AnOutputThatTheModelHasNotIsNamed) {
+  const Folder folder;
+  write_safetensors((folder / "train.safetensors").string(),
+                    {.tensors = {{"x", counting({2, 2}, at::kFloat)}, {"price", at::tensor({0.5f, 1.f})}}, .metadata = {}});
+  SplitConfig config = split_of(DataFormat::tensors, folder.string(), "train");
+  config.labels = {{"price", ""}};
+  const auto dataset = open_dataset(config, std::nullopt);
+  const auto error = error_of([&] { dataset->set_label_outputs({"logits", "prices"}); });
+  EXPECT_NE(error.find("is of the output `price`"), std::string::npos) << error;
+  EXPECT_NE(error.find("0 logits, 1 prices"), std::string::npos) << error;
+  config.labels = {{"cost", ""}};
+  EXPECT_NE(error_of([&] { open_dataset(config, std::nullopt); }).find("no column `cost`"), std::string::npos);
+}
+
 TEST(Tensors, FolderOfNpyColumnsAndASingleFile) {
   const Folder folder;
   write_npy<float>(folder / "x.npy", "<f4", "(3, 2)", {1, 2, 3, 4, 5, 6});

@@ -39,6 +39,17 @@ TEST(TextData, BatchesAreFilledUpToTheirLongestExample) {
             (std::vector<std::int64_t>{length_of("a gorgeous movie"), length_of("the plot is boring"), length_of("witty")}));
 }
 
+// Whole numbers are classes, others real numbers.
+TEST(TextData, FurtherLabelsAreReadAsTheyAreWritten) {
+  const Folder folder;
+  auto split = reviews(folder, "sentence\tlabel\tstars\ttopic\na gorgeous movie\t1\t4.5\t2\nthe plot is boring\t0\t1\t0\nwitty\t1\t4\t1\n");
+  split.labels = {{"stars", "1"}, {"topic", "2"}};
+  const auto batch = batch_of(*open_dataset(split, std::nullopt), {2, 0});
+  EXPECT_EQ(numbers(batch.target), (std::vector<std::int64_t>{1, 1}));
+  EXPECT_TRUE(batch.labels.at(0).target.equal(at::tensor({4.0F, 4.5F})));
+  EXPECT_EQ(numbers(batch.labels.at(1).target), (std::vector<std::int64_t>{1, 2}));
+}
+
 TEST(TextData, CanBeFilledUpToAFixedLength) {
   const Folder folder;
   auto split = reviews(folder);

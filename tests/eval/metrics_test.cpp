@@ -315,5 +315,51 @@ TEST(MetricsErrors, AreReported) {
   EXPECT_NE(error.to_text().find("top1"), std::string::npos);
 }
 
+// Examples with a second label, of a second output.
+class TwoLabels final : public Rows {
+ public:
+  using Rows::Rows;
+  Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> seed) const override {
+    Batch batch = Rows::batch(indices, seed);
+    batch.labels.push_back({"kind", 1, 3 - batch.target});
+    return batch;
+  }
+};
+class TwoOutputs final : public Engine {
+ public:
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) override { return {inputs[0], inputs[0].flip(1) + inputs[0].roll(1, 1) * 2}; }
+  std::string name() const override { return "two outputs"; }
+};
+
+TEST(Metrics, AMetricOfAFurtherLabelLooksAtThatLabelsOutput) {
+  const at::Tensor scores =
+      at::tensor({4.F, 1.F, 0.F, 0.F, 0.F, 3.F, 0.F, 1.F, 0.F, 1.F, 5.F, 0.F, 1.F, 0.F, 0.F, 2.F, 3.F, 0.F, 0.F, 1.F}).view({5, 4});
+  const at::Tensor labels = at::tensor({0, 1, 2, 0, 3}, at::kLong);
+  TwoOutputs engine;
+  EvaluateOptions options{.metrics = {"top1", "top1(label=kind)", "loss(label=kind)"}, .batch = 2};
+  const Metrics found = evaluate(engine, TwoLabels(scores, labels), options);
+  double right = 0, kind_right = 0, loss = 0;
+  for (std::int64_t i = 0; i < 5; ++i) {
+    double second[4], all = 0;
+    std::int64_t best = 0, second_best = 0;
+    for (std::int64_t c = 0; c < 4; ++c) {
+      second[c] = scores[i][3 - c].item<double>() + 2 * scores[i][(c + 3) % 4].item<double>();
+      all += std::exp(second[c]);
+      if (scores[i][c].item<double>() > scores[i][best].item<double>()) best = c;
+      if (second[c] > second[second_best]) second_best = c;
+    }
+    const auto label = labels[i].item<std::int64_t>();
+    right += best == label;
+    kind_right += second_best == 3 - label;
+    loss -= std::log(std::exp(second[3 - label]) / all);
+  }
+  EXPECT_DOUBLE_EQ(found.at("top1"), right / 5);
+  EXPECT_DOUBLE_EQ(found.at("top1(label=kind)"), kind_right / 5);
+  EXPECT_NE(right, kind_right);
+  EXPECT_NEAR(found.at("loss(label=kind)"), loss / 5, 1e-5);
+  options.metrics = {"top1(label=sort)"};
+  EXPECT_NE(std::string(error_of([&] { evaluate(engine, TwoLabels(scores, labels), options); }).what()).find("no label `sort`"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace dsc

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/files.h"
+#include "io/output_names.h"
 #include "io/pt2.h"
 #include "io/pt2_treespec.h"
 #include "ir/text.h"
@@ -93,6 +94,31 @@ TEST(WritePt2Edited, RemovedInputLeavesTheCallAndItsGuards) {
   EXPECT_TRUE(program_of(folder.file("out.pt2")).at("guards_code").empty());
   EXPECT_EQ(ZipArchive(folder.file("out.pt2")).read_text("data/sample_inputs/model.pt"), "");
   EXPECT_EQ(read_pt2(folder.file("out.pt2")).graph.node_count(), graph.node_count());
+}
+
+// Specifications as torch.utils._pytree.treespec_dumps of PyTorch 2.13 writes them.
+TEST(OutputNames, AreThoseOfWhatForwardReturned) {
+  const std::string leaf = R"({"type": null, "context": null, "children_spec": []})";
+  const auto names = [&](const std::string& type, const std::string& context, const std::string& children, const std::string& tuples = "{}") {
+    return pt2::output_leaf_names(R"([1, {"type": ")" + type + R"(", "context": ")" + context + R"(", "children_spec": [)" + children + "]}]", tuples)
+        .value();
+  };
+  const std::string two = leaf + ", " + leaf, pair = R"({"type": "builtins.tuple", "context": "null", "children_spec": [)" + two + "]}";
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names("builtins.dict", R"([\"a\", \"b\"])", leaf + ", " + pair), (Names{"a", "b.0", "b.1"}));
+  EXPECT_EQ(names("transformers.modeling_outputs.SequenceClassifierOutput", R"([\"logits\", \"hidden_states\"])", leaf + ", " + pair),
+            (Names{"logits", "hidden_states.0", "hidden_states.1"}));
+  EXPECT_EQ(names("D", R"([[\"boxes\", \"scores\"], []])", two), (Names{"boxes", "scores"}));
+  EXPECT_EQ(names("collections.namedtuple", "P", two, R"({"P": {"field_names": ["a", "b"]}})"), (Names{"a", "b"}));
+  EXPECT_EQ(names("collections.namedtuple", "P", two), (Names{"", ""}));
+  EXPECT_EQ(names("builtins.tuple", "null", two), (Names{"", ""}));
+  EXPECT_EQ(pt2::output_leaf_names("[1, " + leaf + "]", "{}"), (Names{""}));
+}
+
+TEST(OutputNames, AreThoseOfTheGraphWhereNoneWereGiven) {
+  auto model = read_pt2(fixture("tiny.pt2"));
+  EXPECT_EQ(output_names(model).size(), 1u);
+  EXPECT_NE(model.graph.find_value(output_names(model)[0]), nullptr);
 }
 
 TEST(WritePt2Edited, AddedInputAndOutputGiveAPlainCall) {

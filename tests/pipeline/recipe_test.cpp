@@ -98,6 +98,18 @@ TEST_F(RecipeTest, MetricsHaveSettings) {
   EXPECT_THROW(load(head + "evaluate: {metrics: [dtw, {dtw: {band: 0}}]}\n"), Error);  // twice the same
 }
 
+TEST_F(RecipeTest, MetricsCanBeOfFurtherLabels) {
+  const std::string head =
+      "version: 1\nmodel: {path: m.pt2}\ndata: {eval: {format: tensors, path: d, split: test, labels: {price: prices, kind: \"\"}}}\n";
+  const auto recipe = load(head + "evaluate: {metrics: [top1, {top1: {label: kind}}, {mse: {label: price}}]}\ngates: {mse(label=price): {max: 3}}\n");
+  EXPECT_EQ(recipe.evaluate.metrics, (std::vector<std::string>{"top1", "top1(label=kind)", "mse(label=price)"}));
+  const auto resolved = dump_recipe(recipe);
+  EXPECT_NE(resolved.find("    - top1\n    - top1:\n        label: kind\n"), std::string::npos) << resolved;
+  EXPECT_EQ(dump_recipe(load(resolved)), resolved);
+  EXPECT_THROW(load(head + "evaluate: {metrics: [{top1: {label: sort}}]}\n"), Error);
+  EXPECT_THROW(load(head + "evaluate: {metrics: [{agreement: {label: kind}}]}\n"), Error);
+}
+
 TEST_F(RecipeTest, PathsStartAtTheFileThatNamesThem) {
   write("sub/base.yaml", "version: 1\nmodel: {path: a.pt2}\nvars: {w: w.safetensors}\n");
   const auto recipe = load("include: sub/base.yaml\nmodel: {weights: \"${w}\"}\n", {{"output_dir", "out", "--output-dir"}});

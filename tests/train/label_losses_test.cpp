@@ -188,5 +188,52 @@ TEST(LabelLossErrors, SayWhatTheLabelsAre) {
             std::string::npos);
 }
 
+// Two outputs, each with labels of its own.
+struct TwoHeads {
+  at::Tensor scores = test::noise({5, 3}, 1, 2), prices = test::noise({5, 1}, 2, 2);
+  Batch batch = labelled_batch(at::tensor({2, 0, 1, 1, 2}, at::kLong));
+  TwoHeads() { batch.labels.push_back({"price", 1, at::tensor({0.5F, -1.0F, 3.0F, 0.0F, 2.0F})}); }
+
+  double cross_entropy() const {
+    double sum = 0;
+    for (std::int64_t i = 0; i < 5; ++i) {
+      double all = 0;
+      for (std::int64_t c = 0; c < 3; ++c) all += std::exp(scores[i][c].item<double>());
+      sum -= std::log(std::exp(scores[i][batch.target[i].item<std::int64_t>()].item<double>()) / all);
+    }
+    return sum / 5;
+  }
+  double squared_error() const {
+    double sum = 0;
+    for (std::int64_t i = 0; i < 5; ++i) sum += std::pow(prices[i][0].item<double>() - batch.labels[0].target[i].item<double>(), 2);
+    return sum / 5;
+  }
+};
+
+TEST(LabelLosses, AFurtherLabelIsOfItsOwnOutput) {
+  const TwoHeads heads;
+  Mse price;
+  price.label = "price";
+  price.weight = 0.25;
+  EXPECT_NEAR(value({CrossEntropy{}, price}, {heads.scores, heads.prices}, heads.batch), heads.cross_entropy() + 0.25 * heads.squared_error(), 1e-5);
+  EXPECT_NEAR(value({price}, {heads.scores, heads.prices}, heads.batch), 0.25 * heads.squared_error(), 1e-5);
+}
+
+TEST(LabelLosses, WithoutLossesAllLabelsCount) {
+  TwoHeads heads;
+  EXPECT_NEAR(value({}, {heads.scores, heads.prices}, heads.batch), heads.cross_entropy() + heads.squared_error(), 1e-5);
+  heads.batch.target = at::Tensor();
+  EXPECT_NEAR(value({}, {heads.scores, heads.prices}, heads.batch), heads.squared_error(), 1e-5);
+}
+
+TEST(LabelLosses, ALabelThatTheDataHasNotIsNamed) {
+  const TwoHeads heads;
+  Mse prize;
+  prize.label = "prize";
+  const auto error = error_of([&] { value({prize}, {heads.scores, heads.prices}, heads.batch); });
+  EXPECT_EQ(error.code(), ErrorCode::data);
+  EXPECT_NE(error.problems()[0].hint.find("price"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace dsc

@@ -194,7 +194,7 @@ void DistillSession::check_outputs(const Readings& student, const std::vector<Re
           "the loss " + name_of(loss) + " needs class labels, and the training data has none" + std::string(is_mixed ? ": pictures are mixed" : ""),
           {.pointer = at_ + "/losses"}, "use kd or dist");
     }
-    if (std::holds_alternative<Labels>(loss) && !batch.target.defined()) {
+    if (std::holds_alternative<Labels>(loss) && !batch.target.defined() && batch.labels.empty()) {
       throw Error(ErrorCode::data, "the loss labels needs labels, and the training data has none", {.pointer = at_ + "/losses"}, "leave `labels` out of `losses` to train on the teacher alone");
     }
   }
