@@ -24,13 +24,12 @@ struct ChainFile {
   }
 };
 
-std::string chain_file(const std::string& path) { return fs::is_directory(path) ? (fs::path(path) / kChainFile).string() : path; }
 
 std::string stem_of(const fs::path& folder, std::size_t stage) { return (folder / ("stage-" + std::to_string(stage))).string(); }
-std::string first_stem(const std::string& path) { return stem_of(fs::path(chain_file(path)).parent_path(), 0); }
+std::string first_stem(const std::string& path) { return stem_of(fs::path(exit_chain_file(path)).parent_path(), 0); }
 
 ExitChainPlan read_plan(const std::string& path) {
-  const std::string file = chain_file(path);
+  const std::string file = exit_chain_file(path);
   auto chain = parse_json<ChainFile>(read_file(file), file);
   const std::string hint = "write it again: run the recipe again, with the step early_exit or dynamic_resolution";
   if (chain.format != kFormat)
@@ -43,6 +42,10 @@ ExitChainPlan read_plan(const std::string& path) {
 }
 
 }  // namespace
+
+std::string exit_chain_file(const std::string& path) {
+  return fs::exists(fs::path(path) / kChainFile) ? (fs::path(path) / kChainFile).string() : path;
+}
 
 bool is_exit_chain(const std::string& path) { return fs::path(path).filename() == kChainFile || fs::exists(fs::path(path) / kChainFile); }
 
@@ -62,7 +65,7 @@ Artifact write_exit_folder(const ExitStages& stages, const std::string& folder, 
 
 std::unique_ptr<ExitChain> read_exit_chain(const std::string& path, const OpenStage& open) {
   ExitChainPlan plan = read_plan(path);
-  const fs::path folder = fs::path(chain_file(path)).parent_path();
+  const fs::path folder = fs::path(exit_chain_file(path)).parent_path();
   std::vector<StageEngine> stages;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) stages.push_back(open(stem_of(folder, i)));
   return std::make_unique<ExitChain>(std::move(plan), std::move(stages));

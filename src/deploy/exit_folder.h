@@ -17,6 +17,8 @@ inline constexpr const char* kChainFile = "chain.json";
 
 // Whether a path names such a folder, or its chain.json.
 bool is_exit_chain(const std::string& path);
+// The chain.json of such a folder; other paths as they are.
+std::string exit_chain_file(const std::string& path);
 
 // Writes the stages, each read back and compared as any artifact, chain.json last.
 // returns: of chain.json, with the bytes of the stages in the leanest of their formats. errors: those of write_artifact.

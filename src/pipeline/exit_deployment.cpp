@@ -123,6 +123,7 @@ void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& bas
   if (!made) return;
   log_info("writing " + made->folder + "/");
   const Artifact artifact = write_exit_folder(made->stages, folder.file(made->folder), recipe.deploy.openvino.has_value());
+  folder.carry_tokenizer(tokenizer_of(recipe), made->folder + "/chain");
   report.files.push_back({made->folder + "/" + kChainFile, artifact.format, artifact.size_bytes, 0, artifact.check});
   if (resolutions_of(run.model)) record_resolutions(recipe, run, base, made->stages, report.steps.back());
   if (!run.resources.data.contains(Split::eval)) return;

@@ -10,6 +10,7 @@
 #include "core/tree.h"
 #include "data/batch_order.h"
 #include "data/open.h"
+#include "deploy/exit_folder.h"
 #include "pipeline/measure.h"
 #include "pipeline/open_model.h"
 #include "pipeline/robustness.h"
@@ -116,13 +117,21 @@ std::vector<double> median_latencies(const Recipe& recipe, const std::vector<con
 
 }  // namespace
 
+std::string tokenizer_of(const Recipe& recipe) {
+  for (const auto& section : data_sections(recipe)) {
+    if (holds_text(section.config.format)) return section.config.text.tokenizer.path;
+  }
+  return {};
+}
+
 // Text is tokenised as its model wants it: by the tokenizer that was exported with it, unless the recipe names one.
 std::vector<DataSection> data_sections(const Recipe& recipe) {
   std::vector<DataSection> sections;
+  const auto beside = std::filesystem::path(exit_chain_file(recipe.model.path.path)).replace_extension(".tokenizer.xml").string();
   const auto add = [&](std::string name, std::string pointer, std::optional<Split> split, const SplitConfig& config) {
     sections.push_back({std::move(name), std::move(pointer), split, config});
     auto& tokenizer = sections.back().config.text.tokenizer.path;
-    if (holds_text(config.format) && tokenizer.empty()) tokenizer = std::filesystem::path(recipe.model.path.path).replace_extension(".tokenizer.xml").string();
+    if (holds_text(config.format) && tokenizer.empty()) tokenizer = beside;
   };
   const auto add_split = [&](Split split, const std::optional<SplitConfig>& config) {
     const std::string name(to_string(split));

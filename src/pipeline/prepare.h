@@ -22,6 +22,8 @@ struct DataSection {
 
 // The recipe's data sections, with the tokenizer beside the model where they name none.
 std::vector<DataSection> data_sections(const Recipe& recipe);
+// The tokenizer of the recipe's text, its .xml; empty: there is no text.
+std::string tokenizer_of(const Recipe& recipe);
 
 // Opens the model and every data set that the recipe names; checks shapes, dtypes and labels against each other.
 // The recipe must outlive the result. errors: all problems of one kind at once, before anything is trained.

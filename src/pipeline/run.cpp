@@ -71,7 +71,7 @@ Run::Run(const Recipe& recipe, RunFolder folder, const RunOptions& options)
 
 void Run::start() {
   begin_report();
-  carry_tokenizer();
+  folder_.carry_tokenizer(tokenizer_of(recipe_), "model");
   base_ = shared_copy(prepared_.model);
   state_.record = {.index = 0, .name = "base"};
   state_.step_time = Elapsed();
@@ -163,14 +163,6 @@ void Run::record_failure(const Error& error) {
   report.error = error.what();
   report.seconds = state_.run_time.seconds();
   folder_.write_report(report);
-}
-
-// The compressed model is of use only with the tokenizer that its ids come from.
-void Run::carry_tokenizer() const {
-  for (const auto& section : data_sections(recipe_)) {
-    if (!holds_text(section.config.format)) continue;
-    return folder_.carry_tokenizer(section.config.text.tokenizer.path);
-  }
 }
 
 // Takes the state that step `index` leaves from the cache, or makes it with `body` and measures it.

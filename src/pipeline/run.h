@@ -32,7 +32,6 @@ class Run {
 
  private:
   void begin_report();
-  void carry_tokenizer() const;
 
   void reach_state(std::size_t index, const std::function<void()>& body);
   bool adopt_cached(std::size_t index);

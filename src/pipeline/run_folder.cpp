@@ -111,10 +111,10 @@ void RunFolder::write_baseline(const Model& model) const {
   if (is_written_) write_pt2(model, baseline_model());
 }
 
-void RunFolder::carry_tokenizer(const std::string& xml) const {
-  if (!is_written_) return;
+void RunFolder::carry_tokenizer(const std::string& xml, const std::string& model) const {
+  if (!is_written_ || xml.empty()) return;
   for (const char* extension : {".xml", ".bin"}) {
-    write_file_atomically(file(std::string("model.tokenizer") + extension), read_file(fs::path(xml).replace_extension(extension).string()));
+    write_file_atomically(file(model + ".tokenizer" + extension), read_file(fs::path(xml).replace_extension(extension).string()));
   }
 }
 

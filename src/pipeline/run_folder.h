@@ -36,7 +36,9 @@ class RunFolder {
   void write_step(const Report& earlier, const StepRecord& record, const Model& model) const;
   void write_progress(const Report& earlier, const StepRecord& in_progress) const;  // where `formats` asks for curves
   void write_baseline(const Model& model) const;
-  void carry_tokenizer(const std::string& xml) const;  // to model.tokenizer.xml and .bin
+  // To MODEL.tokenizer.xml and .bin, where commands look for it: a model is of use only with the tokenizer that its ids come from. xml: empty: there
+  // is none.
+  void carry_tokenizer(const std::string& xml, const std::string& model) const;
   void remove_checkpoints() const;
 
   const std::string& path() const { return path_; }

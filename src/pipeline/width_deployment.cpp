@@ -31,6 +31,7 @@ std::int64_t write_width(const Recipe& recipe, const Model& model, double share,
     const Artifact artifact = write_artifact(model, folder.file(name));
     report.files.push_back({name, artifact.format, artifact.size_bytes, 0, artifact.check});
   }
+  folder.carry_tokenizer(tokenizer_of(recipe), printed("widths/%g", share));
   return report.files.back().size_bytes;
 }
 

@@ -140,7 +140,7 @@ TEST(PrepareData, TakesTextsThatLanguageModelsAreJudgedOn) {
   spit(folder.file("valid.txt"), heading + std::string(300, 'v') + "\n");
   spit(folder.file("small.context"), std::string(250, 'c') + "\n" + std::string(250, 'c') + "\n" + std::string(250, 'd') + "\n");
   std::string tokens("\x07\0\0\0", 4);
-  for (const std::string& piece : {"\n<s>\n", "<0x0A>", " abc"})
+  for (const std::string piece : {"\n<s>\n", "<0x0A>", " abc"})
     tokens += std::string("\0\0\0\0", 4) + std::string(1, static_cast<char>(piece.size())) + std::string(3, '\0') + piece;
   spit(folder.file("tok512.bin"), tokens);
   const auto made = run_shell(python() + " -c \"import numpy; numpy.save('" + folder.file("tinystories_ids.npy") +

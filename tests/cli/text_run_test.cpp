@@ -7,6 +7,7 @@
 #include "core/random.h"
 #include "io/pt2.h"
 #include "support/program.h"
+#include "support/tiny_transformer.h"
 
 namespace dsc::test {
 namespace {
@@ -53,14 +54,19 @@ std::string reviews(int count, std::uint64_t seed) {
   return text;
 }
 
-TEST(TextRun, TrainsAndCarriesTheTokenizer) {
-  const TempFolder folder;
-  write_pt2(bag_of_words(), folder.file("model.pt2"));
+// The model with its tokenizer, and reviews to train and judge it on.
+void write_files(const TempFolder& folder, const Model& model) {
+  write_pt2(model, folder.file("model.pt2"));
   for (const auto* extension : {".xml", ".bin"}) {
     spit(folder.file(std::string("model.tokenizer") + extension), slurp(std::string(DSC_SOURCE_DIR "/tests/fixtures/text/word_pieces.tokenizer") + extension));
   }
   spit(folder.file("train.tsv"), reviews(300, 1));
   spit(folder.file("eval.tsv"), reviews(100, 2));
+}
+
+TEST(TextRun, TrainsAndCarriesTheTokenizer) {
+  const TempFolder folder;
+  write_files(folder, bag_of_words());
   spit(folder.file("recipe.yaml"), R"(version: 1
 model: {path: model.pt2}
 data:
@@ -85,6 +91,26 @@ passes:
   EXPECT_EQ(nlohmann::json::parse(again.out).at("metrics").at("f1"), metrics.at("f1"));
   ASSERT_EQ(run("b").status, 0);
   EXPECT_EQ(slurp(folder.file("a/model.safetensors")), slurp(folder.file("b/model.safetensors")));
+}
+
+// A chain of stages finds the tokenizer beside it, where a device gets it from, too.
+TEST(TextRun, ItsChainIsJudgedFromItsOwnFolder) {
+  const TempFolder folder;
+  write_files(folder, tiny_transformer(1, {.vocabulary = 100, .length = 8, .classes = 2}));
+  const std::string data =
+      "columns: {text: sentence}, classes: [bad, good], max_length: 8, padding: max_length, inputs: [input_ids, attention_mask], cache: \"\"}\n";
+  spit(folder.file("recipe.yaml"), "version: 1\nmodel: {path: model.pt2}\ndata:\n  train: {format: text, path: train.tsv, " + data +
+                                       "  eval: {format: text, path: eval.tsv, " + data +
+                                       "evaluate: {metrics: [top1], batch: 16}\npasses:\n  - early_exit: {count: 1, threshold: 0.6, head: mean, "
+                                       "mask: mask, epochs: 1, batch: 16}\n");
+  const auto run = run_program("-q run " + folder.file("recipe.yaml") + " --threads 1 --output-dir " + folder.file("out"));
+  ASSERT_EQ(run.status, 0) << run.err;
+  const auto report = nlohmann::json::parse(slurp(folder.file("out/report.json")));
+  for (const std::string chain : {"out/exits/chain.json", "out/exits"}) {
+    const auto judged = run_program("-q eval " + folder.file("recipe.yaml") + " --model " + folder.file(chain) + " --threads 1 --json");
+    ASSERT_EQ(judged.status, 0) << judged.err;
+    EXPECT_EQ(nlohmann::json::parse(judged.out).at("metrics"), report.at("deployed")[0].at("metrics")) << chain;
+  }
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 //
 // Blocks are found from the graph (ops/blocks.h). An exit's head is the network's own once more, or a pooled one (exit_heads.h), and is
 // trained on labels and towards the network's last scores; with `trunk: trained` the network trains with them. The threshold is given,
-// or the one of the least mean cost that loses no more than `max_drop` on data.valid. Deployed, the network is a chain (ops/exit_stages.h).
-// Leaves alone: the network's own scores, with `trunk: frozen`. Order: after what changes the network's layers, before quantisation.
-// Sources: Teerapittayanon et al. 2016, arXiv:1709.01686 (BranchyNet); Zhang et al. 2019, arXiv:1905.08094 (self-distillation);
-// Xin et al. 2020, arXiv:2004.12993 (DeeBERT); Zhou et al. 2020, arXiv:2006.04152 (patience).
+// or the one of the least mean cost that loses no more than `max_drop` on data.valid, or the most careful within `max_cost`. Deployed, the network is
+// a chain (ops/exit_stages.h). Leaves alone: the network's own scores, with `trunk: frozen`. Order: after what changes the network's layers, before
+// quantisation. Sources: Teerapittayanon et al. 2016, arXiv:1709.01686 (BranchyNet); Zhang et al. 2019, arXiv:1905.08094 (self-distillation); Xin et
+// al. 2020, arXiv:2004.12993 (DeeBERT); Zhou et al. 2020, arXiv:2006.04152 (patience).
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -112,12 +112,12 @@ ExitChoice choose(const Model& model, const Model& before, const Exits& exits, c
                   .latencies = policy.latency ? std::optional(latencies_of(stages, before, context)) : std::nullopt,
                   .before_top1 = top1_of(before, Split::valid, policy.examples, context)};
   study.names.emplace_back("the end");
-  return choose_exits(exits.rule, policy.max_drop, study);
+  return choose_exits(exits.rule, policy.limits, study);
 }
 
 PassResult run(Model& model, const ExitOptions& options, PassContext& context) {
   if (auto problems = check_exits(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
-  if (options.policy.max_drop) require_validation(context, "/max_drop");
+  if (const auto option = options.policy.chosen_by(); !option.empty()) require_validation(context, option);
   const Model before = shared_copy(model);
   Heads heads = add_heads(model, options, context.seed());
   exit_stages(model);  // what cannot run apart is an error before anything is trained

@@ -53,19 +53,27 @@ void ExitPolicy::fields(FieldVisitor& visit, std::string_view owner) {
            "exits in a row that agree with the one before them."});
   visit("threshold", threshold, {.text = "Of the criterion.", .minimum = 0});
   visit(
-      "max_drop", max_drop,
+      "max_drop", limits.max_drop,
       {.text =
            "The threshold is the one of the least mean cost that loses no more top1 than this on data.valid, against the whole network or the model "
            "before this step, whichever is better.",
        .minimum = 0,
        .units = {"pp", "%"}});
+  visit("max_cost", limits.max_cost,
+        {.text = "The threshold is the most careful one whose mean cost on data.valid is at most this share of the whole network's: "
+                 "multiply-accumulates, or milliseconds with `latency`.",
+         .unit = "fraction",
+         .minimum = 0.01,
+         .maximum = 1});
   visit("examples", examples, {.text = "Examples of data.valid to choose the threshold on; 0: all.", .minimum = 0});
   visit("latency", latency,
         {.text = "Time each exit (evaluate.latency), for the table of thresholds; otherwise costs are multiply-accumulates alone."});
-  visit.one_of(owner, {{"threshold", threshold.has_value()}, {"max_drop", max_drop.has_value()}});
+  visit.one_of(owner, {{"threshold", threshold.has_value()}, {"max_drop", limits.max_drop.has_value()}, {"max_cost", limits.max_cost.has_value()}});
 }
 
 ExitRule ExitPolicy::rule(std::int64_t exits) const { return {criterion, threshold.value_or(closed_threshold(criterion, exits))}; }
+
+std::string ExitPolicy::chosen_by() const { return limits.max_drop ? "/max_drop" : limits.max_cost ? "/max_cost" : ""; }
 
 std::optional<Problem> ExitPolicy::problem(std::int64_t exits) const {
   const std::string what = threshold ? problem_with(rule(exits), exits) : "";

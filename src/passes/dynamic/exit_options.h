@@ -14,6 +14,7 @@
 #include "ops/blocks.h"
 #include "ops/exits.h"
 #include "passes/dynamic/exit_heads.h"
+#include "passes/dynamic/exit_study.h"
 #include "train/distill/options.h"
 #include "train/train.h"
 
@@ -27,13 +28,15 @@ std::span<const std::string_view> enum_names(Trunk);
 struct ExitPolicy {
   ExitCriterion criterion = ExitCriterion::confidence;
   std::optional<double> threshold;
-  std::optional<Quantity> max_drop;
+  ExitLimits limits;  // or none, and a threshold
   std::int64_t examples = 0;
   bool latency = false;
   // owner: what messages call the step.
   void fields(FieldVisitor& visit, std::string_view owner);
   // exits: besides the network's end.
   ExitRule rule(std::int64_t exits) const;
+  // The option that needs data.valid: "/max_drop", "/max_cost"; empty: none.
+  std::string chosen_by() const;
   // What is wrong with the threshold; none: nothing.
   std::optional<Problem> problem(std::int64_t exits) const;
 };

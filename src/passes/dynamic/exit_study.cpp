@@ -164,13 +164,22 @@ double choose_threshold(ExitCriterion criterion, const ExitScores& found, const 
   return chosen;
 }
 
+double threshold_within(ExitCriterion criterion, const ExitScores& found, const ExitCosts& costs, double share) {
+  const auto candidates = candidate_thresholds(criterion, found);  // the loosest first
+  double chosen = candidates.front();
+  for (const double threshold : candidates) {
+    if (costs.mean(exits_taken({criterion, threshold}, found.scores)) <= share * costs.whole) chosen = threshold;
+  }
+  return chosen;
+}
+
 void ExitChoice::fields(FieldVisitor& visit) {
   visit("threshold", threshold, {});
   visit("top1", top1, {});
   visit("end_top1", end_top1, {});
   visit("before_top1", before_top1, {});
   visit("macs", macs, {});
-  visit("keeps", keeps, {});
+  visit("missed", missed, {});
   std::vector<TableText> texts;
   for (const Table& table : tables) texts.push_back({table});
   visit("tables", texts, {});
@@ -178,20 +187,25 @@ void ExitChoice::fields(FieldVisitor& visit) {
   for (const TableText& text : texts) tables.push_back(text.table);
 }
 
-ExitChoice choose_exits(ExitRule rule, const std::optional<Quantity>& max_drop, const ExitStudy& study) {
+ExitChoice choose_exits(ExitRule rule, const ExitLimits& limits, const ExitStudy& study) {
   const ExitScores& found = study.found;
+  const ExitCosts& costs = study.latencies ? *study.latencies : study.macs;
   ExitChoice choice;
   choice.before_top1 = study.before_top1;
   choice.end_top1 = found.top1(at::full_like(found.labels, static_cast<std::int64_t>(found.scores.size()) - 1));
   const double reference = std::max(choice.before_top1, choice.end_top1);
-  if (max_drop)
-    rule.threshold = choose_threshold(rule.criterion, found, study.latencies ? *study.latencies : study.macs, {"top1", *max_drop}, reference);
+  if (limits.max_drop) rule.threshold = choose_threshold(rule.criterion, found, costs, {"top1", *limits.max_drop}, reference);
+  if (limits.max_cost) rule.threshold = threshold_within(rule.criterion, found, costs, *limits.max_cost);
   const at::Tensor taken = exits_taken(rule, found.scores);
   choice.threshold = rule.threshold;
   choice.top1 = found.top1(taken);
   choice.macs = study.macs.mean(taken) / study.macs.whole;
-  const Drop drop{"top1", max_drop.value_or(Quantity{100, "pp"})};
-  choice.keeps = drop.allows(drop.lost(reference, choice.top1));
+  const Drop drop{"top1", limits.max_drop.value_or(Quantity{100, "pp"})};
+  if (!drop.allows(drop.lost(reference, choice.top1)))
+    choice.missed = "no threshold keeps max_drop on data.valid: every example goes to the network's end";
+  if (limits.max_cost && costs.mean(taken) > *limits.max_cost * costs.whole)
+    choice.missed = "no threshold keeps max_cost on data.valid: every example leaves at the first exit, at " +
+                    percent(costs.mean(taken) / costs.whole) + " of the cost";
   choice.tables = {thresholds_table(rule, study, reference), difficulty_table(rule, study)};
   return choice;
 }
@@ -203,7 +217,7 @@ void record(const ExitChoice& choice, const std::string& how, PassResult& result
                                                      {"valid_top1_before", choice.before_top1, "fraction"},
                                                      {"mean_macs", choice.macs, "fraction"}});
   result.tables.insert(result.tables.end(), choice.tables.begin(), choice.tables.end());
-  if (!choice.keeps) result.notes.emplace_back("no threshold keeps max_drop on data.valid: every example goes to the network's end");
+  if (!choice.missed.empty()) result.notes.push_back(choice.missed);
 }
 
 Table thresholds_table(const ExitRule& chosen, const ExitStudy& study, double reference) {

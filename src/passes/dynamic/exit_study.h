@@ -42,6 +42,14 @@ std::vector<double> candidate_thresholds(ExitCriterion criterion, const ExitScor
 
 // The threshold of the least mean cost whose loss against `reference` is allowed; the closed one, where none is.
 double choose_threshold(ExitCriterion criterion, const ExitScores& found, const ExitCosts& costs, const Drop& drop, double reference);
+// The most careful threshold whose mean cost is at most this share of the whole network's; the loosest, where none is.
+double threshold_within(ExitCriterion criterion, const ExitScores& found, const ExitCosts& costs, double share);
+
+// What a threshold is chosen by: one of the two, or neither.
+struct ExitLimits {
+  std::optional<Quantity> max_drop;
+  std::optional<double> max_cost;  // share of the whole network's
+};
 
 // What is measured of a network on data.valid before a threshold is chosen.
 struct ExitStudy {
@@ -56,11 +64,11 @@ struct ExitStudy {
 struct ExitChoice {
   double threshold = 0, top1 = 0, end_top1 = 0, before_top1 = 0, macs = 1;
   std::vector<Table> tables;
-  bool keeps = true;  // what max_drop asks for
+  std::string missed;  // the limit that no threshold keeps, and what was done; empty: it is kept
   void fields(FieldVisitor& visit);
 };
-// max_drop: against the network's end or the model before the step, whichever is better; none: the rule's threshold stays.
-ExitChoice choose_exits(ExitRule rule, const std::optional<Quantity>& max_drop, const ExitStudy& study);
+// max_drop: against the network's end or the model before the step, whichever is better. No limit: the rule's threshold stays.
+ExitChoice choose_exits(ExitRule rule, const ExitLimits& limits, const ExitStudy& study);
 // how: of names of figures, "with_exits".
 void record(const ExitChoice& choice, const std::string& how, PassResult& result);
 

@@ -5,10 +5,10 @@
 // One set of weights serves all sizes. Each training step sees the pictures at all of them: their own size learns from labels, smaller ones
 // from labels and its scores; batch norms measure at the pictures' own size and are used so at the others (batch renormalisation, so that
 // gradients of smaller sizes do not push what the statistics take back). The threshold is given, or the one of
-// the least mean cost that loses no more than `max_drop` on data.valid. Deployed, the sizes are a chain (exec/resolutions.h).
-// Leaves alone: the graph. Order: anywhere behind the last step that changes layers; quantisers calibrate at the pictures' own size.
-// Sources: Yang et al. 2020, arXiv:2003.07326 (coarse to fine); Wang et al. 2020, arXiv:2007.09558 (one network, several sizes that learn from the
-// largest), Ioffe 2017, arXiv:1702.03275 (batch renormalisation).
+// the least mean cost that loses no more than `max_drop` on data.valid, or the most careful within `max_cost`. Deployed, the sizes are a chain
+// (exec/resolutions.h). Leaves alone: the graph. Order: anywhere behind the last step that changes layers; quantisers calibrate at the pictures' own
+// size. Sources: Yang et al. 2020, arXiv:2003.07326 (coarse to fine); Wang et al. 2020, arXiv:2007.09558 (one network, several sizes that learn from
+// the largest), Ioffe 2017, arXiv:1702.03275 (batch renormalisation).
 #include <ATen/ops/full_like.h>
 
 #include <algorithm>
@@ -176,7 +176,7 @@ ExitChoice choose(const Model& model, const Model& before, const Resolutions& re
                   .latencies = policy.latency ? std::optional(latencies_of(stages.models, before, context)) : std::nullopt,
                   .before_top1 = top1_of(before, Split::valid, policy.examples, context)};
   for (const ExitStage& stage : stages.plan.stages) study.names.push_back(stage.block);
-  ExitChoice choice = choose_exits(resolutions.rule, policy.max_drop, study);
+  ExitChoice choice = choose_exits(resolutions.rule, policy.limits, study);
   choice.tables.insert(choice.tables.begin(), sizes_table(study, std::max(choice.before_top1, choice.end_top1)));
   return choice;
 }
@@ -194,7 +194,7 @@ std::vector<Problem> check(const Model& model, const Options& options) {
 
 PassResult run(Model& model, const Options& options, PassContext& context) {
   if (auto problems = check(model, options); !problems.empty()) throw Error(ErrorCode::recipe, std::move(problems));
-  if (options.policy.max_drop) require_validation(context, "/max_drop");
+  if (const auto option = options.policy.chosen_by(); !option.empty()) require_validation(context, option);
   if (processes_of(context) > 1) throw Error(ErrorCode::recipe, "dynamic_resolution trains in one process", {}, "processes: 1");
   Resolutions resolutions = describe(model, options, context);
   const PictureSize own = resolutions.all().back();

@@ -6,6 +6,8 @@
 #include "exec/exit_chain.h"
 #include "exec/exit_rule.h"
 #include "ops/blocks.h"
+#include "ops/cost.h"
+#include "ops/exit_stages.h"
 #include "ops/quantization.h"
 #include "passes/quantize/trained_network.h"
 #include "passes/restructure/run_restructure.h"
@@ -303,6 +305,36 @@ TEST_F(EarlyExit, TheChosenThresholdKeepsMaxDropByPlainCounting) {
   EXPECT_NEAR(statistic(result, "valid_top1_with_exits"), accuracy, 1e-9);
   EXPECT_GE(accuracy, end - 0.02 - 1e-9);
   EXPECT_LT(statistic(result, "mean_macs"), 1);
+}
+
+// The mean of what examples cost, by where plain counting lets them leave: the threshold keeps to it, and the next more careful one that is looked at
+// would not.
+TEST_F(EarlyExit, TheChosenThresholdKeepsMaxCostByPlainCounting) {
+  Model model = encoder.clone();
+  FakeContext context(encoder, {.train = &train, .valid = &valid});
+  const auto result = exits("{count: 2, max_cost: 0.7, trunk: trained, epochs: 12, batch: 32, optimizer: {adamw: {lr: 0.01}}}").run(model, context);
+  auto outputs = outputs_of(model, inputs_of(valid));
+  std::rotate(outputs.begin(), outputs.begin() + 1, outputs.end());
+  std::vector<double> until;
+  for (const Model& stage : exit_stages(model).models) until.push_back((until.empty() ? 0 : until.back()) + model_cost(stage).macs);
+  const auto mean_cost = [&](double threshold) {
+    double sum = 0;
+    for (std::int64_t row = 0; row < valid.size(); ++row) sum += until[leaves_at({ExitCriterion::confidence, threshold}, outputs, row)];
+    return sum / static_cast<double>(valid.size()) / model_cost(encoder).macs;
+  };
+  const double chosen = exits_of(model)->rule.threshold;
+  EXPECT_NEAR(statistic(result, "mean_macs"), mean_cost(chosen), 1e-9);
+  EXPECT_LE(mean_cost(chosen), 0.7);
+  EXPECT_GT(mean_cost(chosen), 0.6);
+  EXPECT_TRUE(result.notes.empty() || result.notes.front().find("max_cost") == std::string::npos);
+}
+
+TEST_F(EarlyExit, ACostThatNoThresholdHasIsSaid) {
+  Model model = encoder.clone();
+  FakeContext context(encoder, {.valid = &valid});
+  const auto result = exits("{count: 1, max_cost: 0.05, epochs: 0}").run(model, context);
+  EXPECT_TRUE(std::ranges::any_of(result.notes, [](const auto& note) { return note.starts_with("no threshold keeps max_cost"); }));
+  EXPECT_LT(statistic(result, "mean_macs"), 0.7);  // all leave behind the second of four blocks
 }
 
 TEST_F(EarlyExit, ABudgetOfNothingLosesNothing) {
