@@ -2,6 +2,7 @@
 
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "deploy/openvino_engine.h"
 
 namespace dsc {
 
@@ -22,6 +23,17 @@ Evaluation evaluate_deployed_form(Engine& engine, const Model& base, const Recip
     progress.update("evaluate", done, total);
   };
   return evaluate_examples(engine, run.resources.get_data(Split::eval, ""), options);
+}
+
+DeployedRecord describe_deployed(const Engine& engine) {
+  DeployedRecord record{.engine = engine.name()};
+  const auto layers = engine.layers();
+  for (const auto& layer : layers) ++record.layers_by_device[layer.device];
+  const auto kernels = find_int8_layers(layers);
+  record.layers_total = kernels.total();
+  record.layers_int8 = kernels.int8();
+  record.layers_not_int8 = kernels.others;
+  return record;
 }
 
 }  // namespace dsc

@@ -78,14 +78,7 @@ void time_layers(const Recipe& recipe, const Model& model, DeployedRecord& recor
 
 void evaluate_deployed(const Recipe& recipe, PreparedRun& run, const Model& base, Report& report, Predictions& predictions) {
   const auto engine = make_engine(run.model, deployed_choice(*recipe.deploy.openvino), static_cast<int>(recipe.threads));
-  DeployedRecord record;
-  record.engine = engine->name();
-  const auto layers = engine->layers();
-  for (const auto& layer : layers) ++record.layers_by_device[layer.device];
-  const auto kernels = find_int8_layers(layers);
-  record.layers_total = kernels.total();
-  record.layers_int8 = kernels.int8();
-  record.layers_not_int8 = kernels.others;
+  DeployedRecord record = describe_deployed(*engine);
   if (run.resources.find_data(Split::eval, "")) {
     auto evaluation = evaluate_deployed_form(*engine, base, recipe, run, "deployed model");
     record.metrics = evaluation.metrics;

@@ -129,7 +129,9 @@ void deploy_exits(const Recipe& recipe, const PreparedRun& run, const Model& bas
   if (!run.resources.data.contains(Split::eval)) return;
   const auto chain = open_exit_chain(artifact.path, deployment_engine(recipe), static_cast<int>(recipe.threads));
   auto evaluation = evaluate_deployed_form(*chain, base, recipe, run, "chain " + made->how);
-  report.deployed.insert(report.deployed.begin(), DeployedRecord{.engine = chain->name(), .metrics = evaluation.metrics});  // what counts
+  DeployedRecord record = describe_deployed(*chain);
+  record.metrics = evaluation.metrics;
+  report.deployed.insert(report.deployed.begin(), std::move(record));  // what counts
   predictions.keep(kCompressedDeployed, std::move(evaluation));
   if (!recipe.evaluate.latency) return;
   const auto timed = open_exit_chain(artifact.path, deployment_engine(recipe), latency_threads(recipe));

@@ -69,7 +69,9 @@ void write_deployment(std::ostream& out, const Report& report) {
   for (const auto& record : report.deployed) {
     out << "<p><b>" << escape_xml(record.engine) << "</b>: ";
     for (const auto& [metric, value] : record.metrics) out << escape_xml(metric) << ' ' << format_metric(metric, value) << "; ";
-    out << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels.</p>\n";
+    if (record.layers_total > 0)
+      out << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels.";
+    out << "</p>\n";
   }
   write_generation(out, report);
   if (report.latency.empty()) return;

@@ -56,7 +56,8 @@ void write_deployed(std::ostream& out, const Report& report) {
   for (const auto& record : report.deployed) {
     out << "- **" << record.engine << "**:";
     for (const auto& [metric, value] : record.metrics) out << ' ' << metric << ' ' << format_metric(metric, value) << ';';
-    out << ' ' << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels";
+    if (record.layers_total > 0)
+      out << ' ' << record.layers_int8 << " of " << record.layers_total << " convolutions, linears and matrix products run in INT8 kernels";
     if (!record.layers_not_int8.empty() && record.layers_int8 > 0) {
       out << " (not: ";
       for (std::size_t i = 0; i < record.layers_not_int8.size(); ++i) out << (i ? ", " : "") << record.layers_not_int8[i];

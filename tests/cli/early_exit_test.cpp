@@ -33,6 +33,7 @@ TEST(EarlyExitRun, LeavesAChainThatIsJudgedAndTimed) {
   EXPECT_EQ(step.at("metrics"), report.at("steps")[1].at("metrics")) << "the frozen network's own accuracy";
   const auto& chain = report.at("deployed")[0];
   EXPECT_TRUE(contains(chain.at("engine"), "chain of 2 with early exits"));
+  EXPECT_FALSE(contains(slurp(run.file("out/report.md")), "0 of 0")) << "LibTorch does not tell its kernels";
   bool is_timed = false;
   for (const auto& table : step.at("tables")) is_timed = is_timed || contains(table.at("name"), "latency with early exits");
   EXPECT_TRUE(is_timed);
@@ -66,6 +67,21 @@ TEST(EarlyExitRun, LaterStepsKeepTheExits) {
   EXPECT_TRUE(contains(plan, R"("block": "add")")) << plan;
   EXPECT_EQ(slurp(run.file("second/exits/chain.json")), plan);
   EXPECT_EQ(slurp(run.file("second/exits/stage-1.pt2")), slurp(run.file("first/exits/stage-1.pt2")));
+}
+
+// The report tells the kernels of all stages together, exits' heads among them.
+TEST(EarlyExitRun, TheReportTellsWhichLayersOfTheChainRunInInt8) {
+  const TinyRun run(tiny_recipe_head() + "evaluate: {metrics: [top1]}\npasses:\n  - early_exit: {at: [0.5], threshold: 0.8, epochs: 1, batch: 32}\n" +
+                    "  - quantize: {mode: ptq, calibration: {samples: 64}}\ndeploy: {openvino: {}}\n");
+  const auto result = run.run("out");
+  if (contains(result.err, "no OpenVINO")) GTEST_SKIP() << "this build has no OpenVINO engine";
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto deployed = parse(slurp(run.file("out/report.json"))).at("deployed");
+  const auto &chain = deployed.at(0), &whole = deployed.at(1);
+  EXPECT_TRUE(contains(chain.at("engine"), "chain of 2"));
+  EXPECT_GT(whole.at("layers_int8").get<int>(), 0);
+  EXPECT_EQ(chain.at("layers_total"), whole.at("layers_total"));  // the whole's graph computes the exit's scores too
+  EXPECT_EQ(chain.at("layers_int8"), whole.at("layers_int8"));
 }
 
 TEST(EarlyExitRun, MistakesAreNamedBeforeTraining) {
