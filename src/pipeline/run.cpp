@@ -82,6 +82,7 @@ void Run::begin_report() {
   auto& report = state_.report;
   report.tool_version = version();
   report.name = recipe_.name;
+  report.title = recipe_.report.title;
   report.recipe = recipe_.path;
   report.model = recipe_.model.path.path;
   report.machine = machine_description();

@@ -130,10 +130,11 @@ std::string navigation(const std::string& body) {
 
 std::string report_html(const Report& report) {
   std::ostringstream out;
-  out << html::head(report.name) << "<h1>" << escape_xml(report.name) << " <span class=\"status "
-      << escape_xml(report.status) << "\">" << escape_xml(report.status) << "</span></h1>\n<p>Model " << escape_xml(report.model) << ", recipe "
-      << escape_xml(report.recipe) << ", seed " << report.seed << ", dscompress " << escape_xml(report.tool_version) << ", started "
-      << escape_xml(report.started_at) << ", " << format_duration(report.seconds) << ".</p>\n";
+  const std::string& heading = report.title.empty() ? report.name : report.title;
+  out << html::head(heading) << "<h1>" << escape_xml(heading) << " <span class=\"status " << escape_xml(report.status) << "\">"
+      << escape_xml(report.status) << "</span></h1>\n<p>Model " << escape_xml(report.model) << ", recipe " << escape_xml(report.recipe) << ", seed "
+      << report.seed << ", dscompress " << escape_xml(report.tool_version) << ", started " << escape_xml(report.started_at) << ", "
+      << format_duration(report.seconds) << ".</p>\n";
   if (!report.error.empty()) out << "<pre>" << escape_xml(report.error) << "</pre>\n";
   if (!report.steps.empty()) write_cards(out, report);
   std::ostringstream sections;

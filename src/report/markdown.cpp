@@ -116,7 +116,7 @@ void write_details(std::ostream& out, const Report& report) {
 
 std::string report_markdown(const Report& report) {
   std::ostringstream out;
-  out << "# " << report.name << ": " << report.status << "\n\n";
+  out << "# " << (report.title.empty() ? report.name : report.title) << ": " << report.status << "\n\n";
   if (!report.error.empty()) out << "```\n" << report.error << "\n```\n\n";
   out << "Model `" << report.model << "`, recipe `" << report.recipe << "`, seed " << report.seed << ", dscompress " << report.tool_version
       << ", started " << report.started_at << ", " << format_duration(report.seconds) << ".\n\n";

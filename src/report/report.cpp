@@ -124,6 +124,7 @@ void Report::fields(FieldVisitor& visit) {
   visit("version", version, {.text = "Version of this format."});
   visit("tool_version", tool_version, {.text = "Version of dscompress."});
   visit("name", name, {.text = "Name of the recipe."});
+  visit("title", title, {.text = "Heading of the report; absent: the name.", .only_if_given = true});
   visit("recipe", recipe, {.text = "Path of the recipe."});
   visit("model", model, {.text = "Path of the model."});
   visit("status", status, {.text = "running, passed, failed, anomalous, interrupted or error."});

@@ -143,6 +143,7 @@ struct Report {
   std::int64_t version = kReportVersion;
   std::string tool_version;
   std::string name;            // the recipe's file name without extension
+  std::string title;           // the heading of what people read; empty: the name
   std::string recipe;          // path
   std::string model;           // path
   std::string status = "running";  // "passed", "failed" (a gate), "anomalous", "interrupted", "error", "stopped" (early, by a sweep)

@@ -16,8 +16,12 @@ using test::TinyRecipe;
 class ReportRecords : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    recipe_ = new TinyRecipe("  - finetune: {name: train, epochs: 4, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n  - prune: {reduce: {channels: 0.3}}\n  - quantize: {mode: ptq}\n", {},
-                             "evaluate: {metrics: [top1], baseline: train, latency: {engine: libtorch, iterations: 3, min_seconds: 0}}\nreport: {examples: 3}\nthreads: 1\n");
+    recipe_ = new TinyRecipe(
+        "  - finetune: {name: train, epochs: 4, batch: 32, optimizer: {sgd: {lr: 0.05}}}\n  - prune: {reduce: {channels: 0.3}}\n  - quantize: {mode: "
+        "ptq}\n",
+        {},
+        "evaluate: {metrics: [top1], baseline: train, latency: {engine: libtorch, iterations: 3, min_seconds: 0}}\nreport: {examples: 3, title: Tiny "
+        "& small}\nthreads: 1\n");
     summary_ = new RunSummary(run_recipe(recipe_->load(), {.output_dir = recipe_->file("out")}));
   }
   static void TearDownTestSuite() {
@@ -46,6 +50,13 @@ TEST_F(ReportRecords, LayersSayWhatTheFilesHold) {
   }
   EXPECT_DOUBLE_EQ(macs_before, report().steps[1].macs);
   EXPECT_DOUBLE_EQ(macs, report().steps.back().macs);
+}
+
+TEST_F(ReportRecords, TheHeadingIsTheRecipesTitle) {
+  EXPECT_EQ(report().title, "Tiny & small");
+  EXPECT_TRUE(test::contains(test::slurp(recipe_->file("out/report.html")), "<h1>Tiny &amp; small "));
+  EXPECT_TRUE(test::slurp(recipe_->file("out/report.md")).starts_with("# Tiny & small: passed\n"));
+  EXPECT_EQ(report().name, "recipe");
 }
 
 TEST_F(ReportRecords, TheDiagonalOfTheConfusionsIsTheAccuracy) {
