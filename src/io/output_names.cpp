@@ -15,7 +15,9 @@ std::optional<std::string> output_specification(const Model& model) {
   const auto calls = model.archive.json.find("module_call_graph");
   if (calls == model.archive.json.end()) return std::nullopt;
   for (const auto& entry : Json::parse(calls->second)) {
-    if (entry.at("fqn") == "" && entry.at("signature").is_object()) return entry.at("signature").at("out_spec").get<std::string>();
+    const bool is_whole = entry.contains("fqn") && entry.at("fqn") == "" && entry.contains("signature");
+    if (is_whole && entry.at("signature").contains("out_spec") && entry.at("signature").at("out_spec").is_string())
+      return entry.at("signature").at("out_spec").get<std::string>();
   }
   return std::nullopt;
 }

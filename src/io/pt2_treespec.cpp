@@ -1,11 +1,19 @@
 #include "io/pt2_treespec.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace dsc::pt2 {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
+
+// Whether all that is read of a node and what is below it is there.
+bool is_node(const OrderedJson& node) {
+  if (!node.is_object() || !node.contains("type") || !node.contains("context") || !node.contains("children_spec")) return false;
+  const auto& children = node.at("children_spec");
+  return (node.at("type").is_null() || node.at("type").is_string()) && children.is_array() && std::all_of(children.begin(), children.end(), is_node);
+}
 
 // "[1, {...}]": version and root.
 std::optional<OrderedJson> parse_root(const std::string& spec) {
@@ -40,7 +48,8 @@ std::vector<std::string> keys_of_fields(const OrderedJson& node, const OrderedJs
   if (is_sequence(node) || is_dictionary(node) || !node.at("context").is_string()) return keys_of(node);
   const auto context = node.at("context").get<std::string>();
   auto fields = OrderedJson::parse(context, nullptr, false);
-  if (named_tuples.is_object() && named_tuples.contains(context)) fields = named_tuples.at(context).value("field_names", OrderedJson());
+  if (named_tuples.contains(context) && named_tuples.at(context).contains("field_names"))
+    fields = OrderedJson(named_tuples.at(context).at("field_names"));
   if (fields.is_array() && !fields.empty() && fields[0].is_array()) fields = OrderedJson(fields[0]);
   std::vector<std::string> keys;
   if (!fields.is_array() || fields.size() != children(node).size()) return keys;
@@ -122,7 +131,7 @@ std::optional<std::vector<std::string>> leaf_names(const std::string& in_spec, c
 
 std::optional<std::vector<std::string>> output_leaf_names(const std::string& out_spec, const std::string& named_tuples) {
   const auto root = parse_root(out_spec);
-  if (!root) return std::nullopt;
+  if (!root || !is_node((*root)[1])) return std::nullopt;
   const OrderedJson& node = (*root)[1];
   const auto tuples = OrderedJson::parse(named_tuples, nullptr, false);
   if (is_leaf(node) || keys_of_fields(node, tuples).empty()) return std::vector<std::string>(count_leaves(node));

@@ -113,6 +113,10 @@ TEST(OutputNames, AreThoseOfWhatForwardReturned) {
   EXPECT_EQ(names("collections.namedtuple", "P", two), (Names{"", ""}));
   EXPECT_EQ(names("builtins.tuple", "null", two), (Names{"", ""}));
   EXPECT_EQ(pt2::output_leaf_names("[1, " + leaf + "]", "{}"), (Names{""}));
+  EXPECT_EQ(names("collections.namedtuple", "P", two, R"({"P": 7})"), (Names{"", ""}));
+  for (const char* damaged : {"", "[1]", "[1, {}]", R"([1, {"type": 3, "context": "", "children_spec": []}])",
+                              R"([1, {"type": "builtins.dict", "context": "[]", "children_spec": [7]}])"})
+    EXPECT_EQ(pt2::output_leaf_names(damaged, "{}"), std::nullopt) << damaged;
 }
 
 TEST(OutputNames, AreThoseOfTheGraphWhereNoneWereGiven) {
