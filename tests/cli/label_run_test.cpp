@@ -29,10 +29,13 @@ struct Figures {
   double top1 = 0, price_mse = 0;
 };
 Figures figures_of(const Weights& weights, const Cars& cars) {
-  const auto layer = [&](const at::Tensor& in, const std::string& name) { return at::linear(in, weights.get(name + ".weight"), weights.get(name + ".bias")); };
+  const auto layer = [&](const at::Tensor& in, const std::string& name) {
+    return at::linear(in, weights.get(name + ".weight"), weights.get(name + ".bias"));
+  };
   const at::Tensor hidden = at::relu(layer(cars.x.slice(0, 0, 100), "body"));
   const at::Tensor error = layer(hidden, "price").squeeze(1) - cars.price.slice(0, 0, 100);
-  return {(layer(hidden, "kinds").argmax(1) == cars.kind.slice(0, 0, 100)).to(at::kDouble).mean().item<double>(), error.to(at::kDouble).square().mean().item<double>()};
+  return {(layer(hidden, "kinds").argmax(1) == cars.kind.slice(0, 0, 100)).to(at::kDouble).mean().item<double>(),
+          error.to(at::kDouble).square().mean().item<double>()};
 }
 
 TEST(LabelRun, EachOutputLearnsItsOwnLabel) {
@@ -42,9 +45,10 @@ TEST(LabelRun, EachOutputLearnsItsOwnLabel) {
   write_pt2(model, folder.file("model.pt2"));
   write_safetensors(folder.file("cars.safetensors"), {.tensors = {{"x", cars.x}, {"kind", cars.kind}, {"price", cars.price}}, .metadata = {}});
   const std::string data = "format: tensors, path: cars.safetensors, label: kind, labels: {price: \"1\"}, split: ";
-  spit(folder.file("recipe.yaml"), "version: 1\nmodel: {path: model.pt2}\ndata:\n  train: {" + data + "'all[100:]'}\n  eval: {" + data + "'all[:100]'}\n" +
-                                       "evaluate: {metrics: [top1, {mse: {label: price}}]}\npasses:\n" +
-                                       "  - finetune: {epochs: 30, batch: 20, bf16: false, optimizer: {adamw: {lr: 0.02}}}\ngates: {mse(label=price): {max: 0.05}}\n");
+  spit(folder.file("recipe.yaml"),
+       "version: 1\nmodel: {path: model.pt2}\ndata:\n  train: {" + data + "'all[100:]'}\n  eval: {" + data + "'all[:100]'}\n" +
+           "evaluate: {metrics: [top1, {mse: {label: price}}]}\npasses:\n" +
+           "  - finetune: {epochs: 30, batch: 20, bf16: false, optimizer: {adamw: {lr: 0.02}}}\ngates: {mse(label=price): {max: 0.05}}\n");
   const auto run = run_program("-q run " + folder.file("recipe.yaml") + " --threads 1 --output-dir " + folder.file("out"));
   ASSERT_EQ(run.status, 0) << run.err;
   const auto report = nlohmann::json::parse(slurp(folder.file("out/report.json")));
