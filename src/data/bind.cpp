@@ -1,6 +1,7 @@
 // Inputs of a data set in the order, the types and the batch size that a model takes.
 #include <algorithm>
 
+#include "data/dataset_around.h"
 #include "data/match_columns.h"
 #include "data/model_inputs.h"
 #include "data/open.h"
@@ -9,10 +10,10 @@
 namespace dsc {
 namespace {
 
-class BoundDataset final : public Dataset {
+class BoundDataset final : public DatasetAround {
  public:
   BoundDataset(std::unique_ptr<Dataset> whole, std::vector<std::size_t> chosen, std::int64_t fixed_batch)
-      : whole_(std::move(whole)), info_(whole_->info()), chosen_(std::move(chosen)) {
+      : DatasetAround(std::move(whole)), chosen_(std::move(chosen)) {
     info_.fixed_batch = fixed_batch;
     info_.inputs.clear();
     info_.input_names.clear();
@@ -26,8 +27,6 @@ class BoundDataset final : public Dataset {
       info_.other_names.push_back(whole_->info().input_names[i]);
     }
   }
-  std::int64_t size() const override { return whole_->size(); }
-  const DatasetInfo& info() const override { return info_; }
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override {
     Batch batch = whole_->batch(indices, augment_seed);
     const auto all = std::move(batch.inputs);
@@ -36,15 +35,8 @@ class BoundDataset final : public Dataset {
     for (const std::size_t i : others_) batch.others.push_back(all[i]);
     return batch;
   }
-  std::span<const std::int64_t> lengths() const override { return whole_->lengths(); }
-  const AnswerKey* answers() const override { return whole_->answers(); }
-  const DetectionKey* detections() const override { return whole_->detections(); }
-  const GenerationKey* generation() const override { return whole_->generation(); }
-  std::string show(std::int64_t index) const override { return whole_->show(index); }
 
  private:
-  std::unique_ptr<Dataset> whole_;
-  DatasetInfo info_;
   std::vector<std::size_t> chosen_, others_;
 };
 

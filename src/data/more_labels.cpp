@@ -6,6 +6,7 @@
 
 #include "core/names.h"
 #include "data/column.h"
+#include "data/dataset_around.h"
 #include "data/matching_output.h"
 #include "dscompress/error.h"
 
@@ -33,12 +34,12 @@ std::int64_t find_output(const MoreLabel& label, const std::vector<std::string>&
               "its outputs are " + list_of(names) + "; write labels: {" + label.name + ": OUTPUT}");
 }
 
-class MoreLabelled final : public Dataset {
+class MoreLabelled final : public DatasetAround {
  public:
-  MoreLabelled(std::unique_ptr<Dataset> whole, std::vector<MoreLabel> labels) : whole_(std::move(whole)), labels_(std::move(labels)) { take_info(); }
+  MoreLabelled(std::unique_ptr<Dataset> whole, std::vector<MoreLabel> labels) : DatasetAround(std::move(whole)), labels_(std::move(labels)) {
+    take_info();
+  }
 
-  std::int64_t size() const override { return whole_->size(); }
-  const DatasetInfo& info() const override { return info_; }
   Batch batch(std::span<const std::int64_t> indices, std::optional<std::uint64_t> augment_seed) const override {
     Batch batch = whole_->batch(indices, augment_seed);
     for (std::size_t i = 0; i < labels_.size(); ++i)
@@ -53,11 +54,6 @@ class MoreLabelled final : public Dataset {
   void set_label_outputs(const std::vector<std::string>& output_names) override {
     std::ranges::transform(labels_, outputs_.begin(), [&](const MoreLabel& label) { return find_output(label, output_names); });
   }
-  std::span<const std::int64_t> lengths() const override { return whole_->lengths(); }
-  const AnswerKey* answers() const override { return whole_->answers(); }
-  const DetectionKey* detections() const override { return whole_->detections(); }
-  const GenerationKey* generation() const override { return whole_->generation(); }
-  std::string show(std::int64_t index) const override { return whole_->show(index); }
 
  private:
   void take_info() {
@@ -65,8 +61,6 @@ class MoreLabelled final : public Dataset {
     for (const MoreLabel& label : labels_) info_.label_names.push_back(label.name);
   }
 
-  std::unique_ptr<Dataset> whole_;
-  DatasetInfo info_;
   std::vector<MoreLabel> labels_;
   std::vector<std::int64_t> outputs_ = std::vector<std::int64_t>(labels_.size(), 0);
 };

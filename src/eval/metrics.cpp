@@ -156,6 +156,9 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
   NamedMetrics metrics;
   for (const auto& name : options.metrics) metrics.emplace_back(name, metric_kind(name).make(dataset, metric_settings(name)));
   const std::vector<std::string> labels = labels_of(options.metrics);
+  std::vector<std::size_t> label_of;  // each metric's among them
+  for (const auto& name : options.metrics)
+    label_of.push_back(static_cast<std::size_t>(std::ranges::find(labels, metric_label(name)) - labels.begin()));
   const bool comparing = compares_with_base(options.metrics);
   if (comparing && !options.reference) throw Error(ErrorCode::internal, "metrics that compare need a reference engine");
   LoaderOptions loading;
@@ -177,9 +180,9 @@ NamedMetrics run_metrics(Engine& engine, const Dataset& dataset, const EvaluateO
       texts.look_at(round[i]);
       meanings.look_at(round[i]);
       const std::vector<Batch> seen = seen_by(labels, round[i]);
-      for (auto& [name, metric] : metrics) {
-        const auto label = static_cast<std::size_t>(std::ranges::find(labels, metric_label(name)) - labels.begin());
-        metric->add({outputs[i][label], seen[label], references[i].front(), &engine, options.reference, &texts, &meanings});
+      for (std::size_t m = 0; m < metrics.size(); ++m) {
+        const std::size_t label = label_of[m];
+        metrics[m].second->add({outputs[i][label], seen[label], references[i].front(), &engine, options.reference, &texts, &meanings});
       }
       if (kept) {
         kept->ids.add(round[i]);
